@@ -1,0 +1,10 @@
+#include <pybind11/pybind11.h>
+
+namespace morphobench {
+void register_build_info(pybind11::module_& module);
+} // namespace morphobench
+
+PYBIND11_MODULE(_core, module) {
+    module.doc() = "The compiled kernels of morphobench; use the Python modules that wrap them.";
+    morphobench::register_build_info(module);
+}

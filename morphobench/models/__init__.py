@@ -1,0 +1,1 @@
+"""morphobench.models"""

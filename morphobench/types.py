@@ -1,0 +1,27 @@
+"""Names for the types that cross module boundaries; no logic."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Path: TypeAlias = str | PathLike[str]
+"""A file or folder, as users pass it."""
+
+UInt8Array: TypeAlias = NDArray[np.uint8]
+Int64Array: TypeAlias = NDArray[np.int64]
+Float32Array: TypeAlias = NDArray[np.float32]
+Float64Array: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+Protocol: TypeAlias = Literal["reference-1", "corrected-1"]
+"""Which rules a result was made under; results of different protocols are never compared."""
+
+Direction: TypeAlias = Literal["up", "down", "none"]
+"""Whether a larger ("up") or smaller ("down") value of a metric is better; "none": descriptive only."""
+
+PROTOCOLS: tuple[Protocol, ...] = ("reference-1", "corrected-1")
+DEFAULT_PROTOCOL: Protocol = "corrected-1"

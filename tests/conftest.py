@@ -1,0 +1,28 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+def _shared(name: str) -> Path:
+    folder = SHARED_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"no {name} data: ../shared/data/{name} beside this checkout is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Results of the published study's own program; skips where they are absent."""
+    return _shared("golden")
+
+
+@pytest.fixture(scope="session")
+def bbbc021() -> Path:
+    """Real cell images; skips where they are absent."""
+    return _shared("bbbc021")
