@@ -56,7 +56,8 @@ def select(patterns: Iterable[str] | None, *, extra: Iterable[str] = ()) -> tupl
         if not matched:
             known = sorted({setup.paradigm for setup in candidates})
             raise InputError(
-                f"--setups: {pattern!r} matches no setup; paradigms: {', '.join(known)}; settings: {', '.join(SETTINGS)}"
+                f"--setups: {pattern!r} matches no setup; paradigms: {', '.join(known)}; "
+                f"settings: {', '.join(SETTINGS)}"
             )
         chosen.update(matched)
     return tuple(setup for setup in candidates if setup in chosen)
@@ -67,7 +68,7 @@ class Sweep:
     """What the evaluation tasks try; the defaults are the study's.
 
     ``classifier_epochs`` and ``classifier_batch``: the classifier on frozen embeddings, for each point of
-    learning rate x momentum x weight decay. ``min_cluster_sizes``: HDBSCAN's, and UMAP's number of neighbours.
+    learning rate x momentum x weight decay. ``min_cluster_sizes``: HDBSCAN's, and UMAP's neighbours.
     """
 
     learning_rates: tuple[float, ...] = (0.1, 0.05, 0.01)
