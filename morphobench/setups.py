@@ -41,7 +41,7 @@ SETUPS: tuple[Setup, ...] = tuple(Setup(paradigm, setting) for paradigm in PARAD
 def select(patterns: Iterable[str] | None, *, extra: Iterable[str] = ()) -> tuple[Setup, ...]:
     """The setups that match any of the shell-style ``patterns`` (all 16 for None), in the order of SETUPS.
 
-    ``extra`` names further paradigms (registered objectives outside the study's four) that patterns may match.
+    ``extra``: further paradigms (registered objectives outside the study's four) that patterns may match.
     InputError names a pattern that matches nothing.
     """
     if patterns is None:

@@ -1,0 +1,180 @@
+"""The project's chores: ``nox -s NAME``; ``nox -l`` lists them.
+
+torch is 5.5 GB, and nox can't share a virtual environment between sessions, so the sessions here run
+without one of nox's (``venv_backend="none"``) in an environment that ``_environment`` makes once, in
+``.nox/shared``, and renews when what it was made from changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+SHARED = ROOT / ".nox" / "shared"
+RESULTS = ROOT / "results"
+EXTRAS = "tests,lint"
+
+nox.options.sessions = ["tests"]
+nox.options.default_venv_backend = "none"
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(paths):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _fresh(stamp: Path, digest: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == digest
+
+
+def _environment(session: nox.Session) -> Path:
+    """The folder of the shared environment's programs, made or renewed first where it is out of date."""
+    programs = SHARED / "bin"
+    python = programs / "python"
+    requirements = _digest([ROOT / "pyproject.toml", ROOT / "constraints.txt"])
+    build = _digest([*(ROOT / "csrc").glob("*.[ch]pp"), ROOT / "setup.py", ROOT / "pyproject.toml"])
+    stamps = SHARED / "requirements.sha256", SHARED / "build.sha256"
+    # Our own warnings are errors here, not on a user's machine with a newer compiler.
+    env = {"MORPHOBENCH_WERROR": "1"}
+    if not _fresh(stamps[0], requirements):
+        if SHARED.exists():
+            shutil.rmtree(SHARED)
+        session.run(sys.executable, "-m", "venv", str(SHARED), external=True)
+        session.run(
+            *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--constraint", str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[{EXTRAS}]"),
+            env=env,
+            external=True,
+        )
+        stamps[0].write_text(requirements)
+        stamps[1].write_text(build)
+    if not _fresh(stamps[1], build):
+        session.run(
+            *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--editable", str(ROOT)),
+            env=env,
+            external=True,
+        )
+        stamps[1].write_text(build)
+    return programs
+
+
+def _run(session: nox.Session, program: str, *arguments: str | Path, **env: str) -> None:
+    """Run one of the shared environment's programs in the checkout."""
+    session.chdir(ROOT)
+    session.run(
+        str(_environment(session) / program), *map(str, arguments), env={**os.environ, **env}, external=True
+    )
+
+
+@nox.session
+def environment(session: nox.Session) -> None:
+    """Make the shared environment and stop (a container does this when it is built)."""
+    _environment(session)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all quick tests, and the benchmarks once each as tests. Arguments after -- go to pytest."""
+    _run(session, "pytest", *(session.posargs or ["tests", "benchmarks", "--benchmark-disable"]))
+
+
+@nox.session
+def slow_tests(session: nox.Session) -> None:
+    """Run the tests marked slow: large cases, kills at random moments. Up to an hour."""
+    _run(session, "pytest", "-m", "slow", "tests", *session.posargs)
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """Time and profile the kernels and all 16 setups, run the quick study, and show the one table.
+
+    Arguments after -- go to ``morphobench run``, such as ``-- --profile smoke``. All results: results/.
+    """
+    profile = "quick"
+    if "--profile" in session.posargs[:-1]:
+        profile = session.posargs[session.posargs.index("--profile") + 1]
+    timings, store, out = RESULTS / "benchmarks.json", RESULTS / "store", RESULTS / profile
+    RESULTS.mkdir(exist_ok=True)
+    _run(session, "pytest", "benchmarks", f"--benchmark-json={timings}", "--benchmark-quiet", "-q")
+    _run(session, "morphobench", "summarize", timings)
+    _run(session, "morphobench", "simulate", store, "--images", "4000", "--seed", "0")
+    _run(session, "morphobench", "run", store, out, "--profile", profile, *session.posargs)
+    _run(session, "morphobench", "report", out)
+    _run(session, "morphobench", "summarize", out)
+
+
+@nox.session
+def training_speed(session: nox.Session) -> None:
+    """Time the training step of every paradigm beside the straightforward loop. About 15 minutes."""
+    RESULTS.mkdir(exist_ok=True)
+    timings = RESULTS / "training_speed.json"
+    _run(session, "pytest", "benchmarks/heavy/training_speed.py", f"--benchmark-json={timings}", "-q")
+    _run(session, "morphobench", "summarize", timings)
+
+
+@nox.session
+def known_answers(session: nox.Session) -> None:
+    """Check the whole study on simulated data whose right answers are known. At most an hour."""
+    _run(session, "python", "benchmarks/known_answers.py", RESULTS / "known_answers", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types: ruff, mypy --strict, clang-format."""
+    sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.[ch]pp"))
+    _run(session, "ruff", "check", ".")
+    _run(session, "ruff", "format", "--check", ".")
+    _run(session, "clang-format", "--dry-run", "--Werror", *sources)
+    _run(session, "mypy")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel, install the wheel apart from the checkout, load it."""
+    python = _environment(session) / "python"
+    with tempfile.TemporaryDirectory() as folder:
+        session.run(
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--target",
+            f"{folder}/tools",
+            "build",
+            external=True,
+        )
+        session.run(
+            *(str(python), "-m", "build", "--outdir", f"{folder}/dist", str(ROOT)),
+            env={"PYTHONPATH": f"{folder}/tools"},
+            external=True,
+        )
+        wheel = next(Path(folder, "dist").glob("*.whl"))
+        session.run(
+            *(str(python), "-m", "pip", "install", "--quiet", "--no-deps"),
+            *("--target", f"{folder}/site", str(wheel)),
+            external=True,
+        )
+        found = subprocess.run(
+            [python, "-c", "import morphobench as m; print(m.__file__, m.build_info())"],
+            env={**os.environ, "PYTHONPATH": f"{folder}/site"},
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        session.log(found.strip())
+        if not found.startswith(folder):
+            session.error(f"the installed wheel was not what was imported: {found}")

@@ -1,0 +1,160 @@
+"""The rules of the code base, as tests: layout, sizes, one direction of imports, the stub, no local paths."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import morphobench
+from morphobench import _core
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "morphobench"
+ORDER = [
+    "types",
+    "errors",
+    "measure",
+    "setups",
+    "data",
+    "augment",
+    "models",
+    "objectives",
+    "training",
+    "embeddings",
+    "evaluation",
+    "run",
+    "report",
+    "cli",
+]
+MAX_LINES = 400
+
+
+def _sources(*suffixes: str) -> list[Path]:
+    folders = [PACKAGE, ROOT / "csrc", ROOT / "benchmarks", ROOT / "tests"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes]
+    return sorted([*files, *(path for path in ROOT.glob("*.py") if path.suffix in suffixes)])
+
+
+def _imported(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
+    """The parts of morphobench (first name below it) that a module imports, at any depth of its code."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = [module] if module.count(".") else [f"{module}.{alias.name}" for alias in node.names]
+        for name in names:
+            head, _, rest = name.partition(".")
+            if head == "morphobench" and rest:
+                yield rest.split(".")[0]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_imports_point_one_way(path: Path) -> None:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    if parts[0] in ("__init__", "__main__"):
+        return
+    assert parts[0] in ORDER, f"{path.name}: {parts[0]} has no place in the order of the data flow"
+    package = ("morphobench", *parts[:-1])
+    for name in _imported(ast.parse(path.read_text("utf-8")), package):
+        if name in ("_core", "__version__"):
+            continue
+        assert name in ORDER, f"{path}: imports morphobench.{name}, which has no place in the order"
+        assert ORDER.index(name) <= ORDER.index(parts[0]), f"{path}: {parts[0]} may not import {name}"
+
+
+def test_the_import_rule_sees_every_form_of_import() -> None:
+    tree = ast.parse(
+        "import morphobench.cli\nfrom morphobench import run\nfrom . import x\nfrom ..report import y"
+    )
+    assert list(_imported(tree, ("morphobench", "data"))) == ["cli", "run", "data", "report"]
+
+
+def test_no_file_passes_the_line_limit() -> None:
+    long = {
+        str(path): count
+        for path in _sources(".py", ".pyi", ".cpp", ".hpp")
+        if (count := len(path.read_text("utf-8").splitlines())) > MAX_LINES
+    }
+    assert not long
+
+
+def test_no_path_of_a_machine_is_committed() -> None:
+    local = re.compile(r"(?<![\w.<])/(?:home/(?!morphobench)|root|work|Users)/")
+    pages = [*_sources(".py", ".pyi", ".cpp", ".hpp"), *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    found = [
+        f"{path}:{number}"
+        for path in pages
+        if path != Path(__file__).resolve()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if local.search(line)
+    ]
+    assert not found
+
+
+def test_the_stub_names_what_the_extension_has() -> None:
+    stub = ast.parse((PACKAGE / "_core.pyi").read_text("utf-8"))
+    named = {node.name for node in stub.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named |= {
+        node.target.id
+        for node in stub.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    present = {name for name in dir(_core) if not name.startswith("_")}
+    assert {name for name in named if not name.startswith("_")} == present
+
+
+def test_the_stub_has_the_arguments_of_the_extension() -> None:
+    stub = ast.parse((PACKAGE / "_core.pyi").read_text("utf-8"))
+    for node in stub.body:
+        if not isinstance(node, ast.FunctionDef) or any(
+            isinstance(other, ast.Name) and other.id == "overload" for other in node.decorator_list
+        ):
+            continue
+        arguments = [
+            argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+        ]
+        doc = getattr(_core, node.name).__doc__
+        signature = doc.splitlines()[0]
+        found = re.findall(r"[(,] ?\*?,? ?(\w+):", signature)
+        assert found == arguments, f"{node.name}: the stub has {arguments}, the extension {signature}"
+
+
+def test_every_public_function_of_the_package_is_documented_and_typed() -> None:
+    missing = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if ast.get_docstring(node) is None:
+                missing.append(f"{path.name}:{node.lineno} {node.name}: no docstring")
+            if isinstance(node, ast.FunctionDef) and node.returns is None:
+                missing.append(f"{path.name}:{node.lineno} {node.name}: no return type")
+    assert not missing
+
+
+def test_the_public_names_resolve() -> None:
+    for name in morphobench.__all__:
+        assert inspect.isclass(getattr(morphobench, name)) or getattr(morphobench, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'absent'"):
+        _ = morphobench.absent
+
+
+def test_importing_the_package_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    program = "import sys, morphobench; print('torch' in sys.modules, len(morphobench.SETUPS))"
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["False", "16"]
