@@ -1,0 +1,62 @@
+"""Functions that the isolation tests run in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from morphobench.errors import CheckError, InputError
+from morphobench.measure import report
+
+
+class OwnInputError(InputError):
+    """A subclass that the caller's process may not know."""
+
+
+def add(*, a: int, b: int) -> int:
+    return a + b
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def allocate(*, megabytes: int) -> float:
+    block = np.ones((megabytes, 131072), dtype=np.float64)
+    return float(block.sum())
+
+
+def fail(*, kind: str) -> None:
+    errors = {"input": OwnInputError, "check": CheckError, "value": ValueError}
+    raise errors[kind]("images: 3 wanted, got 2")
+
+
+def die(*, by: int) -> None:
+    os.kill(os.getpid(), by)
+    time.sleep(30)
+
+
+def leave(*, code: int) -> None:
+    os._exit(code)
+
+
+def count(*, to: int) -> str:
+    for number in range(to):
+        report({"number": number})
+    return "counted"
+
+
+def sleep(*, seconds: float) -> None:
+    report(os.getpid())
+    time.sleep(seconds)
+
+
+def not_picklable() -> object:
+    return lambda: None
+
+
+def ignores_interrupt() -> bool:
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -1,0 +1,74 @@
+"""Interleaved timing and the peaks of memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morphobench.errors import InputError
+from morphobench.measure import (
+    Timings,
+    current_host_memory_bytes,
+    interleaved,
+    mad,
+    median,
+    peak_device_memory,
+    peak_host_memory_bytes,
+    reset_peak_host_memory,
+)
+
+
+def test_rounds_take_turns_in_reversing_order() -> None:
+    calls: list[str] = []
+    timings = interleaved(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3, warmup=1
+    )
+    assert calls == ["a", "b", "a", "b", "b", "a", "a", "b"]
+    assert {name: len(values) for name, values in timings.rounds_ns.items()} == {"a": 3, "b": 3}
+
+
+def test_budget_stops_after_a_whole_round() -> None:
+    timings = interleaved({"a": lambda: None, "b": lambda: None}, rounds=1000, warmup=0, budget_s=0.0)
+    assert len(timings.rounds_ns["a"]) == len(timings.rounds_ns["b"]) == 1
+
+
+def test_ratio_is_the_median_of_paired_ratios() -> None:
+    timings = Timings({"slow": (10, 100, 30), "fast": (5, 10, 10)})
+    assert timings.ratio("slow", to="fast") == 3.0
+    assert timings.median_ns("slow") == 30.0
+    assert timings.mad_ns("slow") == 20.0
+    with pytest.raises(InputError, match="slow, fast"):
+        timings.median_ns("other")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "name"),
+    [({"callables": {}}, "callables"), ({"rounds": 0}, "rounds"), ({"warmup": -1}, "warmup")],
+)
+def test_bad_arguments_are_named(kwargs: dict[str, int], name: str) -> None:
+    with pytest.raises(InputError, match=f"^{name}:"):
+        interleaved(**{"callables": {"a": lambda: None}, **kwargs})  # type: ignore[arg-type]
+
+
+def test_median_and_mad() -> None:
+    assert median([3, 1, 2, 10]) == 2.5
+    assert mad([1, 1, 2, 2, 4, 6, 9]) == 1.0
+    with pytest.raises(InputError, match="at least one"):
+        median([])
+
+
+def test_peak_of_host_memory_follows_allocation_and_resets() -> None:
+    if not reset_peak_host_memory():
+        pytest.skip("this system cannot reset the peak of a process")
+    before = peak_host_memory_bytes()
+    block = np.ones(100 * 2**17)
+    grown = peak_host_memory_bytes() - before
+    assert 90 * 2**20 < grown < 140 * 2**20
+    del block
+    current = current_host_memory_bytes()
+    assert current is not None
+    assert current < peak_host_memory_bytes()
+
+
+def test_no_device_peak_on_the_cpu() -> None:
+    assert peak_device_memory("cpu") is None
