@@ -1,0 +1,127 @@
+"""Grouped bootstrap intervals against scipy, scikit-learn and known answers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from morphobench.errors import InputError
+from morphobench.evaluation.intervals import (
+    MIN_GROUPS_BCA,
+    grouped_bootstrap,
+    roc_auc_interval,
+    units_needed,
+)
+
+
+def _auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    return float(roc_auc_score(labels, scores)) if len(set(labels.tolist())) == 2 else math.nan
+
+
+def _clustered(seed: int, groups: int, *, size: int = 10, spread: float = 1.0) -> tuple[Any, Any]:
+    """Values around 0 whose groups (plates) have effects of their own."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(groups), size)
+    return random.normal(size=groups)[labels] * spread + random.normal(size=len(labels)), labels
+
+
+def test_the_fast_auc_equals_the_generic_bootstrap_with_scikit_learn() -> None:
+    random = np.random.default_rng(3)
+    scores, labels = random.normal(size=80).round(1), random.integers(0, 2, 80)  # rounded: ties
+    plates = random.integers(0, 8, 80)
+    fast = roc_auc_interval(scores, labels, plates, resamples=300, seed=5)
+    slow = grouped_bootstrap(_auc, (labels, scores), plates, resamples=300, seed=5)
+    assert fast.estimate == pytest.approx(roc_auc_score(labels, scores))
+    assert (fast.low, fast.high, fast.units) == pytest.approx((slow.low, slow.high, 8))
+
+
+def test_single_image_groups_agree_with_scipy_bca() -> None:
+    sample = np.random.default_rng(0).gamma(2.0, size=40)
+    ours = grouped_bootstrap(np.mean, (sample,), np.arange(40), resamples=8000, seed=1, method="bca")
+    theirs = stats.bootstrap(
+        (sample,), np.mean, method="BCa", n_resamples=8000, rng=np.random.default_rng(2)
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.03)
+
+
+def test_coverage_on_clustered_data_and_failure_of_the_image_bootstrap() -> None:
+    grouped = by_image = 0
+    for seed in range(100):
+        values, plates = _clustered(seed, 10)
+        one = grouped_bootstrap(np.mean, (values,), plates, resamples=400, seed=seed)
+        grouped += one.low <= 0 <= one.high
+        half = 1.96 * values.std() / math.sqrt(len(values))
+        by_image += abs(values.mean()) <= half
+    assert grouped >= 90
+    assert by_image <= 70, "images as units must be seen to fail here, or the test shows nothing"
+
+
+@pytest.mark.parametrize("pure", [False, True], ids=["plates with both classes", "wells of one class"])
+def test_null_auc_is_inside_its_interval_in_90_of_100_seeds(pure: bool) -> None:
+    inside = 0
+    for seed in range(100):
+        scores, groups = _clustered(seed, 24)
+        random = np.random.default_rng([seed, 1])
+        labels = groups % 2 if pure else random.integers(0, 2, len(groups))
+        one = roc_auc_interval(scores, labels, groups, resamples=400, seed=seed)
+        inside += one.low <= 0.5 <= one.high
+    assert inside >= 90
+
+
+def test_too_few_groups_give_no_interval_and_say_so() -> None:
+    values, plates = _clustered(0, 3)
+    one = grouped_bootstrap(np.mean, (values,), plates)
+    assert not one
+    assert one.estimate == pytest.approx(values.mean())
+    assert one.reason == f"3 groups, at least {units_needed(0.95)} needed"
+    assert grouped_bootstrap(
+        np.mean, _clustered(0, MIN_GROUPS_BCA - 1)[:1], _clustered(0, 19)[1], method="bca"
+    ).reason
+    assert units_needed(0.999) > units_needed(0.95) >= 6
+
+
+def test_a_class_in_few_plates_gives_no_interval() -> None:
+    labels = np.zeros(80, dtype=int)
+    labels[:5] = 1  # every drug image on the first of 8 plates
+    one = roc_auc_interval(np.arange(80.0), labels, np.repeat(np.arange(8), 10))
+    assert math.isnan(one.low)
+    assert "undefined" in one.reason
+    assert math.isnan(roc_auc_interval(np.arange(9.0), np.ones(9, dtype=int), np.arange(9)).estimate)
+
+
+def test_same_seed_same_interval_and_group_names_do_not_matter() -> None:
+    values, plates = _clustered(7, 9)
+    first = grouped_bootstrap(np.median, (values,), plates, seed=4, resamples=300)
+    assert first == grouped_bootstrap(np.median, (values,), plates, seed=4, resamples=300)
+    named = np.array([f"plate {value}" for value in plates], dtype=object)
+    assert first == grouped_bootstrap(np.median, (values,), named, seed=4, resamples=300)
+    assert first != grouped_bootstrap(np.median, (values,), plates, seed=5, resamples=300)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"groups": np.zeros(4)}, "groups: one label per row"),
+        ({"resamples": 10}, "resamples: at least 200"),
+        ({"confidence": 95.0}, "confidence: a share"),
+        ({"method": "magic"}, "method: 'percentile' or 'bca'"),
+        ({"strata": np.array([0, 1] * 6)}, "strata: constant within each group"),
+    ],
+)
+def test_bad_arguments_are_named(options: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"groups": np.repeat(np.arange(6), 2), **options}
+    with pytest.raises(InputError, match=message):
+        grouped_bootstrap(np.mean, (np.arange(12.0),), arguments.pop("groups"), **arguments)
+
+
+def test_bad_labels_and_scores_are_named() -> None:
+    with pytest.raises(InputError, match="labels: 0"):
+        roc_auc_interval(np.zeros(8), np.full(8, 2), np.arange(8))
+    with pytest.raises(InputError, match="scores: finite numbers wanted, got 1"):
+        roc_auc_interval(np.array([math.nan] + [0.0] * 7), np.arange(8) % 2, np.arange(8))
