@@ -1,1 +1,15 @@
-"""morphobench.evaluation"""
+"""The tasks that judge embeddings: similarity, classification, clustering."""
+
+from __future__ import annotations
+
+from morphobench.evaluation import classification
+from morphobench.evaluation.base import (
+    METRICS,
+    TASKS,
+    EvaluationInput,
+    MetricInfo,
+    TaskResult,
+    evaluate,
+)
+
+__all__ = ["METRICS", "TASKS", "EvaluationInput", "MetricInfo", "TaskResult", "classification", "evaluate"]

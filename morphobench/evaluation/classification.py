@@ -1,0 +1,233 @@
+"""Classification: how well a small network tells drugs from controls by the frozen embeddings."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from morphobench.errors import InputError
+from morphobench.evaluation.base import (
+    EvaluationInput,
+    MetricInfo,
+    TaskResult,
+    median_and_deviation,
+    register,
+    undefined,
+)
+from morphobench.evaluation.classifier_grid import ClassifierGrid, GridPoint, Scaling
+from morphobench.setups import Sweep
+from morphobench.types import Float64Array, Int64Array
+
+_POOLED = {
+    "accuracy": MetricInfo("up", None, "", "share of images classified rightly, all cell lines pooled"),
+    "precision": MetricInfo("up", None, "", "share of drug images among those called drug"),
+    "recall": MetricInfo("up", None, "", "share of drug images called drug"),
+    "specificity": MetricInfo("up", None, "", "share of control images called control"),
+    "f1": MetricInfo("up", None, "", "harmonic mean of precision and recall"),
+    "roc_auc": MetricInfo("up", 0.5, "", "probability that a drug image ranks above a control image"),
+}
+SCORES = tuple(_POOLED)
+"""The study's six scores, of which reference-1 chooses by the sum."""
+
+_METRICS = {
+    **_POOLED,
+    "balanced_accuracy": MetricInfo("up", 0.5, "", "mean of recall and specificity"),
+    **{
+        f"{name}_by_line": MetricInfo(
+            info.direction, info.chance, info.unit, f"median of {name} over cell lines"
+        )
+        for name, info in _POOLED.items()
+    },
+    "roc_auc_by_line_deviation": MetricInfo(
+        "none", None, "", "median absolute deviation of roc_auc over lines"
+    ),
+}
+
+
+def grid_points(sweep: Sweep) -> list[GridPoint]:
+    """Every point of the sweep's grid, the learning rate outermost."""
+    return [GridPoint(*each) for each in product(sweep.learning_rates, sweep.momenta, sweep.weight_decays)]
+
+
+def roc_auc(labels: Int64Array, scores: Float64Array) -> float:
+    """Area under the ROC curve by the Mann-Whitney statistic, ties counted half; NaN for a single class."""
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    if not positives or not negatives:
+        return float("nan")
+    ranks = rankdata(scores)[labels == 1].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def binary_scores(
+    labels: Int64Array, probabilities: Float64Array, *, hard_auc: bool = False
+) -> dict[str, float]:
+    """The study's six scores and balanced accuracy, drug being the positive class.
+
+    ``labels`` 0 or 1 (N,), ``probabilities`` of class 1 (N,). A score with nothing to divide by is NaN.
+    ``hard_auc``: ROC AUC from the predicted classes, as reference-1 has it.
+    """
+    called = probabilities > 0.5
+    drug = labels == 1
+    hits, rejections = float((called & drug).sum()), float((~called & ~drug).sum())
+    false_alarms, misses = float((called & ~drug).sum()), float((~called & drug).sum())
+    recall = _ratio(hits, hits + misses)
+    specificity = _ratio(rejections, rejections + false_alarms)
+    return {
+        "accuracy": _ratio(hits + rejections, float(len(labels))),
+        "precision": _ratio(hits, hits + false_alarms),
+        "recall": recall,
+        "specificity": specificity,
+        "f1": _ratio(2 * hits, 2 * hits + false_alarms + misses),
+        "roc_auc": roc_auc(labels, called.astype(np.float64) if hard_auc else probabilities),
+        "balanced_accuracy": (recall + specificity) / 2,
+    }
+
+
+@register("classification", metrics=_METRICS)
+def classification(inputs: EvaluationInput) -> TaskResult:
+    """Trains the 2048-256-2 network (D-256-2 in general) by each point of the grid; reports the test split.
+
+    corrected-1: features standardized on train, a fresh start per point, the point of the best validation ROC
+    AUC. reference-1 (its fact 6): one network carried through all points, features as they are, softmax
+    before cross-entropy, the point of the largest sum of test scores, ROC AUC from hard predictions. Raises
+    InputError without splits or control types, and for ``balance_classes`` under reference-1.
+    """
+    labels = inputs.labels()
+    rows = {name: np.flatnonzero(inputs.in_split(name)) for name in ("train", "validation", "test")}
+    counts = np.bincount(labels[rows["train"]], minlength=2)
+    if counts.min() == 0 or not len(rows["test"]):
+        return undefined(
+            "classification",
+            "classification: training images of both classes and test images wanted, got "
+            f"{counts[0]} control, {counts[1]} drug and {len(rows['test'])} test images",
+        )
+    run = _reference if inputs.protocol == "reference-1" else _corrected
+    probabilities, grid, warnings = run(inputs, labels, rows)
+
+    hard_auc = inputs.protocol == "reference-1"
+    test = rows["test"]
+    pooled = binary_scores(labels[test], probabilities, hard_auc=hard_auc)
+    table = _by_line(labels[test], probabilities, inputs.cell_lines()[test], hard_auc=hard_auc)
+    metrics = dict(pooled)
+    for name in SCORES:
+        metrics[f"{name}_by_line"], deviation = median_and_deviation(table[name])
+        if name == "roc_auc":
+            metrics["roc_auc_by_line_deviation"] = deviation
+    if np.isnan(pooled["roc_auc"]):
+        warnings = (
+            *warnings,
+            "classification: the test split lacks a class, so some scores are undefined",
+        )
+    elif (lines := int(table["roc_auc"].isna().sum())) > 0:
+        warnings = (
+            *warnings,
+            f"classification: {lines} of {len(table)} cell lines lack a class in the test split",
+        )
+    return TaskResult(
+        {f"classification.{name}": value for name, value in metrics.items()},
+        {"by_cell_line": table, "grid": grid},
+        warnings,
+    )
+
+
+def class_weights(labels: Int64Array) -> Float64Array:
+    """Weights of the two classes that make their sums equal: N / (2 N_class)."""
+    counts: Float64Array = np.bincount(labels, minlength=2).astype(np.float64)
+    return len(labels) / (2 * counts)
+
+
+def _corrected(
+    inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
+) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
+    points = grid_points(inputs.sweep)
+    scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train"))
+    networks = ClassifierGrid(
+        inputs.embeddings.shape[1], size=len(points), seed=inputs.seed, device=inputs.device
+    )
+    networks.fit(
+        inputs.embeddings,
+        labels,
+        rows["train"],
+        points,
+        scaling=scaling,
+        epochs=inputs.sweep.classifier_epochs,
+        batch_size=inputs.sweep.classifier_batch,
+        seed=inputs.seed,
+        class_weights=class_weights(labels[rows["train"]]) if inputs.balance_classes else None,
+    )
+    validation = networks.probabilities(inputs.embeddings, rows["validation"], scaling=scaling)
+    areas = np.asarray([roc_auc(labels[rows["validation"]], each) for each in validation])
+    warnings: tuple[str, ...] = ()
+    if np.isnan(areas).all():
+        # The test split must not choose; without validation nothing may, so the study's first point stands.
+        best = 0
+        if len(points) > 1:
+            warnings = (
+                "classification: validation lacks a class, so the grid's first point was taken, not chosen",
+            )
+    else:
+        best = int(np.nanargmax(areas))
+    test = networks.probabilities(inputs.embeddings, rows["test"], scaling=scaling)
+    return test[best], _grid_table(points, "validation_roc_auc", areas, best), warnings
+
+
+def _reference(
+    inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
+) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
+    if inputs.balance_classes:
+        raise InputError("balance_classes: False wanted under reference-1, which weighs no classes, got True")
+    points = grid_points(inputs.sweep)
+    scaling = Scaling.none(inputs.embeddings.shape[1])
+    network = ClassifierGrid(
+        inputs.embeddings.shape[1], seed=inputs.seed, softmax_first=True, device=inputs.device
+    )
+    tests: list[Float64Array] = []
+    sums: list[float] = []
+    for number, point in enumerate(points):
+        network.reset_momentum()
+        network.fit(
+            inputs.embeddings,
+            labels,
+            rows["train"],
+            [point],
+            scaling=scaling,
+            epochs=inputs.sweep.classifier_epochs,
+            batch_size=inputs.sweep.classifier_batch,
+            seed=inputs.seed + number,
+        )
+        tests.append(network.probabilities(inputs.embeddings, rows["test"], scaling=scaling)[0])
+        scores = binary_scores(labels[rows["test"]], tests[-1], hard_auc=True)
+        sums.append(float(np.nansum([scores[name] for name in SCORES])))
+    best = int(np.argmax(sums))
+    return tests[best], _grid_table(points, "test_sum", np.asarray(sums), best), ()
+
+
+def _grid_table(points: list[GridPoint], criterion: str, values: Float64Array, best: int) -> pd.DataFrame:
+    table = pd.DataFrame([vars(point) for point in points])
+    table[criterion] = values
+    table["chosen"] = np.arange(len(points)) == best
+    return table
+
+
+def _by_line(
+    labels: Int64Array, probabilities: Float64Array, lines: NDArray[np.object_], *, hard_auc: bool
+) -> pd.DataFrame:
+    records = []
+    for line in sorted(set(lines)):
+        mine = lines == line
+        counts = {
+            "cell_line": line,
+            "images": int(mine.sum()),
+            "drug_images": int(labels[mine].sum()),
+        }
+        records.append({**counts, **binary_scores(labels[mine], probabilities[mine], hard_auc=hard_auc)})
+    return pd.DataFrame.from_records(records)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,195 @@
+"""Trains the small classifiers of a hyper-parameter grid all at once; arrays only.
+
+Every classifier of the grid sees the same batches, so their first layers share one matrix product: with G
+networks of H hidden units, the (G*H, D) stacked weights times the (D, B) batch. The gradient is written out,
+because the input needs none: two thirds of the arithmetic of automatic differentiation that would also fill
+its graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
+
+HIDDEN = 256
+SLOPE = 0.01
+
+
+@dataclass(frozen=True)
+class GridPoint:
+    """Settings of stochastic gradient descent with momentum."""
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What is subtracted from, then multiplied with, each feature; float32 (D,) each."""
+
+    shift: Float32Array
+    factor: Float32Array
+
+    @classmethod
+    def none(cls, features: int) -> Scaling:
+        """Leaves ``features`` features as they are."""
+        return cls(np.zeros(features, dtype=np.float32), np.ones(features, dtype=np.float32))
+
+    @classmethod
+    def standard(cls, embeddings: Float32Array, rows: BoolArray) -> Scaling:
+        """To mean 0 and standard deviation 1 over ``rows``; features that are constant there become 0."""
+        chosen = np.flatnonzero(rows)
+        total = np.zeros(embeddings.shape[1])
+        for start in range(0, len(chosen), 4096):  # float64 sums without a float64 copy of the embeddings
+            total += embeddings[chosen[start : start + 4096]].sum(axis=0, dtype=np.float64)
+        mean = total / len(chosen)
+        squares = np.zeros(embeddings.shape[1])
+        for start in range(0, len(chosen), 4096):
+            squares += ((embeddings[chosen[start : start + 4096]] - mean) ** 2).sum(axis=0)
+        deviation = np.sqrt(squares / len(chosen))
+        # Below float32 resolution of the mean a deviation is rounding noise, which must not be blown up.
+        varies = deviation > 1e-6 * np.abs(mean)
+        factor = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
+        return cls(mean.astype(np.float32), factor.astype(np.float32))
+
+
+class ClassifierGrid:
+    """G networks D -> 256 -> LeakyReLU(0.01) -> 2 with PyTorch's default initialization, all alike at the
+    start.
+
+    ``softmax_first``: the loss takes the softmax of the logits for logits (fact 1 of reference-1).
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        size: int = 1,
+        seed: int = 0,
+        softmax_first: bool = False,
+        device: str = "cpu",
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            first, second = nn.Linear(features, HIDDEN), nn.Linear(HIDDEN, 2)
+        self.size = size
+        self.softmax_first = softmax_first
+        self.device = torch.device(device)
+        with torch.no_grad():
+            self.weights = [
+                first.weight.repeat(size, 1).to(self.device),
+                first.bias.repeat(size)[:, None].to(self.device),
+                second.weight.repeat(size, 1, 1).to(self.device),
+                second.bias.repeat(size, 1)[:, :, None].to(self.device),
+            ]
+        self.reset_momentum()
+
+    def reset_momentum(self) -> None:
+        """Forgets the optimizers' momentum, as fresh optimizers on the same networks do."""
+        self._momentum = [torch.zeros_like(weight) for weight in self.weights]
+
+    def logits(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden activations (G, 256, B) and logits (G, 2, B) of a batch (B, D)."""
+        W1, b1, W2, b2 = self.weights
+        hidden = functional.leaky_relu_(torch.addmm(b1, W1, batch.T), SLOPE).view(self.size, HIDDEN, -1)
+        return hidden, torch.baddbmm(b2, W2, hidden)
+
+    @torch.no_grad()
+    def step(self, batch: Tensor, labels: Tensor, points: Sequence[GridPoint], weights: Tensor) -> None:
+        """One step of each network on the same ``batch`` (B, D), ``labels`` int64 (B,), by its own settings.
+
+        ``weights`` (B,): each sample's share of the loss; 1/B for the plain mean.
+        """
+        W1, _, W2, _ = self.weights
+        hidden, logits = self.logits(batch)
+        wanted = functional.one_hot(labels, 2).T.to(logits.dtype)
+        outer = torch.softmax(logits, dim=1)
+        if self.softmax_first:
+            loss_gradient = (torch.softmax(outer, dim=1) - wanted) * weights
+            loss_gradient = outer * (loss_gradient - (loss_gradient * outer).sum(dim=1, keepdim=True))
+        else:
+            loss_gradient = (outer - wanted) * weights
+        hidden_gradient = torch.bmm(W2.transpose(1, 2), loss_gradient)
+        hidden_gradient *= torch.where(hidden > 0, 1.0, SLOPE)
+        hidden_gradient = hidden_gradient.view(W1.shape[0], -1)
+
+        self._decay(points)
+        momentum = self._momentum
+        momentum[0].addmm_(hidden_gradient, batch)
+        momentum[1].add_(hidden_gradient.sum(dim=1, keepdim=True))
+        momentum[2].baddbmm_(loss_gradient, hidden.transpose(1, 2))
+        momentum[3].add_(loss_gradient.sum(dim=2, keepdim=True))
+        rates = self._per_network([-point.learning_rate for point in points])
+        for weight, velocity, rate in zip(self.weights, momentum, rates, strict=True):
+            weight.addcmul_(velocity, rate)
+
+    def _decay(self, points: Sequence[GridPoint]) -> None:
+        """Momentum as in torch's SGD, v <- momentum v + weight decay w; the gradient is added by the caller."""
+        keep = self._per_network([point.momentum for point in points])
+        shrink = self._per_network([point.weight_decay for point in points])
+        for weight, velocity, factor, decay in zip(self.weights, self._momentum, keep, shrink, strict=True):
+            velocity.mul_(factor).addcmul_(weight, decay)
+
+    def _per_network(self, values: list[float]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One value a network, in shapes that broadcast over each of the four parameters."""
+        one = torch.tensor(values, dtype=torch.float32, device=self.device)
+        rows = one.repeat_interleave(HIDDEN)[:, None]
+        return rows, rows, one[:, None, None], one[:, None, None]
+
+    @torch.no_grad()
+    def probabilities(
+        self, embeddings: Float32Array, rows: Int64Array, *, scaling: Scaling, batch_size: int = 1024
+    ) -> Float64Array:
+        """Each network's probability of class 1 for each of ``rows``; (G, rows)."""
+        parts = [
+            torch.softmax(self.logits(batch)[1].double(), dim=1)[:, 1].cpu().numpy()
+            for batch in self._batches(embeddings, rows, scaling, batch_size)
+        ]
+        return np.concatenate(parts, axis=1) if parts else np.empty((self.size, 0))
+
+    def fit(
+        self,
+        embeddings: Float32Array,
+        labels: Int64Array,
+        rows: Int64Array,
+        points: Sequence[GridPoint],
+        *,
+        scaling: Scaling,
+        epochs: int,
+        batch_size: int,
+        seed: int,
+        class_weights: Float64Array | None = None,
+    ) -> None:
+        """Trains every network on ``rows`` in the same order, drawn anew each epoch from ``seed``.
+
+        ``labels`` int64 (N,) and ``embeddings`` (N, D) are indexed by ``rows``. ``class_weights`` (2,) weigh
+        the mean of the loss as in torch's cross_entropy.
+        """
+        order = torch.Generator().manual_seed(seed)
+        by_class = torch.ones(2) if class_weights is None else torch.as_tensor(class_weights).float()
+        for _ in range(epochs):
+            shuffled = rows[torch.randperm(len(rows), generator=order).numpy()]
+            batches = self._batches(embeddings, shuffled, scaling, batch_size)
+            for start, batch in zip(range(0, len(rows), batch_size), batches, strict=True):
+                wanted = torch.from_numpy(labels[shuffled[start : start + batch_size]])
+                weights = by_class[wanted]
+                weights = (weights / weights.sum()).to(self.device)
+                self.step(batch, wanted.to(self.device), points, weights)
+
+    def _batches(
+        self, embeddings: Float32Array, rows: Int64Array, scaling: Scaling, batch_size: int
+    ) -> Iterator[Tensor]:
+        # Scaled batch by batch: a scaled copy of all embeddings would double the memory.
+        shift = torch.from_numpy(scaling.shift).to(self.device)
+        factor = torch.from_numpy(scaling.factor).to(self.device)
+        for start in range(0, len(rows), batch_size):
+            part = torch.from_numpy(embeddings[rows[start : start + batch_size]]).to(self.device)
+            yield part.sub_(shift).mul_(factor)

@@ -1,0 +1,91 @@
+"""The registers and the checks of what evaluation takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from morphobench.errors import InputError
+from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, base, evaluate
+
+
+def _metadata(rows):
+    return pd.DataFrame({"Metadata_Split": ["train"] * rows})
+
+
+def test_every_metric_belongs_to_a_task_and_says_what_it_is():
+    assert {name.split(".")[0] for name in METRICS} == set(TASKS)
+    assert all(info.direction in ("up", "down", "none") and info.description for info in METRICS.values())
+
+
+def test_not_finite_rows_are_named():
+    embeddings = np.zeros((4, 3), dtype=np.float32)
+    embeddings[2, 1] = np.nan
+    with pytest.raises(InputError, match="row 2"):
+        EvaluationInput(embeddings, _metadata(4))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 0), (4, 2, 2)])
+def test_embeddings_are_a_table(shape):
+    with pytest.raises(InputError, match=r"embeddings.*\(N, D\)"):
+        EvaluationInput(np.zeros(shape, dtype=np.float32), _metadata(4))
+
+
+def test_integers_are_refused():
+    with pytest.raises(InputError, match="int64"):
+        EvaluationInput(np.zeros((4, 2), dtype=np.int64), _metadata(4))
+
+
+def test_metadata_has_a_row_for_each_embedding():
+    with pytest.raises(InputError, match=r"\(4\) wanted, got 3"):
+        EvaluationInput(np.zeros((4, 2), dtype=np.float32), _metadata(3))
+
+
+def test_unknown_names_are_refused():
+    embeddings = np.zeros((2, 2), dtype=np.float32)
+    with pytest.raises(InputError, match="protocol"):
+        EvaluationInput(embeddings, _metadata(2), protocol="corrected-7")
+    with pytest.raises(InputError, match="holdout"):
+        EvaluationInput(embeddings, pd.DataFrame({"Metadata_Split": ["train", "holdout"]}))
+    with pytest.raises(InputError, match="tasks"):
+        evaluate(EvaluationInput(embeddings, _metadata(2)), tasks=["similarities"])
+
+
+def test_labels_and_columns():
+    metadata = pd.DataFrame(
+        {
+            "Metadata_ControlType": ["negcon", "trt", "poscon"],
+            "Metadata_Plate": ["p", None, "q"],
+            "Metadata_MOA": [None] * 3,
+        }
+    )
+    inputs = EvaluationInput(np.zeros((3, 2)), metadata)
+    assert inputs.labels().tolist() == [0, 1, 1]
+    assert inputs.column("Plate").tolist() == ["p", "", "q"]
+    assert inputs.column("MOA") is None
+    assert inputs.cell_lines().tolist() == ["all"] * 3
+    assert inputs.embeddings.dtype == np.float32
+    with pytest.raises(InputError, match="Metadata_Split"):
+        inputs.in_split("test")
+    with pytest.raises(InputError, match="Metadata_ControlType"):
+        EvaluationInput(np.zeros((3, 2)), metadata.drop(columns="Metadata_ControlType")).labels()
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(InputError, match="classification"):
+        base.register("classification", metrics={})(lambda inputs: TaskResult({}))
+
+
+def test_a_task_reports_what_it_registered(monkeypatch):
+    monkeypatch.setitem(TASKS, "odd", lambda inputs: TaskResult({"odd.surprise": 1.0}))
+    with pytest.raises(InputError, match=r"odd\.surprise"):
+        evaluate(EvaluationInput(np.zeros((2, 2)), _metadata(2)), tasks=["odd"])
+
+
+def test_median_and_deviation_by_hand():
+    assert base.median_and_deviation([1.0, float("nan"), 2.0, 10.0]) == (2.0, 1.0)
+    middle, deviation = base.median_and_deviation([3.0])
+    assert middle == 3.0
+    assert np.isnan(deviation)
+    assert np.isnan(base.median_and_deviation([])).all()
