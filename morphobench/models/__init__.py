@@ -1,1 +1,20 @@
-"""morphobench.models"""
+"""The study's networks, and their weights on disk."""
+
+from __future__ import annotations
+
+from morphobench.models.encoder import Encoder
+from morphobench.models.heads import Classifier, Decoder, Projection
+from morphobench.models.published import PublishedNetwork, load_encoder, load_published, save_encoder
+from morphobench.models.seeding import seeded
+
+__all__ = [
+    "Classifier",
+    "Decoder",
+    "Encoder",
+    "Projection",
+    "PublishedNetwork",
+    "load_encoder",
+    "load_published",
+    "save_encoder",
+    "seeded",
+]

@@ -1,0 +1,48 @@
+"""The study's encoder: four 3x3 convolutions from an image to its embedding."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morphobench.errors import InputError
+
+IMAGE_SIZE_PX = 64
+"""Height and width of the study's images."""
+
+
+class Encoder(nn.Module):
+    """Convolutions C->64->32->16->8, each 3x3 with padding 1, with two 2x2 max-pools.
+
+    ``encoder(images)`` maps float32 (N, C, S, S) in [0, 1] to (N, D), the flattened (8, S/4, S/4) feature
+    map; D is 2048 for S = 64. Its parameters are named ``0``, ``3``, ``6`` and ``8``, the places the study's
+    program gives them. InputError for fewer than one channel, or a size that is no positive multiple of 4.
+    """
+
+    def __init__(self, channels: int = 1, *, size_px: int = IMAGE_SIZE_PX) -> None:
+        super().__init__()
+        if channels < 1:
+            raise InputError(f"channels: at least 1 wanted, got {channels}")
+        if size_px < 4 or size_px % 4:
+            raise InputError(f"size_px: a positive multiple of 4 wanted, got {size_px}")
+        self.channels = channels
+        self.size_px = size_px
+        self.feature_shape = (8, size_px // 4, size_px // 4)
+        self.embedding_size = 8 * (size_px // 4) ** 2
+        for name, (inputs, outputs) in {
+            "0": (channels, 64),
+            "3": (64, 32),
+            "6": (32, 16),
+            "8": (16, 8),
+        }.items():
+            self.add_module(name, nn.Conv2d(inputs, outputs, 3, padding=1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings (N, D) of images (N, C, S, S)."""
+        first, second, third, last = (self.get_submodule(name) for name in ("0", "3", "6", "8"))
+        # max-pool before ReLU: both orders give the same values, this one has 4 times fewer to rectify
+        hidden = functional.relu(functional.max_pool2d(first(images), 2))
+        hidden = functional.relu(functional.max_pool2d(second(hidden), 2))
+        hidden = functional.relu(third(hidden))
+        embeddings: Tensor = last(hidden).flatten(1)
+        return embeddings

@@ -1,0 +1,153 @@
+"""Weights on disk: the study's ``.torch`` state dicts and our ``.safetensors``."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from morphobench.errors import InputError
+from morphobench.models.encoder import Encoder
+from morphobench.models.heads import Classifier, Decoder
+from morphobench.models.images import map_images
+from morphobench.types import Float32Array, Path
+
+FORMAT = "morphobench-encoder-1"
+_BATCH = 64
+
+
+class PublishedNetwork:
+    """A network of the study, whole: an encoder with the decoder or the classifier it was trained with.
+
+    ``kind`` is ``"autoencoder"`` or ``"deep_classifier"``. All methods take uint8 (N, C, H, W), or (N, H, W)
+    for one channel, and divide by 255; they raise TypeError for another dtype and InputError for another
+    shape.
+    """
+
+    def __init__(self, encoder: Encoder, head: Decoder | Classifier) -> None:
+        self.encoder = encoder.eval()
+        self.head = head.eval()
+        self.kind = "autoencoder" if isinstance(head, Decoder) else "deep_classifier"
+
+    def _map(self, network: nn.Module, images: NDArray[Any] | Tensor) -> Float32Array:
+        return map_images(network, images, channels=self.encoder.channels, batch_size=_BATCH)
+
+    def embed(self, images: NDArray[Any] | Tensor) -> Float32Array:
+        """Embeddings, float32 (N, 2048)."""
+        return self._map(self.encoder, images)
+
+    def class_probability(self, images: NDArray[Any] | Tensor) -> Float32Array:
+        """Softmax of the classifier, float32 (N, 2); column 1 is the drug class. InputError for an
+        autoencoder.
+        """
+        if self.kind != "deep_classifier":
+            raise InputError("class_probability: a deep classifier wanted, this network is an autoencoder")
+        return self._map(nn.Sequential(self.encoder, self.head, nn.Softmax(dim=1)), images)
+
+    def reconstruct(self, images: NDArray[Any] | Tensor) -> Float32Array:
+        """Reconstructions in [0, 1], float32 (N, C, 64, 64). InputError for a deep classifier."""
+        if self.kind != "autoencoder":
+            raise InputError("reconstruct: an autoencoder wanted, this network is a deep classifier")
+        return self._map(nn.Sequential(self.encoder, self.head, nn.Sigmoid()), images)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a weights file and its metadata (none in ``.torch`` files)."""
+    file = FilePath(path)
+    if not file.is_file():
+        raise InputError(f"{file}: a weights file wanted, got no such file")
+    if file.suffix == ".safetensors":
+        try:
+            with safe_open(file, framework="pt", device="cpu") as opened:
+                tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+                return tensors, dict(opened.metadata() or {})
+        except SafetensorError as error:
+            raise InputError(f"{file}: a safetensors file wanted, got another content ({error})") from error
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{file}: a plain PyTorch state dict wanted, got a file that does not load as one"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{file}: a state dict of tensors wanted, got {type(state).__name__}")
+    return dict(state), {}
+
+
+def _filled(module: nn.Module, state: Mapping[str, Tensor], prefix: str, path: Path) -> nn.Module:
+    """``module`` with the weights of ``state`` under ``prefix``; other names of ``state`` are left alone."""
+    for name, parameter in module.named_parameters():
+        found = state.get(prefix + name)
+        if found is None or found.shape != parameter.shape:
+            got = "none" if found is None else f"shape {tuple(found.shape)}"
+            raise InputError(f"{path}: {prefix + name} of shape {tuple(parameter.shape)} wanted, got {got}")
+        with torch.no_grad():
+            parameter.copy_(found)
+    return module
+
+
+def _encoder_from(state: Mapping[str, Tensor], path: Path, *, size_px: int = 64) -> tuple[Encoder, str]:
+    """The encoder of a state dict and the prefix of its names."""
+    prefix = next((prefix for prefix in ("encoder.", "model.") if f"{prefix}0.weight" in state), None)
+    if prefix is None or state[f"{prefix}0.weight"].ndim != 4:
+        shown = ", ".join(list(state)[:4]) or "nothing"
+        raise InputError(f"{path}: encoder.0.weight or model.0.weight wanted, got {shown}")
+    encoder = Encoder(state[f"{prefix}0.weight"].shape[1], size_px=size_px)
+    _filled(encoder, state, prefix, path)
+    return encoder, prefix
+
+
+def load_encoder(path: Path) -> Encoder:
+    """The encoder of a weights file, in evaluation mode on the CPU.
+
+    ``path``: a ``.safetensors`` file of ``save_encoder``, or a ``.torch`` state dict of the study
+    (autoencoder or deep classifier; read with ``weights_only=True``, so that no code in it runs). InputError
+    names the file and what is wrong with it.
+    """
+    state, metadata = _read(path)
+    if metadata and metadata.get("format", FORMAT) != FORMAT:
+        raise InputError(f"{path}: format {FORMAT} wanted, got {metadata['format']}")
+    encoder, _ = _encoder_from(state, path, size_px=int(metadata.get("size_px", "64")))
+    return encoder.eval()
+
+
+def load_published(path: Path) -> PublishedNetwork:
+    """A published network, whole, from its ``.torch`` state dict. InputError names the file and what is
+    wrong.
+    """
+    state, _ = _read(path)
+    encoder, prefix = _encoder_from(state, path)
+    head: Decoder | Classifier
+    if prefix == "encoder.":
+        head = Decoder(encoder.channels)
+        _filled(head, state, "decoder.", path)
+    else:
+        head = Classifier(encoder.embedding_size, slope=1.0, names=("10", "12"))
+        _filled(head, state, "model.", path)
+    return PublishedNetwork(encoder, head)
+
+
+def save_encoder(path: Path, encoder: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
+    """Write ``encoder`` to a ``.safetensors`` file that ``load_encoder`` reads.
+
+    ``metadata``: further text to keep in the file's header (setup, seed, protocol ...); InputError where a
+    value is not a string, or a name is one of those that the format itself uses.
+    """
+    own = {"format": FORMAT, "size_px": str(getattr(encoder, "size_px", 64))}
+    for key, value in (metadata or {}).items():
+        if key in own or not isinstance(value, str):
+            raise InputError(
+                f"metadata: strings under names other than {', '.join(own)} wanted, got {key}={value!r}"
+            )
+    tensors = {
+        f"encoder.{name}": tensor.detach().to("cpu").contiguous()
+        for name, tensor in encoder.state_dict().items()
+    }
+    save_file(tensors, FilePath(path), metadata={**own, **(metadata or {})})

@@ -1,0 +1,309 @@
+"""What an objective is, and what the study's objectives share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morphobench.errors import InputError
+from morphobench.models import Encoder, seeded
+from morphobench.types import PROTOCOLS
+from morphobench.types import Protocol as ProtocolId
+
+MICRO_BATCH = 16
+"""Images that pass through the network at a time on a CPU, so that what they need stays in the cache."""
+
+EncoderFactory = Callable[[int, int], nn.Module]
+"""(channels, size_px) to an encoder with ``embedding_size``, that maps float32 (N, C, S, S) to (N, D)."""
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A way of learning a representation: networks, their optimizers, and one training step.
+
+    ``pair_views``: whether a step takes two further views of each image instead of one view. ``encoder``: the
+    network that embeds, float32 (N, C, S, S) to (N, D).
+    """
+
+    name: ClassVar[str]
+    pair_views: ClassVar[bool]
+    protocol: ProtocolId
+    encoder: nn.Module
+
+    def train_step(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """One whole step (forward, backward, optimizer); 0-dim detached tensors by name, ``"loss"`` first."""
+
+    def validation_loss(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """The same terms in evaluation mode, without gradients and without changing any state."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Every parameter by name."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, as flat tensors."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what ``state_dict`` gave, exactly."""
+
+    def to(self, device: torch.device | str) -> Objective:
+        """Move everything to ``device``, in place."""
+
+
+class BaseObjective(ABC):
+    """Networks by published name, Adam, argument checks and state; a paradigm adds its networks and its loss.
+
+    Construction (all by keyword): ``protocol``; ``channels`` of the images; ``seed`` of the initial weights
+    (the encoder's depend on it alone, whatever the paradigm); ``device``; ``learning_rate`` (default 1e-4,
+    the study's); ``size_px`` (default 64); ``micro_batch``, images per pass (default 16 on a CPU, the whole
+    batch elsewhere; changes results by rounding only); ``encoder``, a factory for another encoder than the
+    study's.
+
+    A step is ``accumulate`` (adds to the gradients), then ``update`` (optimizers, and whatever follows them);
+    a trainer that clips or sums gradients calls the two itself.
+    """
+
+    name: ClassVar[str]
+    pair_views: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        protocol: ProtocolId = "corrected-1",
+        channels: int = 1,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        learning_rate: float = 1e-4,
+        size_px: int = 64,
+        micro_batch: int | None = None,
+        encoder: EncoderFactory | None = None,
+    ) -> None:
+        if protocol not in PROTOCOLS:
+            raise InputError(f"protocol: one of {', '.join(PROTOCOLS)} wanted, got {protocol!r}")
+        if seed < 0:
+            raise InputError(f"seed: a non-negative integer wanted, got {seed}")
+        if micro_batch is not None and micro_batch < 1:
+            raise InputError(f"micro_batch: at least 1 wanted, got {micro_batch}")
+        self.protocol = protocol
+        self.channels = channels
+        self.size_px = size_px
+        self.seed = seed
+        self.learning_rate = learning_rate
+        self.device = torch.device(device)
+        self.micro_batch = micro_batch
+        self.steps = 0
+        self.networks: list[tuple[str, nn.Module]] = []
+        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self._make_encoder = encoder or (lambda channels, size_px: Encoder(channels, size_px=size_px))
+        with seeded(seed, "encoder"):
+            self.encoder = self._make_encoder(channels, size_px)
+        self.embedding_size = int(cast(int, self.encoder.embedding_size))
+        self.build()
+        self.to(self.device)
+
+    # what a paradigm says
+
+    @abstractmethod
+    def build(self) -> None:
+        """Add the networks and the optimizers; ``self.encoder`` is there already."""
+
+    @abstractmethod
+    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
+        """Add the gradients of a batch to ``.grad`` and return its terms; arguments are checked already."""
+
+    @abstractmethod
+    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
+        """The terms of a batch, without gradients."""
+
+    def after_update(self) -> None:  # noqa: B027  (a hook)
+        """What follows the optimizers' step; nothing by default."""
+
+    # building blocks
+
+    def add(self, prefix: str, part: str, make: Callable[[], _Module]) -> _Module:
+        """Make a network from its own seed and register it under the names ``prefix.*``."""
+        with seeded(self.seed, part):
+            network = make()
+        self.networks.append((prefix, network))
+        return network
+
+    def optimize(self, name: str, *networks: nn.Module) -> None:
+        """One Adam over the parameters of ``networks``."""
+        parameters = [parameter for network in networks for parameter in network.parameters()]
+        self.optimizers[name] = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
+
+    def parts(self, images: int) -> Iterator[slice]:
+        """The micro-batches of a batch."""
+        size = self.micro_batch or (MICRO_BATCH if self.device.type == "cpu" else images)
+        for start in range(0, images, size):
+            yield slice(start, min(start + size, images))
+
+    # the interface of Objective
+
+    def train_step(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """One whole step: forward, backward, optimizers, and what follows.
+
+        ``views``: float32 (B, C, S, S) in [0, 1], one, or two for an objective with ``pair_views``;
+        ``labels``: int64 (B,), 0 control and 1 drug. Returns 0-dim detached tensors by name, ``"loss"``
+        first, without waiting for the device. TypeError for another dtype, InputError for another shape,
+        number of views or label.
+        """
+        terms = self.accumulate(self._checked(views, labels), labels)
+        self.update()
+        return terms
+
+    def validation_loss(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """The terms of ``train_step`` in evaluation mode; changes no state."""
+        checked = self._checked(views, labels)
+        networks = [network for _, network in self.networks]
+        training = [network.training for network in networks]
+        try:
+            for network in networks:
+                network.eval()
+            with torch.no_grad():
+                return self.evaluate(checked, labels)
+        finally:
+            for network, mode in zip(networks, training, strict=True):
+                network.train(mode)
+
+    def update(self) -> None:
+        """Step every optimizer, forget the gradients, then do what follows the step."""
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.steps += 1
+        self.after_update()
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Every parameter under its published name, e.g. ``model.0.weight`` or ``encoder.0.weight``."""
+        for prefix, network in self.networks:
+            yield from network.named_parameters(prefix)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, as flat tensors on the CPU, ready for safetensors.
+
+        ``network.NAME`` (parameters, buffers, BYOL's target), ``optimizer.WHICH.NAME.KEY`` (Adam's moments
+        and step), ``optimizer.WHICH.learning_rate`` and ``steps``. The tensors are copies.
+        """
+        state = {f"network.{name}": tensor.detach() for name, tensor in self._tensors()}
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.named_parameters()}
+        for which, optimizer in self.optimizers.items():
+            rate = float(optimizer.param_groups[0]["lr"])
+            state[f"optimizer.{which}.learning_rate"] = torch.tensor(rate, dtype=torch.float64)
+            for parameter, values in optimizer.state.items():
+                for key, value in values.items():
+                    state[f"optimizer.{which}.{names[parameter]}.{key}"] = value
+        state["steps"] = torch.tensor(self.steps)
+        return {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what ``state_dict`` gave, exactly. InputError names what is missing, unknown or of
+        another shape.
+        """
+        own = dict(self._tensors())
+        wanted = {f"network.{name}" for name in own} | {"steps"}
+        wanted |= {f"optimizer.{which}.learning_rate" for which in self.optimizers}
+        parameters = dict(self.named_parameters())
+        moments: dict[str, dict[nn.Parameter, dict[str, Tensor]]] = {which: {} for which in self.optimizers}
+        unknown = []
+        for name, tensor in state.items():
+            if name in wanted:
+                continue
+            head, _, rest = name.partition(".")
+            which, _, rest = rest.partition(".")
+            owner, _, key = rest.rpartition(".")
+            if head != "optimizer" or which not in moments or owner not in parameters:
+                unknown.append(name)
+                continue
+            values = moments[which].setdefault(parameters[owner], {})
+            values[key] = tensor.to(self.device, copy=True)
+        missing = sorted(wanted - set(state))
+        if missing or unknown:
+            raise InputError(
+                f"state: the tensors of {self.name} under {self.protocol} wanted; "
+                f"missing: {', '.join(missing[:5]) or 'none'}; unknown: {', '.join(unknown[:5]) or 'none'}"
+            )
+        for name, target in own.items():
+            source = state[f"network.{name}"]
+            if source.shape != target.shape or source.dtype != target.dtype:
+                raise InputError(
+                    f"state: network.{name} as {target.dtype} {tuple(target.shape)} wanted, "
+                    f"got {source.dtype} {tuple(source.shape)}"
+                )
+        with torch.no_grad():
+            for name, target in own.items():
+                target.copy_(state[f"network.{name}"])
+        for which, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = float(state[f"optimizer.{which}.learning_rate"])
+            optimizer.state.clear()
+            optimizer.state.update(cast(Any, moments[which]))
+        self.steps = int(state["steps"])
+
+    def to(self, device: torch.device | str) -> BaseObjective:
+        """Move networks and optimizer state to ``device``, in place; returns the objective itself."""
+        self.device = torch.device(device)
+        for _, network in self.networks:
+            network.to(self.device)
+        for optimizer in self.optimizers.values():
+            for values in optimizer.state.values():
+                for key, value in values.items():
+                    values[key] = value.to(self.device)
+        return self
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for prefix, network in self.networks:
+            for name, tensor in network.state_dict(keep_vars=True).items():
+                yield f"{prefix}.{name}", tensor
+
+    def _checked(self, views: Sequence[Tensor], labels: Tensor) -> tuple[Tensor, ...]:
+        wanted = 2 if self.pair_views else 1
+        if len(views) != wanted:
+            raise InputError(f"views: a tuple of {wanted} wanted for {self.name}, got {len(views)}")
+        shape = (self.channels, self.size_px, self.size_px)
+        for position, view in enumerate(views):
+            if view.dtype != torch.float32:
+                raise TypeError(f"views[{position}]: float32 wanted, got {view.dtype}")
+            if (
+                view.ndim != 4
+                or tuple(view.shape[1:]) != shape
+                or len(view) != len(views[0])
+                or not len(view)
+            ):
+                raise InputError(
+                    f"views[{position}]: shape (B, {', '.join(map(str, shape))}) wanted, "
+                    f"got {tuple(view.shape)}"
+                )
+        if labels.dtype != torch.int64:
+            raise TypeError(f"labels: int64 wanted, got {labels.dtype}")
+        if labels.shape != views[0].shape[:1]:
+            raise InputError(f"labels: shape ({len(views[0])},) wanted, got {tuple(labels.shape)}")
+        # only where it costs no wait for the device
+        if self.needs_labels and labels.device.type == "cpu" and not ((labels == 0) | (labels == 1)).all():
+            raise InputError(f"labels: 0 (control) and 1 (drug) wanted, got {sorted(set(labels.tolist()))}")
+        return tuple(views)
+
+
+def classification_loss(logits: Tensor, labels: Tensor, *, protocol: ProtocolId) -> Tensor:
+    """Cross-entropy of logits (N, 2) and labels (N,), summed over the images.
+
+    ``reference-1`` applies softmax first and gives its result to the cross-entropy as if it were logits, as
+    the study's program does.
+    """
+    scores = logits.softmax(1) if protocol == "reference-1" else logits
+    return functional.cross_entropy(scores, labels, reduction="sum")
+
+
+def reconstruction_loss(logits: Tensor, images: Tensor) -> Tensor:
+    """Binary cross-entropy of sigmoid(logits) and images (N, C, S, S): mean over an image, summed over the
+    images.
+    """
+    summed = functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+    return summed / images[0].numel()

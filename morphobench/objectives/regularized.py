@@ -1,0 +1,71 @@
+"""Regularized: an autoencoder whose embedding a classifier reads, L = L_rec + L_disc."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from morphobench.models import Classifier, Decoder
+from morphobench.objectives.base import BaseObjective, classification_loss, reconstruction_loss
+from morphobench.objectives.registry import register
+
+
+@register("regularized")
+class Regularized(BaseObjective):
+    """Encoder, decoder and classifier under L_rec + L_disc.
+
+    ``corrected-1``: one Adam over the three, one encoder pass. ``reference-1``: two Adams; the classifier
+    learns from the encoder's output without reaching the encoder, the autoencoder's loss contains the
+    classifier's as a plain number, so encoder and decoder train as in ``unsupervised``; softmax before the
+    cross-entropy. The two steps of a batch share no parameter, so their gradients are made together.
+
+    Parameters: ``encoder.*`` and ``decoder.*`` (the autoencoder), ``model.1`` and ``model.3`` (the separate
+    classifier). Terms, both protocols: ``loss`` = ``reconstruction_loss`` + ``classification_loss``, all
+    before the step.
+    """
+
+    name: ClassVar[str] = "regularized"
+
+    def build(self) -> None:
+        """Decoder and classifier, and the protocol's optimizers."""
+        self.networks.append(("encoder", self.encoder))
+        self.decoder = self.add("decoder", "decoder", lambda: Decoder(self.channels, size_px=self.size_px))
+        self.classifier = self.add("model", "classifier", lambda: Classifier(self.embedding_size))
+        if self.protocol == "reference-1":
+            self.optimize("classifier", self.classifier)
+            self.optimize("autoencoder", self.encoder, self.decoder)
+        else:
+            self.optimize("adam", self.encoder, self.decoder, self.classifier)
+
+    def _losses(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings = self.encoder(images)
+        read = embeddings.detach() if self.protocol == "reference-1" else embeddings
+        discrimination = classification_loss(self.classifier(read), labels, protocol=self.protocol)
+        return reconstruction_loss(self.decoder(embeddings), images), discrimination
+
+    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
+        """Gradients of the mean of both losses."""
+        (images,) = views
+        totals = torch.zeros(2, device=images.device)
+        for part in self.parts(len(images)):
+            losses = torch.stack(self._losses(images[part], labels[part])) / len(images)
+            torch.autograd.backward(losses.sum())
+            totals += losses.detach()
+        return self._terms(totals)
+
+    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
+        """Both mean losses and their sum."""
+        (images,) = views
+        losses = [torch.stack(self._losses(images[part], labels[part])) for part in self.parts(len(images))]
+        return self._terms(torch.stack(losses).sum(0) / len(images))
+
+    @staticmethod
+    def _terms(totals: Tensor) -> dict[str, Tensor]:
+        reconstruction, discrimination = totals.unbind()
+        return {
+            "loss": totals.sum(),
+            "reconstruction_loss": reconstruction,
+            "classification_loss": discrimination,
+        }

@@ -1,0 +1,127 @@
+"""Self-supervised: BYOL, two networks that predict one another's projection of two views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morphobench.errors import InputError
+from morphobench.models import Classifier, Projection
+from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.registry import register
+
+
+def byol_loss(predictions: Tensor, projections: Tensor) -> Tensor:
+    """2 - 2 cos between the online prediction and the target projection, (B, D) each, per image (B,).
+
+    Grill et al. 2020, "Bootstrap your own latent", equation 2.
+    """
+    cosine = (functional.normalize(predictions, dim=1) * functional.normalize(projections, dim=1)).sum(1)
+    return 2 - 2 * cosine
+
+
+@register("self_supervised")
+class SelfSupervised(BaseObjective):
+    """BYOL: encoder, projector and predictor online; encoder and projector as a target that follows them.
+
+    ``loss``: the mean over the batch of the sum of the two symmetric terms (each view predicts the other).
+    After the optimizer's step the target moves to ``ema_decay`` x itself + the rest x online, parameters
+    only; its BatchNorm uses the batch's statistics, as the online one does, each view its own. ``ema_decay``:
+    default 0.99, under ``reference-1`` 0.8. Takes two views.
+
+    Parameters: ``net.model.*``, ``online_encoder.projector.net.*``, ``online_predictor.net.*``, and the
+    target's, without gradient, under ``target_encoder.``. ``reference-1`` keeps the study's unused classifier
+    ``net.model.10`` and ``net.model.12``. The target becomes a copy of the online network when the first step
+    begins, unless it was written to before.
+    """
+
+    name: ClassVar[str] = "self_supervised"
+    pair_views: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = False
+
+    def __init__(self, *, ema_decay: float | None = None, **options: Any) -> None:
+        reference = options.get("protocol") == "reference-1"
+        self.ema_decay = (0.8 if reference else 0.99) if ema_decay is None else ema_decay
+        if not 0 <= self.ema_decay <= 1:
+            raise InputError(f"ema_decay: between 0 and 1 wanted, got {self.ema_decay}")
+        super().__init__(**options)
+
+    def build(self) -> None:
+        """Online and target networks, and one Adam over the online ones."""
+        self.networks.append(("net.model", self.encoder))
+        unused: list[nn.Module] = []
+        if self.protocol == "reference-1":
+            unused.append(self._add_unused("net.model"))
+        self.projector = self._add_projector("online_encoder.projector.net")
+        self.predictor = self.add("online_predictor.net", "predictor", lambda: Projection(64))
+        self.target_encoder = self.add(
+            "target_encoder.net.model", "encoder", lambda: self._make_encoder(self.channels, self.size_px)
+        )
+        if unused:
+            unused.append(self._add_unused("target_encoder.net.model"))
+        self.target_projector = self._add_projector("target_encoder.projector.net")
+        online = [self.encoder, *unused[:1], self.projector]
+        target = [self.target_encoder, *unused[1:], self.target_projector]
+        self._pairs = [
+            (ours, theirs)
+            for network, other in zip(online, target, strict=True)
+            for ours, theirs in zip(network.parameters(), other.parameters(), strict=True)
+        ]
+        for _, theirs in self._pairs:
+            theirs.requires_grad_(False)
+        self.optimize("adam", *online, self.predictor)
+        self._copy_to_target()
+
+    def _add_projector(self, prefix: str) -> Projection:
+        return self.add(prefix, "projector", lambda: Projection(self.embedding_size))
+
+    def _add_unused(self, prefix: str) -> Classifier:
+        return self.add(
+            prefix, "classifier", lambda: Classifier(self.embedding_size, slope=1.0, names=("10", "12"))
+        )
+
+    def _copy_to_target(self) -> None:
+        with torch.no_grad():
+            for ours, theirs in self._pairs:
+                theirs.copy_(ours)
+        self._written = [theirs._version for _, theirs in self._pairs]
+
+    def _start_target(self) -> None:
+        """Before the first step: weights set online since construction reach a target not written to."""
+        if self.steps == 0 and self._written == [theirs._version for _, theirs in self._pairs]:
+            self._copy_to_target()
+
+    def _loss(self, first: Tensor, second: Tensor) -> Tensor:
+        predicted = [self.predictor(self.projector(self.encoder(view))) for view in (first, second)]
+        with torch.no_grad():
+            targets = [self.target_projector(self.target_encoder(view)) for view in (first, second)]
+        return (byol_loss(predicted[0], targets[1]) + byol_loss(predicted[1], targets[0])).mean()
+
+    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Gradients of the symmetric loss."""
+        if len(views[0]) < 2:
+            raise InputError("views: at least 2 images wanted for BatchNorm, got 1")
+        self._start_target()
+        loss = self._loss(*views)
+        torch.autograd.backward(loss)
+        return {"loss": loss.detach()}
+
+    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """The symmetric loss, with BatchNorm's running statistics."""
+        return {"loss": self._loss(*views)}
+
+    def after_update(self) -> None:
+        """Move the target towards the online networks."""
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                [theirs for _, theirs in self._pairs], [ours for ours, _ in self._pairs], 1 - self.ema_decay
+            )
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """As every objective's; the loaded target counts as written to."""
+        super().load_state_dict(state)
+        self._written = []

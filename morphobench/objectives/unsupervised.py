@@ -1,0 +1,49 @@
+"""Unsupervised: an autoencoder, alone or regularized by a classifier on its embedding."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from morphobench.models import Decoder
+from morphobench.objectives.base import BaseObjective, reconstruction_loss
+from morphobench.objectives.registry import register
+
+
+@register("unsupervised")
+class Unsupervised(BaseObjective):
+    """Encoder and decoder under binary cross-entropy between image and reconstruction; both protocols alike.
+
+    Parameters: ``encoder.*`` and ``decoder.*``. Terms: ``loss``, the mean over pixels and images.
+    """
+
+    name: ClassVar[str] = "unsupervised"
+    needs_labels: ClassVar[bool] = False
+
+    def build(self) -> None:
+        """The decoder, and one Adam over both networks."""
+        self.networks.append(("encoder", self.encoder))
+        self.decoder = self.add("decoder", "decoder", lambda: Decoder(self.channels, size_px=self.size_px))
+        self.optimize("adam", self.encoder, self.decoder)
+
+    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Gradients of the mean reconstruction loss."""
+        (images,) = views
+        total = torch.zeros((), device=images.device)
+        for part in self.parts(len(images)):
+            logits = self.decoder(self.encoder(images[part]))
+            loss = reconstruction_loss(logits, images[part]) / len(images)
+            torch.autograd.backward(loss)
+            total += loss.detach()
+        return {"loss": total}
+
+    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """The mean reconstruction loss."""
+        (images,) = views
+        losses = [
+            reconstruction_loss(self.decoder(self.encoder(images[part])), images[part])
+            for part in self.parts(len(images))
+        ]
+        return {"loss": torch.stack(losses).sum() / len(images)}
