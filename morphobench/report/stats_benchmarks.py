@@ -1,0 +1,66 @@
+"""What a pytest-benchmark file says, one row a benchmark; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from morphobench.errors import InputError
+from morphobench.report.stats_table import finite
+
+
+@dataclass(frozen=True)
+class BenchmarkRow:
+    """One benchmark; NaN for what its ``extra_info`` does not say.
+
+    ``ratio``: how many times faster than ``peer``; ``iqr_ns``: between the quartiles of the rounds.
+    """
+
+    name: str
+    median_ns: float
+    iqr_ns: float
+    rounds: int
+    ratio: float
+    peer: str
+    images_per_s: float
+    peak_memory_bytes: float
+
+
+_RATIOS = ("ratio_to_peer", "times_peer", "peer_ratio", "speedup", "ratio")
+_IMAGES = ("images_per_s", "views_per_s")
+_MEMORY = ("peak_host_memory_bytes", "peak_memory_bytes")
+
+
+def benchmark_rows(data: Mapping[str, Any]) -> list[BenchmarkRow]:
+    """The benchmarks of a pytest-benchmark JSON object in its order; InputError where it is none."""
+    benchmarks = data.get("benchmarks") if isinstance(data, Mapping) else None
+    if not isinstance(benchmarks, list):
+        raise InputError(
+            "benchmarks: a file of `pytest --benchmark-json` wanted, got one without 'benchmarks'"
+        )
+    return [_row(benchmark) for benchmark in benchmarks]
+
+
+def _row(benchmark: Mapping[str, Any]) -> BenchmarkRow:
+    try:
+        name, stats = str(benchmark["name"]), benchmark["stats"]
+        median, iqr, rounds = float(stats["median"]), float(stats["iqr"]), int(stats["rounds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"benchmarks: name and stats of each wanted, got one without ({error})") from error
+    extra = benchmark.get("extra_info") or {}
+    return BenchmarkRow(
+        name.removeprefix("test_"),
+        median * 1e9,
+        iqr * 1e9,
+        rounds,
+        _first(extra, _RATIOS),
+        str(extra.get("peer", "")),
+        _first(extra, _IMAGES),
+        _first(extra, _MEMORY),
+    )
+
+
+def _first(extra: Mapping[str, Any], keys: tuple[str, ...]) -> float:
+    """The first of ``keys`` that ``extra`` holds; NaN for none."""
+    return next((finite(extra[key]) for key in keys if key in extra), float("nan"))

@@ -1,0 +1,70 @@
+"""Made-up records of a run, as OUT/results.jsonl holds them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from morphobench.report.columns import Column
+from morphobench.setups import SETUPS
+
+KNOWN = {
+    column.key: column
+    for column in (
+        Column("similarity.d", "similarity d", "up", "", 0.0, "", "simil. d"),
+        Column("classification.roc_auc", "ROC AUC", "up", "", 0.5),
+        Column("classification.accuracy", "accuracy", "up", "", header="accu- racy"),
+        Column("clustering.silhouette", "silhouette", "up", "", header="silh- ouette"),
+        Column("clustering.noise", "noise", "down", "%"),
+        Column("clustering.consistency_compound", "drug consistency", "up", "%", header="consis- tency"),
+        Column("clustering.clusters", "clusters", "none", ""),
+    )
+}
+BASELINES = ("baseline/mean_intensity", "baseline/untrained_encoder")
+
+
+def record(setup: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
+    """One record; the same setup and seed give the same numbers."""
+    random = np.random.default_rng([zlib.crc32(setup.encode()), seed])
+    baseline = setup.startswith("baseline/")
+    level = 0.0 if baseline else 0.1 + 0.05 * setup.endswith("multi_crop")
+    auc = float(0.55 + level + 0.02 * random.normal())
+    views = 5 if setup.endswith("multi_crop") else 1
+    made: dict[str, Any] = {
+        "setup": setup,
+        "protocol": "corrected-1",
+        "seed": seed,
+        "profile": "quick",
+        "epochs": 3,
+        "images": 1000,
+        "time_per_view_ns": None if baseline else float(1e6 * random.uniform(1, 4)),
+        "peak_host_memory_bytes": None if baseline else int(2**20 * random.uniform(400, 900)),
+        "peak_device_memory_bytes": None,
+        "metrics": {
+            "similarity.d": float(0.1 + level + 0.02 * random.normal()),
+            "classification.roc_auc": auc,
+            "classification.accuracy": auc - 0.05,
+            "clustering.silhouette": float(0.3 + 0.05 * random.normal()),
+            "clustering.noise": float(random.uniform(5, 40)),
+            "clustering.consistency_compound": float(random.uniform(5, 40)),
+            "clustering.clusters": float(random.integers(2, 20)),
+        },
+        "intervals": {"classification.roc_auc": [auc - 0.06, auc + 0.05]},
+        "history": [
+            {"epoch": e, "loss": 0.7 / (1 + e), "validation_loss": 0.75 / (1 + e), "seconds": 1.5}
+            for e in range(3)
+        ],
+        "environment": {"torch": "2.9", "cpu": "made up", "cores": 2},
+        "warnings": [],
+    }
+    made["views_per_image"] = views
+    return {**made, **changes}
+
+
+def study(seeds: Sequence[int] = (0,), *, baselines: bool = True) -> list[dict[str, Any]]:
+    """Records of all 16 setups and two baselines for each seed."""
+    names = [str(setup) for setup in SETUPS] + list(BASELINES if baselines else ())
+    return [record(name, seed) for seed in seeds for name in names]
