@@ -1,0 +1,150 @@
+"""Metadata_ columns: their names and types, and what is a control."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from morphobench.errors import InputError
+from morphobench.types import Int64Array
+
+PREFIX = "Metadata_"
+NEGCON, TRT = "negcon", "trt"
+SPLITS = ("train", "validation", "test")
+
+COLUMNS = (
+    "Metadata_Path",
+    "Metadata_Plate",
+    "Metadata_Well",
+    "Metadata_Site",
+    "Metadata_CellLine",
+    "Metadata_Compound",
+    "Metadata_Concentration_uM",
+    "Metadata_MOA",
+    "Metadata_ControlType",
+    "Metadata_Split",
+)
+"""The columns this package knows, in the order in which a store holds them; others follow unchanged."""
+
+NUMERIC_COLUMNS = frozenset({"Metadata_Concentration_uM", "Metadata_Strength"})
+_TEXT_COLUMNS = frozenset(COLUMNS) - NUMERIC_COLUMNS
+_BY_LOWER_CASE = {name.removeprefix(PREFIX).lower().replace("_", ""): name for name in COLUMNS} | {
+    "concentration": "Metadata_Concentration_uM",
+    "drug": "Metadata_Compound",
+    "treatment": "Metadata_Compound",
+    "cell": "Metadata_CellLine",
+    "line": "Metadata_CellLine",
+    "mechanism": "Metadata_MOA",
+}
+_CONTROL_NAME = re.compile(
+    r"(?:neg(?:ative)?[ _-]?)?(?:controls?|ctrls?|negcons?|con)|dmso|vehicle|untreated|mock|pbs|water|medium",
+    re.IGNORECASE,
+)
+_DRUG_NAME = re.compile(r"drugs?|treated|treatments?|trt|compounds?", re.IGNORECASE)
+
+
+def column_name(name: str) -> str:
+    """The Metadata_ column that a table heading, group or field name stands for.
+
+    ``plate``, ``Plate`` and ``Metadata_plate`` give ``Metadata_Plate``; ``drug`` gives ``Metadata_Compound``;
+    a name that is not known gets the prefix and is otherwise kept.
+    """
+    bare = name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else name
+    key = bare.lower().replace("_", "").replace(" ", "")
+    return _BY_LOWER_CASE.get(key, PREFIX + bare)
+
+
+def is_control_name(name: object) -> bool:
+    """Whether a compound or folder of that name holds negative controls: DMSO, controls, vehicle, mock ..."""
+    return isinstance(name, str) and _CONTROL_NAME.fullmatch(name.strip()) is not None
+
+
+def is_generic_drug_name(name: str) -> bool:
+    """Whether a folder's name says only that its images are treated (``drugs``), not with what."""
+    return _DRUG_NAME.fullmatch(name.strip()) is not None
+
+
+def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
+    """``metadata`` with known columns named, typed and ordered as a store holds them.
+
+    Text columns become text (a plate 7 and a plate "7" are the same), empty text becomes missing, and
+    concentrations float64. Metadata_ControlType is inferred from Metadata_Compound where it is absent.
+    InputError for two columns of one name, and for values that are none of ``negcon``, ``trt``, ``poscon``
+    (Metadata_ControlType), none of the three parts (Metadata_Split), or no number (concentration).
+    """
+    renamed = {name: column_name(str(name)) for name in metadata.columns}
+    doubled = sorted({new for new in renamed.values() if list(renamed.values()).count(new) > 1})
+    if doubled:
+        raise InputError(
+            f"metadata: one column for {', '.join(doubled)} wanted, got several: {list(renamed)}"
+        )
+    table = metadata.rename(columns=renamed)
+    for name in table.columns:
+        if name in _TEXT_COLUMNS:
+            table[name] = _as_text(table[name])
+        elif name in NUMERIC_COLUMNS:
+            table[name] = _as_number(table[name], name)
+    if "Metadata_ControlType" not in table and "Metadata_Compound" in table:
+        table["Metadata_ControlType"] = control_types(table["Metadata_Compound"])
+    _check_values(table, "Metadata_ControlType", (NEGCON, TRT, "poscon"))
+    _check_values(table, "Metadata_Split", SPLITS)
+    known = [name for name in COLUMNS if name in table]
+    return table[known + [name for name in table.columns if name not in known]]
+
+
+def control_types(compounds: pd.Series) -> pd.Series:
+    """``negcon`` for control-like compound names, ``trt`` for others, missing where there is none."""
+    kinds = [None if pd.isna(name) else NEGCON if is_control_name(name) else TRT for name in compounds]
+    return pd.Series(kinds, index=compounds.index, dtype=object)
+
+
+def control_labels(metadata: pd.DataFrame, *, source: str = "metadata") -> Int64Array:
+    """int64 (N,): 0 where Metadata_ControlType is ``negcon``, 1 where ``trt`` or ``poscon``.
+
+    InputError, which names ``source``, where the column or a value is missing.
+    """
+    if "Metadata_ControlType" not in metadata:
+        raise InputError(
+            f"{source}: a column Metadata_ControlType ({NEGCON} / {TRT}) wanted, which says what is control "
+            f"and what is drug; got {', '.join(map(str, metadata.columns)) or 'no columns'}"
+        )
+    kinds = metadata["Metadata_ControlType"]
+    unknown = kinds.isna().to_numpy()
+    if unknown.any():
+        raise InputError(
+            f"{source}: Metadata_ControlType is missing for {unknown.sum()} of {len(kinds)} images"
+        )
+    return np.asarray(kinds != NEGCON, dtype=np.int64)
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    def text(value: object) -> str | None:
+        if pd.isna(value):  # type: ignore[call-overload]
+            return None
+        if isinstance(value, float) and value.is_integer():  # an integer column with gaps is read as float
+            value = int(value)
+        return str(value).strip() or None
+
+    return pd.Series([text(value) for value in column], index=column.index, dtype=object)
+
+
+def _as_number(column: pd.Series, name: str) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = column[numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")]
+    if len(wrong):
+        raise InputError(f"metadata: numbers in {name} wanted, got {wrong.iloc[0]!r} in row {wrong.index[0]}")
+    return numbers.astype(np.float64)
+
+
+def _check_values(table: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> None:
+    if name not in table:
+        return
+    lowered = table[name].map(lambda value: value.lower() if isinstance(value, str) else value)
+    wrong = lowered[lowered.notna() & ~lowered.isin(allowed)]
+    if len(wrong):
+        raise InputError(
+            f"metadata: {', '.join(allowed)} in {name} wanted, got {wrong.iloc[0]!r} in row {wrong.index[0]}"
+        )
+    table[name] = lowered
