@@ -6,6 +6,7 @@ The names below load on first use, so that ``import morphobench`` stays fast and
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version("morphobench")
+        try:
+            return _version("morphobench")
+        except PackageNotFoundError:  # run from a checkout that was built but not installed
+            return "0+uninstalled"
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'morphobench' has no attribute {name!r}")

@@ -1,0 +1,235 @@
+"""What each command does with its arguments; they return exit codes. Heavy imports wait until needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from morphobench.errors import CheckError, InputError
+from morphobench.types import DEFAULT_PROTOCOL
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from morphobench.data import ImageStore
+
+
+def simulate(chosen: argparse.Namespace) -> int:
+    """``morphobench simulate STORE --images N``."""
+    from morphobench.data import simulate as make
+
+    store = make(
+        chosen.store,
+        images=chosen.images,
+        seed=chosen.seed,
+        null=chosen.null,
+        fresh=chosen.fresh,
+    )
+    _say_store(store)
+    return 0
+
+
+def ingest(chosen: argparse.Namespace) -> int:
+    """``morphobench ingest SOURCE STORE``."""
+    from morphobench.data import ingest as read
+
+    store = read(
+        chosen.source,
+        chosen.store,
+        metadata=chosen.metadata,
+        pattern=chosen.pattern,
+        channels=chosen.channels,
+        size_px=chosen.size_px,
+        fit=chosen.fit,
+        tile_px=chosen.tile,
+        intensity_range=chosen.intensity_range,
+        fresh=chosen.fresh,
+    )
+    _say_store(store)
+    rejected = len(store.rejected)
+    if rejected:
+        _show(f"{rejected} not read: {store.path / 'rejected.csv'} says why")
+    return 0
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """``morphobench run STORE OUT``."""
+    from morphobench.run.options import RunOptions
+    from morphobench.run.runner import run as work
+
+    options = RunOptions.resolve(
+        setups=chosen.setups,
+        profile=chosen.profile,
+        protocol=chosen.protocol or DEFAULT_PROTOCOL,
+        seeds=chosen.seeds,
+        epochs=chosen.epochs,
+        images=chosen.images,
+        batch_size=chosen.batch_size,
+        tasks=chosen.task,
+        baselines=() if chosen.no_baselines else None,
+        device=chosen.device,
+        threads=chosen.threads,
+    )
+    records = work(chosen.store, chosen.out, options=options, fresh=chosen.fresh, quiet=chosen.quiet)
+    _show(f"{len(records)} records in {chosen.out}; `morphobench summarize {chosen.out}` shows the table")
+    return 0
+
+
+def embed(chosen: argparse.Namespace) -> int:
+    """``morphobench embed STORE --weights FILE --out EMBEDDINGS.parquet``."""
+    from morphobench.data import ImageStore
+    from morphobench.embeddings import embed as through
+    from morphobench.embeddings import read_embeddings, write_embeddings
+    from morphobench.models import load_encoder
+    from morphobench.run.environment import environment
+    from morphobench.run.records import sha256
+
+    store = ImageStore.open(chosen.store)
+    encoder = load_encoder(chosen.weights)
+    made_from = {
+        "weights_sha256": sha256(chosen.weights),
+        "data_sha256": str(store.manifest["content_sha256"]),
+    }
+    if chosen.out.exists() and not chosen.fresh:
+        _, _, provenance = read_embeddings(chosen.out)
+        other = [key for key, value in made_from.items() if provenance.get(key) != value]
+        if other:
+            raise InputError(
+                f"{chosen.out}: made from other {' and '.join(other)}; take another --out, or --fresh"
+            )
+        _show(f"{chosen.out}: was made before from the same weights and images")
+        return 0
+    embeddings = through(encoder, store.images, device=chosen.device)
+    made = environment(device=chosen.device)
+    provenance = {**made_from, "versions": made["versions"], "commit": made["commit"]}
+    write_embeddings(chosen.out, embeddings, store.metadata, provenance=provenance)
+    _show(f"{chosen.out}: {len(embeddings)} images, {embeddings.shape[1]} features")
+    return 0
+
+
+def evaluate(chosen: argparse.Namespace) -> int:
+    """``morphobench evaluate EMBEDDINGS.parquet``."""
+    from morphobench.cli.external import evaluate_file, metric_table
+    from morphobench.run.records import write_json
+
+    found = evaluate_file(
+        chosen.embeddings,
+        tasks=chosen.task,
+        protocol=chosen.protocol,
+        seed=chosen.seed,
+        profile=chosen.profile,
+    )
+    _show(metric_table(found))
+    for warning in found["warnings"]:
+        print(f"morphobench: warning: {warning}", file=sys.stderr)  # noqa: T201
+    if chosen.json is not None:
+        write_json(chosen.json, found)
+    return 0
+
+
+def summarize(chosen: argparse.Namespace) -> int:
+    """``morphobench summarize FILE_OR_OUT``."""
+    from morphobench.report.load import load_records
+    from morphobench.report.tables import summarize as table
+    from morphobench.report.tables import summarize_benchmarks
+
+    source: Path = chosen.source
+    if not source.exists():
+        raise InputError(f"FILE_OR_OUT: a run's folder or a file of results wanted, {source} does not exist")
+    benchmarks = _benchmarks(source)
+    if benchmarks is not None:
+        _show(summarize_benchmarks(benchmarks))
+    else:
+        _show(table(load_records(source), all_metrics=chosen.all_metrics))
+    return 0
+
+
+def report(chosen: argparse.Namespace) -> int:
+    """``morphobench report OUT``."""
+    from morphobench.report.html import write_report
+
+    _show(f"{write_report(chosen.out)}")
+    return 0
+
+
+def compare(chosen: argparse.Namespace) -> int:
+    """``morphobench compare BASE.json NEW.json``."""
+    from morphobench.cli.compare import compare_benchmarks, compare_records, comparison_table
+    from morphobench.report.load import load_records
+
+    for name in (chosen.base, chosen.new):
+        if not name.exists():
+            raise InputError(f"compare: two files or folders wanted, {name} does not exist")
+    base, new = _benchmarks(chosen.base), _benchmarks(chosen.new)
+    if (base is None) != (new is None):
+        raise InputError(
+            f"compare: two of one kind wanted, got a benchmark file and a run ({chosen.base}, {chosen.new})"
+        )
+    if base is not None and new is not None:
+        comparison = compare_benchmarks(base, new, tolerance=chosen.tolerance)
+    else:
+        comparison = compare_records(
+            load_records(chosen.base),
+            load_records(chosen.new),
+            tolerance=chosen.tolerance,
+            metric_tolerance=chosen.metric_tolerance,
+        )
+    _show(comparison_table(comparison))
+    if comparison.worse:
+        raise CheckError(
+            f"{len(comparison.worse)} of {len(comparison.rows)} worse than allowed: "
+            f"{', '.join(row.name for row in comparison.worse[:5])}"
+        )
+    return 0
+
+
+def info(chosen: argparse.Namespace) -> int:  # noqa: ARG001
+    """``morphobench info``."""
+    import morphobench
+    from morphobench.objectives import registry
+    from morphobench.run.environment import environment
+    from morphobench.setups import PROFILES
+
+    shown = {
+        "build": morphobench.build_info(),
+        **environment(),
+        "paradigms": list(registry.names()),
+        "setups": [str(setup) for setup in morphobench.SETUPS],
+        "profiles": {name: profile.describe() for name, profile in PROFILES.items()},
+    }
+    print(json.dumps(shown, indent=2, default=str))  # noqa: T201
+    return 0
+
+
+def _benchmarks(path: Path) -> dict[str, Any] | None:
+    """The content of a pytest-benchmark file; None where ``path`` is a run's folder or its records."""
+    if path.is_dir() or path.suffix == ".jsonl":
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path}: a run's folder, a results.jsonl or a pytest-benchmark JSON file wanted, got: {error}"
+        ) from error
+    if not isinstance(content, dict) or "benchmarks" not in content:
+        raise InputError(f"{path}: a file of `pytest --benchmark-json` wanted, it has no 'benchmarks'")
+    return content
+
+
+def _say_store(store: ImageStore) -> None:
+    channels, height, width = store.images.shape[1:]
+    _show(f"{store.path}: {len(store)} images, {channels} x {height} x {width}")
+
+
+def _show(what: RenderableType) -> None:
+    from morphobench.report.tables import console
+
+    printer: Callable[..., None] = console().print
+    if isinstance(what, str):
+        printer(what, markup=False, soft_wrap=True)
+    else:
+        printer(what)

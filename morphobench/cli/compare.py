@@ -1,0 +1,176 @@
+"""Two benchmark files, or two runs, side by side: ratios of time and memory, differences of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from morphobench.errors import InputError
+from morphobench.measure import median
+
+_COSTS = ("time_per_view_ns", "peak_host_memory_bytes", "peak_device_memory_bytes")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure in both: ``change`` is new / base for a cost, new - base for a metric."""
+
+    name: str
+    base: float
+    new: float
+    change: float
+    is_cost: bool
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All figures that both have, and what must be known to read them."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def worse(self) -> tuple[Row, ...]:
+        """The rows that are worse than the tolerance allows."""
+        return tuple(row for row in self.rows if row.verdict == "worse")
+
+
+def compare_benchmarks(base: Mapping[str, Any], new: Mapping[str, Any], *, tolerance: float) -> Comparison:
+    """The ratio of median times of every benchmark in both of two pytest-benchmark files.
+
+    ``worse`` where it exceeds ``tolerance``. InputError where they share no benchmark.
+    """
+    before, after = _medians(base, "BASE"), _medians(new, "NEW")
+    rows = [_cost(name, before[name], after[name], tolerance) for name in before if name in after]
+    notes = _only_in(before, after, "benchmark")
+    if _machine(base) != _machine(new):
+        notes.append(f"different machines ({_machine(base)}; {_machine(new)}): times compare badly")
+    return _comparison(rows, notes, "benchmark")
+
+
+def compare_records(
+    base: Sequence[Mapping[str, Any]],
+    new: Sequence[Mapping[str, Any]],
+    *,
+    tolerance: float,
+    metric_tolerance: float | None = None,
+) -> Comparison:
+    """Time, memory and metrics of every setup in both of two runs, medians over seeds.
+
+    A cost is ``worse`` where its ratio exceeds ``tolerance``; a metric only where ``metric_tolerance`` is
+    given and it got worse by more. InputError for runs under different protocols or with no setup in common.
+    """
+    from morphobench.evaluation.base import METRICS
+
+    protocols = {str(record["protocol"]) for record in (*base, *new)}
+    if len(protocols) > 1:
+        raise InputError(f"compare: runs under one protocol wanted, got {', '.join(sorted(protocols))}")
+    before, after = _by_setup(base), _by_setup(new)
+    rows: list[Row] = []
+    for setup in (name for name in before if name in after):
+        for key in _COSTS:
+            pair = _median(before[setup], key), _median(after[setup], key)
+            if pair[0] is not None and pair[1] is not None:
+                rows.append(_cost(f"{setup} {key}", pair[0], pair[1], tolerance))
+        for metric, known in METRICS.items():
+            one, other = _metric(before[setup], metric), _metric(after[setup], metric)
+            if one is not None and other is not None and known.direction != "none":
+                loss = one - other if known.direction == "up" else other - one
+                judged = metric_tolerance is not None and loss > metric_tolerance
+                rows.append(
+                    Row(f"{setup} {metric}", one, other, other - one, False, "worse" if judged else "")
+                )
+    return _comparison(rows, [*_only_in(before, after, "setup"), *_other_conditions(base, new)], "setup")
+
+
+def comparison_table(comparison: Comparison) -> RenderableType:
+    """One row a figure; what is worse than allowed is marked."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("figure", overflow="fold")
+    for header in ("base", "new", "change", ""):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in comparison.rows:
+        change = f"x {row.change:.3f}" if row.is_cost else f"{row.change:+.4g}"
+        style = {"worse": "bold red", "better": "green"}.get(row.verdict, "")
+        table.add_row(row.name, f"{row.base:.4g}", f"{row.new:.4g}", change, Text(row.verdict, style=style))
+    return Group(table, *(Text(note, style="dim") for note in comparison.notes))
+
+
+def _cost(name: str, base: float, new: float, tolerance: float) -> Row:
+    ratio = new / base if base else float("inf") if new else 1.0
+    verdict = "worse" if ratio > tolerance else "better" if ratio * tolerance < 1 else ""
+    return Row(name, base, new, ratio, True, verdict)
+
+
+def _comparison(rows: list[Row], notes: list[str], what: str) -> Comparison:
+    if not rows:
+        raise InputError(f"compare: at least one {what} in both wanted, they have none in common")
+    return Comparison(tuple(rows), tuple(notes))
+
+
+def _medians(content: Mapping[str, Any], which: str) -> dict[str, float]:
+    try:
+        return {
+            str(item.get("fullname") or item["name"]): float(item["stats"]["median"])
+            for item in content["benchmarks"]
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{which}: name and stats.median of each benchmark wanted, got one without"
+        ) from error
+
+
+def _machine(content: Mapping[str, Any]) -> str:
+    machine = content.get("machine_info") or {}
+    cpu = machine.get("cpu") or {}
+    return f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores"
+
+
+def _only_in(before: Mapping[str, Any], after: Mapping[str, Any], what: str) -> list[str]:
+    notes = []
+    for which, here, there in (("BASE", before, after), ("NEW", after, before)):
+        only = [name for name in here if name not in there]
+        if only:
+            notes.append(f"only in {which}: {len(only)} {what}(s), {', '.join(only[:5])}")
+    return notes
+
+
+def _by_setup(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        found.setdefault(str(record["setup"]), []).append(record)
+    return found
+
+
+def _median(records: Iterable[Mapping[str, Any]], key: str) -> float | None:
+    values = [float(record[key]) for record in records if record.get(key) is not None]
+    return median(values) if values else None
+
+
+def _metric(records: Iterable[Mapping[str, Any]], name: str) -> float | None:
+    return _median([record["metrics"] for record in records], name)
+
+
+def _other_conditions(base: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[str]:
+    notes = []
+    for what, keys in (
+        ("images", ("data", "content_sha256")),
+        ("processors", ("environment", "cpu")),
+        ("profiles", ("profile", "profile")),
+        ("epochs", ("profile", "epochs")),
+    ):
+        first, second = (_values(records, keys) for records in (base, new))
+        if first != second:
+            notes.append(f"different {what}: {', '.join(first)} and {', '.join(second)}")
+    return notes
+
+
+def _values(records: Sequence[Mapping[str, Any]], keys: tuple[str, str]) -> list[str]:
+    return sorted({str((record.get(keys[0]) or {}).get(keys[1]))[:40] for record in records})

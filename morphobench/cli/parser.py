@@ -1,0 +1,270 @@
+"""The commands and their options; each option's help says its default."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import morphobench
+from morphobench.cli import commands
+from morphobench.setups import PARADIGMS, PROFILES, SETTINGS
+from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS
+
+PROGRAM = "morphobench"
+_EXIT_CODES = "exit codes: 0 done; 1 a comparison or check failed; 2 bad usage or bad input; 130 interrupted"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{PROGRAM}: error: {message}\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line; the chosen command's function is ``namespace.command``."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Which way of learning representations should I use on my cell images, "
+        "and what will it cost me?",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {morphobench.__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_simulate(subparsers)
+    _add_ingest(subparsers)
+    _add_run(subparsers)
+    _add_embed(subparsers)
+    _add_evaluate(subparsers)
+    _add_summarize(subparsers)
+    _add_report(subparsers)
+    _add_compare(subparsers)
+    _command(subparsers, "info", commands.info, "show versions, the build, the machine, setups and profiles")
+    return parser
+
+
+def _command(
+    subparsers: Any, name: str, function: Callable[..., int], summary: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=_EXIT_CODES
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _fresh(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--fresh", action="store_true", help=f"replace {what} made earlier")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 wanted, got {text}")
+    return value
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 0 wanted, got {text}")
+    return value
+
+
+# argparse names the type in its message for text that is no number.
+_positive.__name__ = _natural.__name__ = "whole number"
+
+
+def _add_simulate(subparsers: Any) -> None:
+    parser = _command(
+        subparsers, "simulate", commands.simulate, "make a store of simulated cell images with known answers"
+    )
+    parser.add_argument("store", type=Path, metavar="STORE", help="folder to make")
+    parser.add_argument("--images", type=_positive, required=True, metavar="N", help="number of images")
+    parser.add_argument(
+        "--seed", type=_natural, default=0, metavar="S", help="what the images follow from (0)"
+    )
+    parser.add_argument("--null", action="store_true", help="no drug has any effect")
+    _fresh(parser, "a store")
+
+
+def _add_ingest(subparsers: Any) -> None:
+    parser = _command(subparsers, "ingest", commands.ingest, "read images from disk into a store")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of images")
+    parser.add_argument("store", type=Path, metavar="STORE", help="folder to make")
+    parser.add_argument(
+        "--metadata",
+        type=Path,
+        metavar="TABLE",
+        help="CSV or Parquet with a `path` column (relative to SOURCE) and Metadata_ columns; "
+        "without it the folders' names are the classes (drugs/, controls/ ...)",
+    )
+    parser.add_argument(
+        "--pattern",
+        metavar="REGEX|study",
+        help="named groups of this regular expression over the file name become Metadata_ columns; "
+        "`study`: the published study's file names",
+    )
+    parser.add_argument("--channels", type=_channels, metavar="0,2", help="channels to keep (all)")
+    parser.add_argument("--size-px", type=_positive, default=64, metavar="PX", help="height and width (64)")
+    parser.add_argument(
+        "--fit", choices=("resize", "crop"), default="resize", help="how images get their size (resize)"
+    )
+    parser.add_argument("--tile", type=_positive, metavar="PX", help="cut each image into tiles of PX first")
+    parser.add_argument(
+        "--range",
+        default="none",
+        dest="intensity_range",
+        metavar="none|minmax|percentile|LO:HI",
+        help="how intensities become 8 bits: as they are, each image's own range, or a fixed one (none)",
+    )
+    _fresh(parser, "a store")
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _channels(text: str) -> tuple[int, ...]:
+    try:
+        channels = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers separated by commas wanted, got {text!r}") from None
+    if min(channels) < 0:
+        raise argparse.ArgumentTypeError(f"channels from 0 on wanted, got {text!r}")
+    return channels
+
+
+def _add_run(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "run",
+        commands.run,
+        "train and evaluate setups under identical conditions; run again to go on where it stopped",
+    )
+    parser.add_argument("store", type=Path, metavar="STORE", help="what `simulate` or `ingest` made")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the results")
+    parser.add_argument(
+        "--setups",
+        action="extend",
+        type=_names,
+        metavar="PATTERNS",
+        help="PARADIGM/SETTING with wildcards, quoted, separated by commas (all 16); "
+        f"paradigms: {', '.join(PARADIGMS)}; settings: {', '.join(SETTINGS)}",
+    )
+    parser.add_argument("--profile", choices=tuple(PROFILES), default="quick", help="how much to do (quick)")
+    _protocol(parser)
+    parser.add_argument("--seeds", type=_positive, metavar="K", help="repetitions (the profile's)")
+    parser.add_argument(
+        "--epochs", type=_positive, metavar="E", help="passes over the images (the profile's)"
+    )
+    parser.add_argument("--images", type=_positive, metavar="N", help="take N of the store's (the profile's)")
+    parser.add_argument("--batch-size", type=_positive, metavar="B", help="images a batch (the profile's)")
+    parser.add_argument(
+        "--task",
+        action="extend",
+        type=_names,
+        metavar="TASKS",
+        help="similarity,classification,clustering (all)",
+    )
+    parser.add_argument("--no-baselines", action="store_true", help="leave the baselines out")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:N; auto takes a GPU if there is one"
+    )
+    parser.add_argument("--threads", type=_positive, metavar="T", help="processor threads (all cores)")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    _fresh(parser, "results")
+
+
+def _protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, default=None, help=f"whose rules to follow ({DEFAULT_PROTOCOL})"
+    )
+
+
+def _add_embed(subparsers: Any) -> None:
+    parser = _command(subparsers, "embed", commands.embed, "embed a store's images with a trained encoder")
+    parser.add_argument("store", type=Path, metavar="STORE", help="what `simulate` or `ingest` made")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="our .safetensors or a published .torch file",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="EMBEDDINGS.parquet", help="file to write")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (cpu)")
+    _fresh(parser, "a file")
+
+
+def _add_evaluate(subparsers: Any) -> None:
+    parser = _command(subparsers, "evaluate", commands.evaluate, "evaluate embeddings, whoever made them")
+    parser.add_argument(
+        "embeddings", type=Path, metavar="EMBEDDINGS.parquet", help="Metadata_ columns and feature columns"
+    )
+    parser.add_argument(
+        "--task",
+        action="extend",
+        type=_names,
+        metavar="TASKS",
+        help="similarity,classification,clustering (all)",
+    )
+    _protocol(parser)
+    parser.add_argument("--seed", type=_natural, default=0, metavar="S", help="of splits and classifiers (0)")
+    parser.add_argument(
+        "--profile", choices=tuple(PROFILES), default="paper", help="whose grids the tasks try (paper)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write metrics, tables and warnings there")
+
+
+def _add_summarize(subparsers: Any) -> None:
+    parser = _command(subparsers, "summarize", commands.summarize, "print the one table")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="FILE_OR_OUT",
+        help="OUT, a results.jsonl, or a pytest-benchmark JSON file",
+    )
+    parser.add_argument("--all-metrics", action="store_true", help="every metric in a second table")
+
+
+def _add_report(subparsers: Any) -> None:
+    parser = _command(subparsers, "report", commands.report, "write OUT's page of tables and pictures")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the results")
+
+
+def _add_compare(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "compare",
+        commands.compare,
+        "compare two benchmark files or two runs; 1 where NEW is worse",
+    )
+    kinds = "a pytest-benchmark JSON file, a results.jsonl or an OUT"
+    parser.add_argument("base", type=Path, metavar="BASE.json", help=kinds)
+    parser.add_argument("new", type=Path, metavar="NEW.json", help="the same kind as BASE")
+    parser.add_argument(
+        "--tolerance",
+        type=_ratio,
+        default=1.25,
+        metavar="R",
+        help="largest ratio NEW / BASE of time and memory that passes (1.25)",
+    )
+    parser.add_argument(
+        "--metric-tolerance",
+        type=float,
+        metavar="X",
+        help="largest loss of any metric that passes (metrics are shown, not judged)",
+    )
+
+
+def _ratio(text: str) -> float:
+    value = float(text)
+    if not 1 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a ratio of at least 1 wanted, got {text}")
+    return value
+
+
+_ratio.__name__ = "number"

@@ -1,0 +1,73 @@
+"""``main``: arguments to a command, errors to one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from morphobench.cli.parser import PROGRAM, make_parser
+from morphobench.errors import MorphobenchError
+
+DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+TRACEBACK = "MORPHOBENCH_TRACEBACK"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; ``arguments`` defaults to the command line's. Returns the exit code.
+
+    0 done; 1 a comparison or check failed, or something broke; 2 bad usage or bad input; 130 after Ctrl-C,
+    143 after SIGTERM. With the variable MORPHOBENCH_TRACEBACK set, errors show where they arose.
+    """
+    try:
+        chosen = make_parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    try:
+        with _terminated_as_exit():
+            return int(chosen.command(chosen))
+    except MorphobenchError as error:
+        return _failed(error, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else CHECK_FAILED
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). Nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return _failed(error, f"{name}{error.strerror or error}", BAD_INPUT)
+    except Exception as error:  # whatever else breaks is one line as well; the variable shows the rest
+        return _failed(error, f"{type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", CHECK_FAILED)
+
+
+def _failed(error: BaseException, message: str, code: int) -> int:
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    print(f"{PROGRAM}: error: {message}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+@contextmanager
+def _terminated_as_exit() -> Iterator[None]:
+    """SIGTERM raises SystemExit(143), so that what runs is cleaned up as after Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

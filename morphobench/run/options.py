@@ -1,0 +1,207 @@
+"""What a run was asked to do, and the refusal to mix two askings in one folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from morphobench.errors import InputError
+from morphobench.run.environment import available_cores
+from morphobench.run.records import RESULTS, plain, read_json, write_json
+from morphobench.setups import PROFILES, Setup, Sweep, select
+from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
+
+RUN = "run.json"
+OWN_NAMES = (
+    RUN,
+    RESULTS,
+    "failures.jsonl",
+    "embeddings",
+    "weights",
+    "training",
+    "checkpoints",
+    "tables",
+    "report.html",
+    "report",
+)
+"""What a run and its report put into OUT, and all that ``--fresh`` removes."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything that a run's results depend on; made by ``resolve``, kept in ``OUT/run.json``.
+
+    ``images`` is None for all of the store.
+    """
+
+    setups: tuple[Setup, ...]
+    profile: str
+    protocol: Protocol
+    seeds: int
+    epochs: int
+    images: int | None
+    batch_size: int
+    sweep: Sweep
+    tasks: tuple[str, ...]
+    baselines: tuple[str, ...]
+    device: str
+    threads: int
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        setups: Sequence[str] | None = None,
+        profile: str = "quick",
+        protocol: Protocol = DEFAULT_PROTOCOL,
+        seeds: int | None = None,
+        epochs: int | None = None,
+        images: int | None = None,
+        batch_size: int | None = None,
+        tasks: Sequence[str] | None = None,
+        baselines: Sequence[str] | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> RunOptions:
+        """The options with the profile's numbers where none are given; InputError names a bad one."""
+        from morphobench.evaluation.base import TASKS
+        from morphobench.objectives import registry
+        from morphobench.run.baselines import BASELINES
+
+        if profile not in PROFILES:
+            raise InputError(f"--profile: one of {', '.join(PROFILES)} wanted, got {profile!r}")
+        if protocol not in PROTOCOLS:
+            raise InputError(f"--protocol: one of {', '.join(PROTOCOLS)} wanted, got {protocol!r}")
+        numbers = {
+            "seeds": seeds,
+            "epochs": epochs,
+            "images": images,
+            "batch-size": batch_size,
+            "threads": threads,
+        }
+        for name, number in numbers.items():
+            if number is not None and number < 1:
+                raise InputError(f"--{name}: at least 1 wanted, got {number}")
+        base = PROFILES[profile]
+        return cls(
+            setups=select(setups, extra=registry.names()),
+            profile=profile,
+            protocol=protocol,
+            seeds=base.seeds if seeds is None else seeds,
+            epochs=base.epochs if epochs is None else epochs,
+            images=base.images if images is None else images,
+            batch_size=base.batch_size if batch_size is None else batch_size,
+            sweep=base.sweep,
+            tasks=_chosen("--task", tasks, tuple(TASKS)),
+            baselines=_chosen("--baselines", baselines, tuple(BASELINES)),
+            device=_device(device),
+            threads=available_cores() if threads is None else threads,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Every option, as plain JSON types."""
+        own = {**vars(self), "setups": [str(setup) for setup in self.setups], "sweep": vars(self.sweep)}
+        return dict(plain(own))
+
+    def notes(self) -> list[str]:
+        """What a reader of the results must know: how this run does less than the study."""
+        notes = []
+        if self.sweep != Sweep():
+            notes.append("thinned sweeps")
+        if self.epochs < PROFILES["paper"].epochs:
+            notes.append(f"{self.epochs} of the study's {PROFILES['paper'].epochs} epochs")
+        if self.images is not None:
+            notes.append(f"at most {self.images} images")
+        if self.seeds == 1:
+            notes.append("one seed")
+        return notes
+
+
+def prepare(out: Path, content: dict[str, Any], *, fresh: bool) -> None:
+    """Make ``out`` the folder of a run with ``content`` = {"options", "data"}, or check that it is already.
+
+    InputError where it holds a run made with other options (named), or files that are not a run's.
+    ``fresh`` removes an earlier run's files, and only those.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"OUT: a folder wanted, got the file {out}")
+    if (out / RUN).is_file():
+        if fresh:
+            remove_own(out)
+        else:
+            _refuse_other(out, content)
+            return
+    elif out.is_dir() and any(entry.name != ".lock" for entry in out.iterdir()):
+        raise InputError(
+            f"OUT: a new or empty folder or one of an earlier run wanted, but {out} holds other files"
+        )
+    write_json(out / RUN, content)
+
+
+def remove_own(out: Path) -> None:
+    """Remove what an earlier run and its report wrote into ``out``; other files stay."""
+    for name in OWN_NAMES:
+        path = out / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _refuse_other(out: Path, content: dict[str, Any]) -> None:
+    there = read_json(out / RUN)
+    if not isinstance(there, dict) or not all(isinstance(there.get(key), dict) for key in content):
+        raise InputError(f"{out / RUN}: the options of a run wanted, got other JSON; --fresh starts anew")
+    differences = [
+        f"{_option(part, key)} {_shown(there[part].get(key))} there, {_shown(value)} asked"
+        for part, values in content.items()
+        for key, value in plain(values).items()
+        if there[part].get(key) != value
+    ]
+    if differences:
+        raise InputError(
+            f"{out}: made with other options: {'; '.join(differences)}. "
+            "Take another OUT, or --fresh to do it anew"
+        )
+
+
+def _option(part: str, key: str) -> str:
+    return f"--{key.replace('_', '-')}" if part == "options" and key != "sweep" else key.replace("_", " ")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        text = ", ".join(str(item) for item in value)
+        return text if len(value) <= 4 else f"{len(value)} of them"
+    if value is None:
+        return "all"
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _chosen(option: str, names: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    if names is None:
+        return known
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(f"{option}: of {', '.join(known)} wanted, got {', '.join(unknown)}")
+    return tuple(name for name in known if name in names)
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise InputError(f"--device: auto, cpu or cuda wanted, got {device!r}") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device: {device} wanted, but PyTorch finds no CUDA device here")
+    if kind not in ("cpu", "cuda"):
+        raise InputError(f"--device: auto, cpu or cuda wanted, got {device!r}")
+    return device

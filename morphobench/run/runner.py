@@ -1,0 +1,306 @@
+"""The run: each setup and seed trained in its own process, evaluated here, recorded; resumable."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from morphobench import types
+from morphobench.data import ImageStore, split, subset
+from morphobench.data.splits import Split
+from morphobench.embeddings import read_embeddings, write_embeddings
+from morphobench.errors import CheckError, InputError
+from morphobench.evaluation import EvaluationInput, evaluate
+from morphobench.measure import IsolatedError, run_isolated
+from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
+from morphobench.run.environment import environment
+from morphobench.run.options import RunOptions, prepare
+from morphobench.run.progress import RunProgress
+from morphobench.run.records import (
+    RESULTS,
+    append_record,
+    finished,
+    plain,
+    read_json,
+    read_records,
+    write_json,
+    write_text,
+)
+from morphobench.run.worker import Files, Job
+from morphobench.setups import PARADIGMS, Setup
+from morphobench.types import Float32Array, Int64Array
+
+_WORKER = "morphobench.run.worker"
+_SUBSET_SEED = 0  # every seed of a run looks at the same images
+FAILURES = "failures.jsonl"
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """The data of one seed: rows of the store, their split, their metadata with ``Metadata_Split``."""
+
+    rows: Int64Array
+    parts: Split
+    metadata: pd.DataFrame
+
+    def part(self, name: str) -> Int64Array:
+        return self.rows[self.parts.labels == name]
+
+
+def run(
+    store_path: types.Path, out: types.Path, *, options: RunOptions, fresh: bool = False, quiet: bool = False
+) -> list[dict[str, Any]]:
+    """Train and evaluate every setup and seed of ``options`` on the store; the records, baselines first.
+
+    What ``out`` already holds is not done again. Ctrl-C leaves ``out`` valid; the same call goes on there.
+    Raises InputError for bad input or an ``out`` made with other options (unless ``fresh``), and CheckError
+    at the end when setups failed (``failures.jsonl`` says how); the others are done and recorded.
+    """
+    store = ImageStore.open(store_path)
+    out = Path(out)
+    images = len(store) if options.images is None else min(options.images, len(store))
+    rows = subset(store.metadata, images=images, seed=_SUBSET_SEED)
+    data = {
+        "content_sha256": store.manifest["content_sha256"],
+        "images": len(rows),
+        "image_shape": store.images.shape[1:],
+    }
+    seeds = {seed: _seed_data(store, rows, seed) for seed in range(options.seeds)}
+    out.mkdir(parents=True, exist_ok=True)
+    with _locked(out):
+        prepare(out, {"options": options.describe(), "data": data}, fresh=fresh)
+        work = _Run(store, out, options, plain(data), seeds)
+        failures = work.all(quiet=quiet)
+    if failures:
+        raise CheckError(
+            f"{len(failures)} of {work.total} failed: {'; '.join(failures)}. "
+            f"{out / FAILURES} says how; run again to try them again"
+        )
+    return read_records(out)
+
+
+class _Run:
+    def __init__(
+        self,
+        store: ImageStore,
+        out: Path,
+        options: RunOptions,
+        data: dict[str, Any],
+        seeds: Mapping[int, _Seed],
+    ) -> None:
+        self.store, self.out, self.options, self.data, self.seeds = store, out, options, data, seeds
+        self.environment = environment(device=options.device, threads=options.threads)
+        self.work = [
+            (name, seed)
+            for seed in seeds
+            for name in (
+                *(f"{PREFIX}{name}" for name in options.baselines),
+                *(str(setup) for setup in options.setups),
+            )
+        ]
+        self.total = len(self.work)
+
+    def all(self, *, quiet: bool) -> list[str]:
+        """Do what is not done; what failed, by name and reason."""
+        results = self.out / RESULTS
+        done = finished(read_records(results)) if results.exists() else set()
+        left = [item for item in self.work if item not in done]
+        failures: list[str] = []
+        (self.out / FAILURES).unlink(missing_ok=True)
+        with RunProgress(self.total, done=self.total - len(left), quiet=quiet) as progress:
+            if len(left) < self.total:
+                progress.note(f"{self.total - len(left)} of {self.total} were done before")
+            for warning in sorted({text for seed in self.seeds.values() for text in seed.parts.warnings}):
+                progress.note(f"warning: {warning}")
+            for name, seed in left:
+                progress.begin(f"{name}, seed {seed}")
+                try:
+                    record = self._one(name, seed, progress)
+                except (IsolatedError, CheckError) as error:
+                    failures.append(f"{name} (seed {seed}): {error}")
+                    self._note_failure(name, seed, error)
+                    progress.end(f"failed ({error})")
+                    continue
+                append_record(results, record)
+                shutil.rmtree(Files.of(self.out, name, seed).checkpoints, ignore_errors=True)
+                progress.end()
+        return failures
+
+    def _one(self, name: str, seed: int, progress: RunProgress) -> dict[str, Any]:
+        files = Files.of(self.out, name, seed)
+        started = time.perf_counter()
+        if files.training.is_file() and files.embeddings.is_file():
+            outcome = read_json(files.training)  # it was interrupted in evaluation
+        elif name.startswith(PREFIX):
+            outcome = self._baseline(name.removeprefix(PREFIX), seed, files)
+        else:
+            job = self._job(Setup.parse(name), seed, files)
+            outcome = run_isolated(
+                f"{_WORKER}:train_and_embed", {"job": job}, on_message=progress.message
+            ).value
+        trained_s = time.perf_counter() - started
+        progress.message({"stage": "evaluating"})
+        embeddings, metadata, _ = read_embeddings(files.embeddings)
+        tasks, metrics = self._evaluate(embeddings, metadata, seed, files)
+        record = self._record(name, seed, outcome)
+        return {
+            **record,
+            "metrics": metrics,
+            "tasks": tasks,
+            "training_and_embedding_s": trained_s,
+            "evaluation_s": time.perf_counter() - started - trained_s,
+            "environment": self.environment,
+        }
+
+    def _job(self, setup: Setup, seed: int, files: Files) -> Job:
+        options, data = self.options, self.seeds[seed]
+        return Job(
+            store=self.store.path,
+            setup=setup,
+            protocol=options.protocol,
+            seed=seed,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            device=options.device,
+            threads=options.threads,
+            rows=data.rows,
+            train_rows=data.part("train"),
+            validation_rows=data.part("validation"),
+            metadata=data.metadata,
+            files=files,
+            provenance=self._provenance(str(setup), seed),
+        )
+
+    def _provenance(self, name: str, seed: int) -> dict[str, Any]:
+        return {
+            "setup": name,
+            "protocol": self.options.protocol,
+            "seed": seed,
+            "epochs": self.options.epochs,
+            "data_sha256": self.data["content_sha256"],
+            "morphobench": self.environment["versions"]["morphobench"],
+            "torch": self.environment["versions"]["torch"],
+            "commit": self.environment["commit"],
+        }
+
+    def _baseline(self, name: str, seed: int, files: Files) -> dict[str, Any]:
+        data = self.seeds[seed]
+        features = BASELINES[name]
+        if features is None:
+            job = self._job(Setup(PARADIGMS[0], "no_aug_one_crop"), seed, files)
+            job = replace(job, provenance=self._provenance(f"{PREFIX}{UNTRAINED}", seed))
+            return dict(run_isolated(f"{_WORKER}:embed_untrained", {"job": job}).value)
+        embeddings = features(self.store.images, data.rows, data.part("train"), seed)
+        files.embeddings.parent.mkdir(parents=True, exist_ok=True)
+        write_embeddings(
+            files.embeddings,
+            embeddings,
+            data.metadata,
+            provenance=self._provenance(f"{PREFIX}{name}", seed),
+        )
+        outcome = {"features": embeddings.shape[1]}
+        write_json(files.training, outcome)
+        return outcome
+
+    def _evaluate(
+        self, embeddings: Float32Array, metadata: pd.DataFrame, seed: int, files: Files
+    ) -> tuple[dict[str, Any], dict[str, float]]:
+        options = self.options
+        inputs = EvaluationInput(
+            embeddings=embeddings,
+            metadata=metadata,
+            protocol=options.protocol,
+            seed=seed,
+            sweep=options.sweep,
+            device=options.device,
+        )
+        tasks: dict[str, Any] = {}
+        metrics: dict[str, float] = {}
+        for task in options.tasks:
+            started = time.perf_counter()
+            result = evaluate(inputs, tasks=(task,))[task]
+            tasks[task] = {"seconds": time.perf_counter() - started, "warnings": list(result.warnings)}
+            metrics |= result.metrics
+            for table_name, table in result.tables.items():
+                write_text(files.tables / f"{task}.{table_name}.csv", table.to_csv(index=False))
+        return tasks, metrics
+
+    def _record(self, name: str, seed: int, outcome: Mapping[str, Any]) -> dict[str, Any]:
+        options, parts = self.options, self.seeds[seed].parts
+        training = outcome.get("training") or {}
+        counts = {
+            part: int(np.count_nonzero(parts.labels == part)) for part in ("train", "validation", "test")
+        }
+        return {
+            "setup": name,
+            "kind": "baseline" if name.startswith(PREFIX) else "setup",
+            "protocol": options.protocol,
+            "seed": seed,
+            "time_per_view_ns": training.get("time_per_view_ns"),
+            "time_per_epoch_s": training.get("time_per_epoch_s"),
+            "time_per_image_ns": _time_per_image_ns(training, counts["train"]),
+            "embedding_time_per_image_ns": outcome.get("embedding_time_per_image_ns"),
+            "peak_host_memory_bytes": outcome.get("peak_host_memory_bytes"),
+            "host_memory_before_training_bytes": outcome.get("host_memory_before_training_bytes"),
+            "peak_device_memory_bytes": outcome.get("peak_device_memory_bytes"),
+            "peak_device_memory_reserved_bytes": outcome.get("peak_device_memory_reserved_bytes"),
+            "convergence_epoch": training.get("convergence_epoch"),
+            "stopped_early": training.get("stopped_early"),
+            "epochs_done": training.get("epochs_done"),
+            "views_trained": training.get("views_trained"),
+            "history": training.get("history", []),
+            "features": outcome.get("features"),
+            "weights_sha256": outcome.get("weights_sha256"),
+            "profile": options.describe(),
+            "notes": options.notes(),
+            "data": self.data,
+            "split": {"grouped_by": parts.grouped_by, "warnings": list(parts.warnings), "images": counts},
+        }
+
+    def _note_failure(self, name: str, seed: int, error: Exception) -> None:
+        failure: dict[str, Any] = {
+            "setup": name,
+            "protocol": self.options.protocol,
+            "seed": seed,
+            "metrics": {},
+            "error": str(error),
+            "details": getattr(error, "details", ""),
+        }
+        append_record(self.out / FAILURES, failure)
+
+
+def _seed_data(store: ImageStore, rows: Int64Array, seed: int) -> _Seed:
+    metadata = store.metadata.iloc[rows]
+    parts = split(metadata, seed=seed)
+    return _Seed(rows, parts, metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)))
+
+
+def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None:
+    seconds = training.get("time_per_epoch_s")
+    return None if seconds is None or not images else seconds * 1e9 / images
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep two runs out of one folder; the system drops the lock when the process ends, however it ends."""
+    descriptor = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"OUT: a folder no run is working in wanted, but one is at work in {out}"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,194 @@
+"""What a run does in processes of their own: train and embed one setup, embed with an untrained encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from morphobench.data import ImageStore
+from morphobench.embeddings import embed, write_embeddings
+from morphobench.measure import (
+    current_host_memory_bytes,
+    peak_device_memory,
+    peak_host_memory_bytes,
+    report,
+    reset_peak_host_memory,
+)
+from morphobench.models import save_encoder
+from morphobench.objectives import create
+from morphobench.run.records import write_json
+from morphobench.setups import Setup
+from morphobench.training import Callback, EpochRecord, TrainingOptions, train
+from morphobench.training.state import TrainingState
+from morphobench.types import Int64Array, Protocol
+
+_TELL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where one setup and seed leaves what, within OUT."""
+
+    embeddings: Path
+    weights: Path
+    training: Path
+    checkpoints: Path
+    tables: Path
+
+    @classmethod
+    def of(cls, out: Path, setup: str, seed: int) -> Files:
+        """The places of ``setup`` ("paradigm/setting" or "baseline/name") and ``seed`` in ``out``."""
+        name = f"{setup.replace('/', '__')}__seed{seed}"
+        return cls(
+            embeddings=out / "embeddings" / f"{name}.parquet",
+            weights=out / "weights" / f"{name}.safetensors",
+            training=out / "training" / f"{name}.json",
+            checkpoints=out / "checkpoints" / name,
+            tables=out / "tables" / name,
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One setup and seed: what to train on (rows of the store, int64), how, and where results go.
+
+    ``rows``: all images of the run; ``train_rows`` and ``validation_rows`` are among them. ``metadata``: the
+    rows' metadata with ``Metadata_Split``, for the file of embeddings.
+    """
+
+    store: Path
+    setup: Setup
+    protocol: Protocol
+    seed: int
+    epochs: int
+    batch_size: int
+    device: str
+    threads: int
+    rows: Int64Array
+    train_rows: Int64Array
+    validation_rows: Int64Array
+    metadata: pd.DataFrame
+    files: Files
+    provenance: Mapping[str, Any]
+
+
+def train_and_embed(*, job: Job) -> dict[str, Any]:
+    """Train ``job``'s setup; write weights, embeddings and, last, ``files.training``; return the latter.
+
+    The peaks of memory are those of training; embedding comes after they are read.
+    """
+    torch.set_num_threads(job.threads)
+    store = ImageStore.open(job.store)
+    objective = create(
+        job.setup.paradigm,
+        protocol=job.protocol,
+        channels=store.images.shape[1],
+        seed=job.seed,
+        device=job.device,
+    )
+    before = current_host_memory_bytes()
+    reset_peak_host_memory()
+    result = train(
+        objective,
+        images=store.images[job.train_rows],
+        labels=store.labels[job.train_rows],
+        image_ids=store.image_ids[job.train_rows],
+        setting=job.setup.setting,
+        options=TrainingOptions(
+            epochs=job.epochs,
+            batch_size=job.batch_size,
+            seed=job.seed,
+            size_px=store.images.shape[2],
+            device=job.device,
+            threads=job.threads,
+            checkpoint_dir=job.files.checkpoints,
+            data_id=str(job.provenance.get("data_sha256")),
+        ),
+        validation=(
+            store.images[job.validation_rows],
+            store.labels[job.validation_rows],
+            store.image_ids[job.validation_rows],
+        ),
+        callbacks=[_Teller()],
+    )
+    host = peak_host_memory_bytes()
+    device = peak_device_memory(job.device)
+    report({"stage": "embedding"})
+    weights_sha256 = _save(objective.encoder, job)
+    embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
+    outcome = {
+        "training": result.describe(),
+        "peak_host_memory_bytes": host,
+        "host_memory_before_training_bytes": before,
+        "peak_device_memory_bytes": None if device is None else device.allocated_bytes,
+        "peak_device_memory_reserved_bytes": None if device is None else device.reserved_bytes,
+        "weights_sha256": weights_sha256,
+        **embedding,
+    }
+    write_json(job.files.training, outcome)
+    return outcome
+
+
+def embed_untrained(*, job: Job) -> dict[str, Any]:
+    """Embed with the encoder as every setup of this seed starts with it; write weights and embeddings."""
+    torch.set_num_threads(job.threads)
+    store = ImageStore.open(job.store)
+    objective = create(
+        job.setup.paradigm,
+        protocol=job.protocol,
+        channels=store.images.shape[1],
+        seed=job.seed,
+        device=job.device,
+    )
+    weights_sha256 = _save(objective.encoder, job)
+    embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
+    outcome = {"weights_sha256": weights_sha256, **embedding}
+    write_json(job.files.training, outcome)
+    return outcome
+
+
+def _save(encoder: torch.nn.Module, job: Job) -> str:
+    job.files.weights.parent.mkdir(parents=True, exist_ok=True)
+    save_encoder(
+        job.files.weights, encoder, metadata={key: str(value) for key, value in job.provenance.items()}
+    )
+    return hashlib.sha256(job.files.weights.read_bytes()).hexdigest()
+
+
+def _embed_and_write(
+    encoder: torch.nn.Module, store: ImageStore, job: Job, weights_sha256: str
+) -> dict[str, Any]:
+    started = time.perf_counter_ns()
+    embeddings = embed(encoder, store.images[job.rows], device=job.device)
+    nanoseconds = time.perf_counter_ns() - started
+    job.files.embeddings.parent.mkdir(parents=True, exist_ok=True)
+    write_embeddings(
+        job.files.embeddings,
+        embeddings,
+        job.metadata,
+        provenance={**job.provenance, "weights_sha256": weights_sha256},
+    )
+    return {"embedding_time_per_image_ns": nanoseconds / len(job.rows), "features": embeddings.shape[1]}
+
+
+class _Teller(Callback):
+    """Tells the run how far training is, at most twice a second."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def step(self, state: TrainingState) -> None:
+        now = time.monotonic()
+        if now - self._told > _TELL_S:
+            self._told = now
+            report({"stage": f"epoch {state.epochs_done + 1}, step {state.position}/{state.steps_per_epoch}"})
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
+        report({"stage": f"epoch {record.epoch}, loss {record.training['loss']:.4g}"})
