@@ -6,7 +6,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "views.hpp"
 
@@ -43,6 +45,79 @@ inline void require_contiguous(const py::array& array, const char* name) {
             std::string(name) +
             ": a C-contiguous array wanted, got one with other strides (numpy.ascontiguousarray "
             "makes one)");
+}
+
+inline void require_writeable(const py::array& array, const char* name) {
+    if (!array.writeable())
+        throw py::value_error(std::string(name) + ": a writeable array wanted, got a read-only one");
+}
+
+// Bounds only, so that interleaved arrays count as overlapping too; exact overlap is expensive to decide.
+inline void require_apart(const py::array& out, const py::array& other, const char* out_name,
+                          const char* name) {
+    if (py::module_::import("numpy").attr("may_share_memory")(out, other).cast<bool>())
+        throw py::value_error(std::string(out_name) + ": memory apart from that of " + name +
+                              " wanted, got overlapping arrays");
+}
+
+inline void require_shape(const py::array& array, const std::vector<py::ssize_t>& shape, const char* name) {
+    bool equal = array.ndim() == static_cast<py::ssize_t>(shape.size());
+    for (py::ssize_t axis = 0; equal && axis < array.ndim(); ++axis)
+        equal = array.shape(axis) == shape[static_cast<std::size_t>(axis)];
+    if (equal) return;
+    std::string wanted;
+    for (const py::ssize_t length : shape)
+        wanted += (wanted.empty() ? "" : ", ") + std::to_string(length);
+    throw py::value_error(std::string(name) + ": shape (" + wanted + ") wanted, got " +
+                          describe_shape(array));
+}
+
+// A read-only view of images (N, H, W) or (N, C, H, W), at any strides as long as each row is contiguous.
+template <class T>
+ImagesView<const T> images_view(const py::array& array, const char* name) {
+    require_dtype<T>(array, name);
+    if (array.ndim() != 3 && array.ndim() != 4)
+        throw py::value_error(std::string(name) + ": shape (N, H, W) or (N, C, H, W) wanted, got " +
+                              describe_shape(array));
+    constexpr auto item = static_cast<py::ssize_t>(sizeof(T));
+    constexpr py::ssize_t longest = 65535;
+    const py::ssize_t last = array.ndim() - 1;
+    const py::ssize_t height = array.shape(last - 1), width = array.shape(last);
+    if (height < 1 || width < 1 || height > longest || width > longest)
+        throw py::value_error(std::string(name) + ": sides of 1 to " + std::to_string(longest) +
+                              " pixels wanted, got shape " + describe_shape(array));
+    for (py::ssize_t axis = 0; axis < array.ndim(); ++axis)
+        if (array.size() > 0 && array.shape(axis) > 1 &&
+            (array.strides(axis) % item != 0 || (axis == last && array.strides(axis) != item)))
+            throw py::value_error(std::string(name) +
+                                  ": contiguous rows wanted, got an array with other strides "
+                                  "(numpy.ascontiguousarray makes one)");
+    return {static_cast<const T*>(array.data()),
+            static_cast<std::size_t>(array.shape(0)),
+            last == 3 ? static_cast<std::size_t>(array.shape(1)) : 1,
+            static_cast<std::int32_t>(height),
+            static_cast<std::int32_t>(width),
+            array.strides(0) / item,
+            last == 3 ? array.strides(1) / item : 0,
+            array.strides(last - 1) / item};
+}
+
+// A field of a (rows, columns) structured array, by name; any layout of the records will do.
+template <class T>
+FieldView<T> field_view(const py::array& array, const char* field, const char* name) {
+    require_rank(array, 2, name);
+    const py::object fields = array.dtype().attr("fields");
+    if (fields.is_none() || !fields.contains(field))
+        throw py::type_error(std::string(name) + ": a structured array with a field '" + field +
+                             "' wanted, got dtype " + py::str(array.dtype()).cast<std::string>());
+    const py::object entry = fields[field];
+    const auto dtype = entry[py::int_(0)].cast<py::dtype>();
+    if (!py::dtype::of<T>().equal(dtype))
+        throw py::type_error(std::string(name) + "['" + field + "']: dtype " +
+                             py::str(py::dtype::of<T>()).cast<std::string>() + " wanted, got " +
+                             py::str(dtype).cast<std::string>());
+    char* data = const_cast<char*>(static_cast<const char*>(array.data()));
+    return {data + entry[py::int_(1)].cast<py::ssize_t>(), array.strides(0), array.strides(1)};
 }
 
 // A read-only view of a C-contiguous (rows, columns) array of T.

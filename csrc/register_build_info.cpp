@@ -1,6 +1,9 @@
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <string>
+
+#include "simd.hpp"
 
 namespace py = pybind11;
 
@@ -19,9 +22,15 @@ void register_build_info(py::module_& module) {
             info["cxx_standard"] = static_cast<long>(__cplusplus);
             info["pybind11"] = PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(
                 PYBIND11_VERSION_MINOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MICRO);
+            info["simd"] = kernels().level;
+            info["simd_levels"] = py::tuple(py::cast(simd_levels()));
             return info;
         },
-        "How the extension was built: compiler, C++ standard, pybind11 version.");
+        "How the extension was built (compiler, C++ standard, pybind11 version), the SIMD level in use, and "
+        "the levels this machine can run, best first.");
+    module.def("use_simd", &use_simd, py::arg("level"),
+               "Switch to one of build_info()['simd_levels']; the results stay the same. ValueError for "
+               "another name. The environment variable MORPHOBENCH_SIMD chooses at import.");
 }
 
 } // namespace morphobench

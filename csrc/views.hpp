@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 namespace morphobench {
 
@@ -12,6 +14,53 @@ struct MatrixView {
     std::size_t columns;
 
     T* row(std::size_t index) const { return data + index * columns; }
+};
+
+// A borrowed image plane: contiguous rows, `stride` elements apart.
+template <class T>
+struct PlaneView {
+    T* data;
+    std::ptrdiff_t stride;
+    std::int32_t height, width;
+
+    T* row(std::int32_t index) const { return data + index * stride; }
+};
+
+// Borrowed images (N, C, H, W) whose rows are contiguous; the strides count elements.
+template <class T>
+struct ImagesView {
+    T* data;
+    std::size_t images, channels;
+    std::int32_t height, width;
+    std::ptrdiff_t image_stride, channel_stride, row_stride;
+
+    PlaneView<T> plane(std::size_t image, std::size_t channel) const {
+        return {data + static_cast<std::ptrdiff_t>(image) * image_stride +
+                    static_cast<std::ptrdiff_t>(channel) * channel_stride,
+                row_stride, height, width};
+    }
+};
+
+// One field of a borrowed (rows, columns) array of records; records may lie unaligned and at any stride.
+template <class T>
+struct FieldView {
+    char* data;
+    std::ptrdiff_t row_stride, column_stride;
+
+    T get(std::size_t row, std::size_t column) const {
+        T value;
+        std::memcpy(&value, at(row, column), sizeof value);
+        return value;
+    }
+    void set(std::size_t row, std::size_t column, T value) const {
+        std::memcpy(at(row, column), &value, sizeof value);
+    }
+
+private:
+    char* at(std::size_t row, std::size_t column) const {
+        return data + static_cast<std::ptrdiff_t>(row) * row_stride +
+               static_cast<std::ptrdiff_t>(column) * column_stride;
+    }
 };
 
 } // namespace morphobench

@@ -1,1 +1,19 @@
-"""morphobench.augment"""
+"""Views of images: multi-crop, flips and blur in C++, with the pixels of Pillow and torchvision."""
+
+from __future__ import annotations
+
+from morphobench.augment.draws import PARAMS_DTYPE, ViewParams
+from morphobench.augment.multi_crop import MultiCrop
+from morphobench.augment.pair_views import PairViews
+from morphobench.augment.spec import SPECS, ViewGroup, ViewSpec, view_spec
+
+__all__ = [
+    "PARAMS_DTYPE",
+    "SPECS",
+    "MultiCrop",
+    "PairViews",
+    "ViewGroup",
+    "ViewParams",
+    "ViewSpec",
+    "view_spec",
+]

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "simd.hpp"
+#include "views.hpp"
+
+namespace morphobench {
+
+// A Gaussian blur of 3 x 3 taps in place, borders reflected without repeating the edge, as torchvision's
+// gaussian_blur with kernel_size 3. sigma > 0, in pixels; `rows` holds 3 * width numbers.
+void blur(PlaneView<float> plane, float sigma, const Kernels& use, float* rows);
+
+} // namespace morphobench

@@ -1,0 +1,77 @@
+#include "pair_views.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "blur.hpp"
+#include "float_resample.hpp"
+#include "parallel_for.hpp"
+
+namespace morphobench {
+
+namespace {
+
+constexpr std::size_t views_per_chunk = 4;
+
+struct Scratch {
+    std::vector<float> plane, rows, between;
+};
+
+using Tables = std::vector<std::unique_ptr<const FloatAxisTable>>;
+
+void add(Tables& tables, std::int32_t in, std::int32_t out) {
+    auto& slot = tables[static_cast<std::size_t>(in)];
+    if (!slot) slot = std::make_unique<const FloatAxisTable>(in, out);
+}
+
+// A copy of `in`, mirrored left-right if asked.
+PlaneView<float> copy(PlaneView<const float> in, bool mirrored, std::vector<float>& storage) {
+    storage.resize(static_cast<std::size_t>(in.height) * static_cast<std::size_t>(in.width));
+    const PlaneView<float> out{storage.data(), in.width, in.height, in.width};
+    for (std::int32_t y = 0; y < in.height; ++y) {
+        if (mirrored)
+            std::reverse_copy(in.row(y), in.row(y) + in.width, out.row(y));
+        else
+            std::copy(in.row(y), in.row(y) + in.width, out.row(y));
+    }
+    return out;
+}
+
+} // namespace
+
+void apply_pair_views(const ImagesView<const float>& in, const DrawFields& draws, std::int32_t size,
+                      Normalization normalization, unsigned threads, float* out) {
+    Tables horizontal(static_cast<std::size_t>(in.width) + 1),
+        vertical(static_cast<std::size_t>(in.height) + 1);
+    for (std::size_t view = 0; view < draws.views; ++view)
+        for (std::size_t image = 0; image < draws.images; ++image) {
+            add(horizontal, draws.width.get(view, image), size);
+            add(vertical, draws.height.get(view, image), size);
+        }
+    const Kernels& use = kernels();
+    const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
+    parallel_for(
+        draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
+            thread_local Scratch scratch;
+            scratch.rows.resize(3 * static_cast<std::size_t>(in.width));
+            for (std::size_t i = begin; i < end; ++i) {
+                const std::size_t image = i % draws.images;
+                const auto [window, flip, blur_sigma] = draws.get(i / draws.images, image);
+                for (std::size_t channel = 0; channel < in.channels; ++channel) {
+                    const PlaneView<float> plane = copy(in.plane(image, channel), flip, scratch.plane);
+                    if (blur_sigma > 0.0f) blur(plane, blur_sigma, use, scratch.rows.data());
+                    float* target = out + (i * in.channels + channel) * pixels;
+                    float_resample(
+                        {plane.row(window.top) + window.left, plane.stride, window.height, window.width},
+                        *horizontal[static_cast<std::size_t>(window.width)],
+                        *vertical[static_cast<std::size_t>(window.height)], scratch.between,
+                        {target, size, size, size});
+                    for (std::size_t p = 0; p < pixels; ++p)
+                        target[p] = (target[p] - normalization.mean) / normalization.deviation;
+                }
+            }
+        });
+}
+
+} // namespace morphobench

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace morphobench {
+
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a function from a
+// 128-bit counter and a 64-bit key to 128 random bits, with no state to carry between calls.
+using PhiloxCounter = std::array<std::uint32_t, 4>;
+using PhiloxKey = std::array<std::uint32_t, 2>;
+
+inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t even = std::uint64_t{0xD2511F53u} * counter[0];
+        const std::uint64_t odd = std::uint64_t{0xCD9E8D57u} * counter[2];
+        counter = {
+            static_cast<std::uint32_t>(odd >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(odd),
+            static_cast<std::uint32_t>(even >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(even)};
+        key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
+    }
+    return counter;
+}
+
+// Four random words, and the numbers made of them.
+struct RandomBlock {
+    PhiloxCounter words;
+
+    // Uniform in [0, 1) with 53 bits, from words 2 i and 2 i + 1.
+    double uniform53(std::size_t i) const {
+        const std::uint64_t bits = (std::uint64_t{words[2 * i]} << 32) | words[2 * i + 1];
+        return static_cast<double>(bits >> 11) * 0x1p-53;
+    }
+
+    // Uniform in [0, 1) with 32 bits, from word i.
+    double uniform32(std::size_t i) const { return words[i] * 0x1p-32; }
+
+    // Uniform in 0 .. count - 1, from word i; the bias is below count / 2^32.
+    std::int32_t below(std::size_t i, std::int32_t count) const {
+        return static_cast<std::int32_t>((std::uint64_t{words[i]} * static_cast<std::uint32_t>(count)) >> 32);
+    }
+};
+
+// The random numbers of one view of one image: a pure function of (seed, epoch, image id, view), so that they
+// depend on no batch, order or thread. Every purpose has a block number of its own; a purpose added later
+// changes no other's numbers.
+class ViewStream {
+public:
+    ViewStream(std::uint64_t seed, std::uint32_t epoch, std::int64_t image_id, std::uint16_t view)
+        : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
+          image_{static_cast<std::uint64_t>(image_id)}, epoch_{epoch}, view_{view} {}
+
+    RandomBlock block(std::uint16_t number) const {
+        return {philox4x32({static_cast<std::uint32_t>(image_), static_cast<std::uint32_t>(image_ >> 32),
+                            epoch_, (std::uint32_t{view_} << 16) | number},
+                           key_)};
+    }
+
+private:
+    PhiloxKey key_;
+    std::uint64_t image_;
+    std::uint32_t epoch_;
+    std::uint16_t view_;
+};
+
+} // namespace morphobench

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+#include <vector>
+
+namespace morphobench {
+
+// Pillow's fixed point for 8-bit pixels: weights are multiples of 2^-22.
+constexpr int weight_bits = 22;
+constexpr std::int32_t weight_half = 1 << (weight_bits - 1);
+
+// One axis of a bilinear, antialiased resize from `in` to `out` pixels, in the fixed point of Pillow's
+// Resample.c, whose arithmetic in double this follows operation by operation (hence -ffp-contract=off).
+// Output o is (sum over t of pixel[first[o] + t] * weights[o * taps + t] + half) >> 22.
+// `reversed` stores the outputs last to first, which makes a flip free.
+struct AxisTable {
+    AxisTable(std::int32_t in, std::int32_t out, bool reversed);
+
+    const std::int32_t* weights_of(std::int32_t o) const {
+        return weights.data() + static_cast<std::size_t>(o) * static_cast<std::size_t>(taps);
+    }
+    std::size_t bytes() const;
+
+    std::int32_t in, out;
+    bool identity;                     // in == out and not reversed: the pass changes nothing
+    std::int32_t taps;                 // the most that any output has
+    std::vector<std::int32_t> first;   // (out), with first[o] + taps <= in wherever in >= taps
+    std::vector<std::int32_t> weights; // (out, taps), padded with zeros
+};
+
+// The tables made so far, shared by all threads. Bounded: past `limit_bytes` it forgets everything; tables in
+// use stay alive with those who hold them.
+class AxisTableCache {
+public:
+    explicit AxisTableCache(std::size_t limit_bytes) : limit_bytes_{limit_bytes} {}
+
+    std::shared_ptr<const AxisTable> get(std::int32_t in, std::int32_t out, bool reversed);
+
+private:
+    std::mutex mutex_;
+    std::map<std::tuple<std::int32_t, std::int32_t, bool>, std::shared_ptr<const AxisTable>> tables_;
+    std::size_t bytes_ = 0, limit_bytes_;
+};
+
+AxisTableCache& axis_tables();
+
+} // namespace morphobench

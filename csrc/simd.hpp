@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "resample_table.hpp"
+#include "views.hpp"
+
+namespace morphobench {
+
+// The inner loops that have a version for each instruction set. Every version gives the same bytes.
+struct Kernels {
+    const char* level;
+    // out.width == table.out, in.width == table.in, equal heights
+    void (*horizontal)(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out);
+    // out.height == table.out, in.height == table.in, equal widths
+    void (*vertical)(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out);
+    // pixel / 255, correctly rounded
+    void (*to_unit)(PlaneView<const std::uint8_t> in, float* out);
+    // [edge, center, edge] along both axes with reflected borders, in place; `rows` holds 3 * width
+    void (*blur)(PlaneView<float> plane, float edge, float center, float* rows);
+};
+
+extern const Kernels scalar_kernels;
+
+// The kernels in use: the best that this machine has, or those that MORPHOBENCH_SIMD or use_simd named.
+const Kernels& kernels();
+
+// The levels that this build has and this machine can run, best first.
+std::vector<std::string> simd_levels();
+
+// Switches to a level of simd_levels(); throws std::invalid_argument, naming them, for another.
+void use_simd(const std::string& level);
+
+} // namespace morphobench

@@ -1,0 +1,99 @@
+"""The record that describes a view, and the checks that every user of it shares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from morphobench import _core
+from morphobench.augment.spec import ViewGroup
+from morphobench.errors import InputError
+from morphobench.types import Int64Array
+
+ViewParams: TypeAlias = NDArray[np.void]
+"""A structured array (V, N) of PARAMS_DTYPE: how view v of image n is made."""
+
+ViewRecord: TypeAlias = Any
+"""One element of ViewParams: ``record["top"]`` and so on."""
+
+PARAMS_DTYPE = np.dtype(
+    [
+        ("top", np.int32),
+        ("left", np.int32),
+        ("height", np.int32),
+        ("width", np.int32),
+        ("flip", np.bool_),
+        ("blur_sigma", np.float32),
+    ],
+    align=True,
+)
+"""Window in pixels of the image; ``flip``: left-right; ``blur_sigma`` in pixels of the view, 0 for none."""
+
+
+def thread_count(threads: int | None) -> int:
+    """``threads``, or the number of cores that this process may use; InputError below 1."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not isinstance(threads, int) or threads < 1:
+        raise InputError(f"threads: an integer of at least 1 or None wanted, got {threads!r}")
+    return threads
+
+
+def check_integer(name: str, value: Any, most: int) -> int:
+    """``value`` as an int in 0..most; InputError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= most:
+        raise InputError(f"{name}: an integer in 0..{most} wanted, got {value!r}")
+    return int(value)
+
+
+def check_image_ids(image_ids: ArrayLike) -> Int64Array:
+    """``image_ids`` as contiguous int64 (N,); InputError for another rank, TypeError for other numbers."""
+    ids = np.asarray(image_ids)
+    if ids.ndim != 1:
+        raise InputError(f"image_ids: shape (N,) wanted, got {ids.shape}")
+    if ids.size and not np.issubdtype(ids.dtype, np.integer):
+        raise TypeError(f"image_ids: integers wanted, got dtype {ids.dtype}")
+    return np.ascontiguousarray(ids, dtype=np.int64)
+
+
+def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int]:
+    """Height and width: the last two of (H, W), (C, H, W) or (N, C, H, W)."""
+    if len(image_shape) < 2:
+        raise InputError(f"image_shape: (H, W) or (C, H, W) wanted, got {tuple(image_shape)}")
+    height, width = (check_integer("image_shape", side, 65535) for side in tuple(image_shape)[-2:])
+    if not (height and width):
+        raise InputError(f"image_shape: sides of at least 1 pixel wanted, got {tuple(image_shape)}")
+    return height, width
+
+
+def draw_group(
+    group: ViewGroup,
+    params: ViewParams,
+    image_ids: Int64Array,
+    *,
+    seed: int,
+    epoch: int,
+    first_view: int,
+    image_shape: tuple[int, int],
+    threads: int,
+) -> None:
+    """Fill ``params`` (group.count, N) with the draws of views first_view, first_view + 1, ..."""
+    _core.draw_views(
+        params,
+        image_ids,
+        seed=seed,
+        epoch=epoch,
+        first_view=first_view,
+        height=image_shape[0],
+        width=image_shape[1],
+        scale=group.scale,
+        ratio=group.ratio,
+        flip=group.flip,
+        blur=group.blur,
+        sigma=group.blur_sigma_px,
+        threads=threads,
+    )

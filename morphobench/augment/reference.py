@@ -1,0 +1,72 @@
+"""The slow, obvious oracle: the same views made by Pillow, torch and torchvision, one image at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import RandomResizedCrop, functional
+
+from morphobench.augment.draws import ViewParams, ViewRecord
+from morphobench.types import Float32Array, Int64Array, UInt8Array
+
+
+def view_of(plane: UInt8Array, record: ViewRecord, *, size_px: int) -> torch.Tensor:
+    """One view of one channel: uint8 (H, W) -> float32 (1, size_px, size_px), as a record describes it."""
+    image = Image.fromarray(plane)
+    window = [int(record[side]) for side in ("top", "left", "height", "width")]
+    cropped = functional.resized_crop(image, *window, size=[size_px, size_px])
+    view = torch.from_numpy(np.array(cropped)).to(torch.float32).div(255)[None]
+    if record["flip"]:
+        view = functional.hflip(view)
+    if record["blur_sigma"] > 0:
+        sigma = float(record["blur_sigma"])
+        view = functional.gaussian_blur(view, kernel_size=[3, 3], sigma=[sigma, sigma])
+    return view
+
+
+def apply(images: UInt8Array, params: ViewParams, *, size_px: int) -> Float32Array:
+    """What MultiCrop.apply must return: (V, N, C, size_px, size_px) of images (N, H, W) or (N, C, H, W)."""
+    stack = images if images.ndim == 4 else images[:, None]
+    out = np.empty((*params.shape, stack.shape[1], size_px, size_px), np.float32)
+    for v, n in np.ndindex(*params.shape):
+        for c in range(stack.shape[1]):
+            plane = np.ascontiguousarray(stack[n, c])
+            out[v, n, c] = view_of(plane, params[v, n], size_px=size_px)[0].numpy()
+    return out
+
+
+def apply_pair(
+    views: Float32Array, params: ViewParams, *, size_px: int, mean: float = 0.0, deviation: float = 1.0
+) -> Float32Array:
+    """What PairViews.apply must return: (P, N, C, size_px, size_px) of views (N, C, S, S)."""
+    out = np.empty((*params.shape, views.shape[1], size_px, size_px), np.float32)
+    for p, n in np.ndindex(*params.shape):
+        record = params[p, n]
+        view = torch.from_numpy(views[n])
+        if record["flip"]:
+            view = functional.hflip(view)
+        if record["blur_sigma"] > 0:
+            sigma = float(record["blur_sigma"])
+            view = functional.gaussian_blur(view, kernel_size=[3, 3], sigma=[sigma, sigma])
+        window = [int(record[side]) for side in ("top", "left", "height", "width")]
+        view = functional.resized_crop(view, *window, size=[size_px, size_px], antialias=True)
+        out[p, n] = ((view - mean) / deviation).numpy()
+    return out
+
+
+def windows(
+    height: int,
+    width: int,
+    *,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    count: int,
+    seed: int,
+) -> Int64Array:
+    """``count`` windows (top, left, height, width) that torchvision's RandomResizedCrop draws: (count, 4)."""
+    image = torch.empty(1, height, width)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        drawn = [RandomResizedCrop.get_params(image, list(scale), list(ratio)) for _ in range(count)]
+    return np.array(drawn, dtype=np.int64)
