@@ -10,12 +10,14 @@ from morphobench.measure.memory import (
     peak_host_memory_bytes,
     reset_peak_host_memory,
 )
+from morphobench.measure.remote import Remote
 from morphobench.measure.timing import Timings, interleaved, mad, median
 
 __all__ = [
     "DeviceMemory",
     "IsolatedError",
     "IsolatedResult",
+    "Remote",
     "Timings",
     "current_host_memory_bytes",
     "interleaved",

@@ -19,7 +19,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.context import ForkServerContext
+from typing import Any, NoReturn
 
 from morphobench.errors import CheckError, InputError, MorphobenchError
 from morphobench.measure.memory import peak_host_memory_bytes
@@ -63,25 +64,21 @@ def run_isolated(
     `report`. An InputError or CheckError of the function is raised here as it is; any other exception, a
     process that died and one that outlasts ``timeout_s`` raise IsolatedError. Ctrl-C ends the process.
     """
-    module, colon, function = target.partition(":")
-    if not (module and colon and function):
-        raise InputError(f"target: 'package.module:function' wanted, got {target!r}")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
+    check_target(target)
+    context = forking_context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(sender, target, dict(kwargs or {})), daemon=False)
     started = time.perf_counter()
     try:
-        with _hidden_main():
-            process.start()
+        start(process)
         sender.close()
         kind, content = _receive(process, receiver, target, on_message, timeout_s)
         process.join(_TERMINATION_S)
     finally:
         receiver.close()
-        _end(process)
+        end(process)
     if kind == "error":
-        _raise(target, content)
+        raise_again(target, content)
     return IsolatedResult(content["value"], content["peak"], time.perf_counter() - started)
 
 
@@ -89,6 +86,44 @@ def report(message: Any) -> None:
     """Send ``message`` (picklable) to the caller's ``on_message``; outside an isolated process, nothing."""
     if _channel is not None:
         _channel.send(("message", message))
+
+
+def check_target(target: str) -> None:
+    """InputError unless ``target`` has the form "package.module:function"."""
+    module, colon, function = target.partition(":")
+    if not (module and colon and function):
+        raise InputError(f"target: 'package.module:function' wanted, got {target!r}")
+
+
+def forking_context() -> ForkServerContext:
+    """The context whose processes are forked from a server that has loaded ``PRELOADED`` and nothing else."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
+
+
+def start(process: Any) -> None:
+    """Start a process of ``forking_context`` without importing the caller's script in it."""
+    with _hidden_main():
+        process.start()
+
+
+def find(target: str) -> Any:
+    """What ``target`` names, imported."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def begin_service() -> None:
+    """In the new process: leave Ctrl-C to the caller, and end when the caller has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets Ctrl-C as well and ends this process
+    _end_with_parent()
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """What ``raise_again`` needs to raise ``error`` in the caller's process; call it while handling it."""
+    kind = next((base for base in (InputError, CheckError) if isinstance(error, base)), type(error))
+    return {"type": kind.__name__, "message": str(error), "details": traceback.format_exc()}
 
 
 def _receive(
@@ -116,10 +151,13 @@ def _receive(
                     on_message(content)
                 continue
         process.join(_TERMINATION_S)
-        raise IsolatedError(f"{target}: its process ended without a result ({_how(process.exitcode)})")
+        raise IsolatedError(
+            f"{target}: its process ended without a result ({how_it_ended(process.exitcode)})"
+        )
 
 
-def _how(exitcode: int | None) -> str:
+def how_it_ended(exitcode: int | None) -> str:
+    """A process's exit code in words."""
     if exitcode is None:
         return "it closed its connection"
     if exitcode >= 0:
@@ -132,14 +170,16 @@ def _how(exitcode: int | None) -> str:
     return f"killed by {name}{advice}"
 
 
-def _raise(target: str, content: Mapping[str, str]) -> None:
+def raise_again(target: str, content: Mapping[str, str]) -> NoReturn:
+    """Raise what ``describe_error`` described."""
     for known in (InputError, CheckError):
         if content["type"] == known.__name__:
             raise known(content["message"])
     raise IsolatedError(f"{target}: {content['type']}: {content['message']}", details=content["details"])
 
 
-def _end(process: Any) -> None:
+def end(process: Any) -> None:
+    """End the process if it still runs: SIGTERM, and SIGKILL after a while."""
     if process.pid is None:
         return
     if process.is_alive():
@@ -171,17 +211,13 @@ def _hidden_main() -> Iterator[None]:
 def _serve(sender: Connection, target: str, kwargs: dict[str, Any]) -> None:
     """The new process: call the function, send what came out."""
     global _channel
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets Ctrl-C as well and ends this process
-    _end_with_parent()
+    begin_service()
     _channel = sender
     try:
-        module, _, name = target.partition(":")
-        value = getattr(importlib.import_module(module), name)(**kwargs)
+        value = find(target)(**kwargs)
         payload = pickle.dumps(("value", {"value": value, "peak": peak_host_memory_bytes()}))
     except BaseException as error:  # everything goes back to the caller, SystemExit included
-        kind = next((base for base in (InputError, CheckError) if isinstance(error, base)), type(error))
-        content = {"type": kind.__name__, "message": str(error), "details": traceback.format_exc()}
-        payload = pickle.dumps(("error", content))
+        payload = pickle.dumps(("error", describe_error(error)))
     sender.send_bytes(payload)
     sender.close()
 
