@@ -1,1 +1,26 @@
-"""morphobench.training"""
+"""Training: one loop that knows no paradigm, exact resume, and what may watch or steer it."""
+
+from __future__ import annotations
+
+from morphobench.training.callbacks import Callback, MetricsFile, progress
+from morphobench.training.early_stopping import convergence_epoch
+from morphobench.training.feed import ImageRows
+from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
+from morphobench.training.seeding import epoch_order
+from morphobench.training.state import NonFiniteLossError, TrainingState
+from morphobench.training.trainer import train
+
+__all__ = [
+    "Callback",
+    "EpochRecord",
+    "ImageRows",
+    "MetricsFile",
+    "NonFiniteLossError",
+    "TrainingOptions",
+    "TrainingResult",
+    "TrainingState",
+    "convergence_epoch",
+    "epoch_order",
+    "progress",
+    "train",
+]

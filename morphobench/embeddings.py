@@ -1,0 +1,220 @@
+"""Embeddings: made by an encoder, kept with their metadata and origin in Parquet (or AnnData)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import nn
+
+from morphobench import types
+from morphobench.errors import InputError
+from morphobench.types import Float32Array, UInt8Array
+
+if TYPE_CHECKING:
+    from morphobench.training.feed import ImageArray
+
+FEATURE_PREFIX = "emb_"
+PROVENANCE_KEY = "morphobench"
+_CPU_BATCH, _DEVICE_BATCH = 32, 1024
+
+
+def embed(
+    encoder: nn.Module, images: UInt8Array | ImageArray, *, device: str = "cpu", batch_size: int | None = None
+) -> Float32Array:
+    """The embedding of each image: uint8 (N, C, H, W) to float32 (N, D).
+
+    Images are divided by 255 and pass through ``encoder`` in evaluation mode without gradients,
+    ``batch_size`` at a time. Its default, 32 on a CPU, keeps what a pass needs in the cache; it changes the
+    result by rounding at most. The encoder is moved to ``device``; its mode afterwards is that before.
+
+    Raises:
+        InputError: for another shape.
+        TypeError: for another dtype; nothing is converted silently.
+    """
+    if images.dtype != np.uint8:
+        raise TypeError(f"images: uint8 wanted, got {images.dtype}")
+    if len(images.shape) != 4:
+        raise InputError(f"images: shape (N, C, H, W) wanted, got {tuple(images.shape)}")
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size: at least 1 wanted, got {batch_size}")
+    target = torch.device(device)
+    size = batch_size or (_CPU_BATCH if target.type == "cpu" else _DEVICE_BATCH)
+    training = encoder.training
+    encoder.to(target).eval()
+    try:
+        with torch.inference_mode():
+            return _embed(encoder, images, target, size)
+    finally:
+        encoder.train(training)
+
+
+def _embed(encoder: nn.Module, images: Any, device: torch.device, size: int) -> Float32Array:
+    count = images.shape[0]
+    if count == 0:
+        features = encoder(torch.zeros((1, *images.shape[1:]), device=device))
+        return np.empty((0, features.flatten(1).shape[1]), np.float32)
+    embeddings: Float32Array | None = None
+    for start in range(0, count, size):
+        # slices, in order, suit a memory map; the copy may be written to, which torch wants of an array
+        part = torch.from_numpy(np.array(images[start : start + size]))
+        pixels = part.to(device).to(torch.float32).div_(255)
+        features = encoder(pixels.contiguous(memory_format=torch.channels_last)).flatten(1)
+        if embeddings is None:
+            embeddings = np.empty((count, features.shape[1]), np.float32)
+        embeddings[start : start + size] = features.float().cpu().numpy()
+    return np.empty((0, 0), np.float32) if embeddings is None else embeddings
+
+
+def write_embeddings(
+    path: types.Path,
+    embeddings: Float32Array,
+    metadata: pd.DataFrame,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write embeddings and metadata to Parquet, or to AnnData when ``path`` ends in ``.h5ad``.
+
+    Columns: the ``Metadata_*`` ones of ``metadata`` in their order, then ``emb_0000``, ``emb_0001`` ...
+    (float32); no index column. ``provenance`` (JSON-able: protocol, hashes of weights and data ...) goes into
+    the file's key-value metadata under ``morphobench``, in AnnData into ``uns``, with the versions of
+    morphobench, torch and numpy added. The file appears whole or not at all.
+
+    Raises:
+        InputError: for embeddings that are not (N, D) with a row per row of ``metadata``, for metadata
+            columns without the prefix ``Metadata_``, and for AnnData without the extra ``anndata``.
+        TypeError: for embeddings that are not float32.
+    """
+    path = Path(path)
+    _check(embeddings, metadata)
+    origin = json.dumps({**_versions(), **(provenance or {})}, sort_keys=True, default=str)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if path.suffix == ".h5ad":
+            _write_anndata(temporary, embeddings, metadata, origin)
+        else:
+            table = pa.Table.from_pandas(metadata, preserve_index=False)
+            for name, values in zip(_names(embeddings.shape[1]), embeddings.T, strict=True):
+                table = table.append_column(name, pa.array(values))
+            labels = list(metadata.columns)
+            table = table.replace_schema_metadata({PROVENANCE_KEY: origin})
+            pq.write_table(table, temporary, use_dictionary=labels)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
+    """Embeddings float32 (N, D), metadata (N rows) and provenance of a Parquet, CSV or ``.h5ad`` file.
+
+    Other people's files too: where no column is named ``emb_...``, every numeric column without the prefix
+    ``Metadata_`` is a feature, and what is neither numeric nor so named joins the metadata. Provenance is
+    empty where the file has none.
+
+    Raises:
+        InputError: for a file that is absent, unreadable or holds no feature.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: a file of embeddings wanted, got none there")
+    try:
+        if path.suffix == ".h5ad":
+            return _read_anndata(path)
+        if path.suffix == ".csv":
+            frame, origin = pd.read_csv(path), {}
+        else:
+            table = pq.read_table(path)
+            origin = _provenance((table.schema.metadata or {}).get(PROVENANCE_KEY.encode()))
+            frame = table.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: Parquet, CSV or .h5ad wanted, got an unreadable file ({error})") from error
+    # what pandas leaves of an unnamed index is no feature
+    indices = [name for name in frame.columns if str(name).startswith(("__index_level_", "Unnamed: "))]
+    frame = frame.drop(columns=indices)
+    features = _features(frame)
+    if not features:
+        found = ", ".join(map(str, frame.columns)) or "none"
+        raise InputError(f"{path}: numeric feature columns wanted, got only the columns {found}")
+    metadata = frame.drop(columns=features).reset_index(drop=True)
+    return np.ascontiguousarray(frame[features].to_numpy(np.float32)), metadata, origin
+
+
+def _features(frame: pd.DataFrame) -> list[str]:
+    free = [
+        str(name)
+        for name in frame.columns
+        if not str(name).startswith("Metadata_")
+        and pd.api.types.is_numeric_dtype(frame[name])
+        and not pd.api.types.is_bool_dtype(frame[name])
+    ]
+    return [name for name in free if name.startswith(FEATURE_PREFIX)] or free
+
+
+def _names(features: int) -> list[str]:
+    return [f"{FEATURE_PREFIX}{index:04d}" for index in range(features)]
+
+
+def _check(embeddings: Float32Array, metadata: pd.DataFrame) -> None:
+    if embeddings.dtype != np.float32:
+        raise TypeError(f"embeddings: float32 wanted, got {embeddings.dtype}")
+    if embeddings.ndim != 2 or len(embeddings) != len(metadata):
+        raise InputError(
+            f"embeddings: shape ({len(metadata)}, D) wanted, a row per row of metadata, got {embeddings.shape}"
+        )
+    others = [str(name) for name in metadata.columns if not str(name).startswith("Metadata_")]
+    if others:
+        raise InputError(f"metadata: columns named Metadata_... wanted, got {', '.join(others)}")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "format": "morphobench-embeddings-1",
+        "morphobench_version": _version(),
+        "torch_version": str(torch.__version__),
+        "numpy_version": np.__version__,
+    }
+
+
+def _version() -> str:
+    try:
+        return version("morphobench")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+def _provenance(stored: bytes | str | None) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(stored) if stored else {}
+    return loaded
+
+
+def _anndata() -> Any:
+    try:
+        return import_module("anndata")
+    except ImportError as error:
+        raise InputError(".h5ad: the package anndata wanted (pip install 'morphobench[anndata]')") from error
+
+
+def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame, origin: str) -> None:
+    names = pd.Index(_names(embeddings.shape[1]))
+    rows = metadata.set_axis(pd.Index([str(row) for row in range(len(metadata))]), axis=0)
+    table = _anndata().AnnData(X=embeddings, obs=rows, var=pd.DataFrame(index=names))
+    table.uns[PROVENANCE_KEY] = origin
+    table.write_h5ad(path)
+
+
+def _read_anndata(path: Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
+    table = _anndata().read_h5ad(path)
+    values = table.X.toarray() if hasattr(table.X, "toarray") else table.X
+    metadata = table.obs.reset_index(drop=True)
+    return np.ascontiguousarray(values, np.float32), metadata, _provenance(table.uns.get(PROVENANCE_KEY))

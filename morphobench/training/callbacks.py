@@ -1,0 +1,194 @@
+"""What may watch training: the record of each epoch in a file, progress on a terminal or as plain lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from morphobench.training.options import EpochRecord, TrainingResult
+
+if TYPE_CHECKING:
+    from morphobench.training.state import TrainingState
+
+_log = logging.getLogger("morphobench.training")
+
+
+class Callback:
+    """Called at fixed moments of training; each method does nothing unless a subclass says otherwise.
+
+    A callback that changes what training computes (a schedule, clipping) names its settings in
+    :meth:`describe`, so that a checkpoint made with other ones is refused.
+    """
+
+    def describe(self) -> Mapping[str, Any]:
+        """Settings that change the result, as plain JSON types; empty for those that only watch."""
+        return {}
+
+    def start(self, state: TrainingState) -> None:
+        """Before the first step, after a checkpoint has been restored."""
+
+    def before_step(self, state: TrainingState) -> None:
+        """Before each optimizer step."""
+
+    def step(self, state: TrainingState) -> None:
+        """After each optimizer step."""
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:
+        """After each epoch and its validation, before the checkpoint that holds its record."""
+
+    def end(self, state: TrainingState, result: TrainingResult) -> None:
+        """When training has finished."""
+
+    def close(self, error: BaseException | None) -> None:
+        """Last of all, also when training ended with ``error``: release what is held."""
+
+
+class MetricsFile(Callback):
+    """``metrics.jsonl``: one JSON object per line and finished epoch, and one when the loss is not finite.
+
+    Written anew from the history when training goes on from a checkpoint: no epoch stands there twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, state: TrainingState) -> None:
+        """Begin the file with the epochs that the checkpoint knows."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(self._line(state, record) for record in state.history), encoding="utf-8")
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:
+        """Append the epoch."""
+        self._append(self._line(state, record))
+
+    def close(self, error: BaseException | None) -> None:
+        """Append why training failed, where a loss was not finite."""
+        terms = getattr(error, "terms", None)
+        if error is not None and terms is not None:
+            failed = {
+                "failed": str(error),
+                "epoch": getattr(error, "epoch", None),
+                "step": getattr(error, "step", None),
+            }
+            self._append(_json_line({**failed, "training": terms}))
+
+    def _line(self, state: TrainingState, record: EpochRecord) -> str:
+        return _json_line({"setup": state.setup, "protocol": state.objective.protocol, **record.describe()})
+
+    def _append(self, line: str) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+
+def _json_line(values: Mapping[str, Any]) -> str:
+    def defined(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: defined(item) for key, item in value.items()}
+        return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+    return json.dumps(defined(values), allow_nan=False) + "\n"
+
+
+class TerminalProgress(Callback):
+    """A bar over all steps with images/s, the epoch's loss and the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TextColumn("{task.fields[rate]:.0f} images/s"),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._began = 0.0
+
+    def start(self, state: TrainingState) -> None:
+        """Show the bar."""
+        epochs = state.options.epochs
+        self._task = self._progress.add_task(
+            state.setup,
+            total=epochs * state.steps_per_epoch,
+            completed=state.step,
+            epoch=state.epochs_done + 1,
+            epochs=epochs,
+            rate=0.0,
+            loss="",
+        )
+        self._began = perf_counter()
+        self._progress.start()
+
+    def step(self, state: TrainingState) -> None:
+        """Move the bar."""
+        rate = _images_per_s(state, perf_counter() - self._began)
+        self._progress.update(self._task, completed=state.step, rate=rate)
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:
+        """Show the epoch's loss."""
+        epoch = min(record.epoch + 1, state.options.epochs)
+        self._progress.update(self._task, epoch=epoch, loss=f"loss {record.training['loss']:.4g}")
+
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
+        """Remove the bar."""
+        self._progress.stop()
+
+
+class PlainProgress(Callback):
+    """A line when training starts, after each epoch, and every ``interval_s`` seconds within one."""
+
+    def __init__(self, console: Console, *, interval_s: float = 30.0) -> None:
+        self._console, self._interval_s = console, interval_s
+        self._began = self._last = 0.0
+
+    def start(self, state: TrainingState) -> None:
+        """Say what is trained."""
+        self._began = self._last = perf_counter()
+        resumed = f", from step {state.step}" if state.step else ""
+        total = state.options.epochs * state.steps_per_epoch
+        self._say(f"{state.setup}: {state.options.epochs} epochs, {total} steps{resumed}")
+
+    def step(self, state: TrainingState) -> None:
+        """Say how far, where the last line is old."""
+        now = perf_counter()
+        if now - self._last >= self._interval_s:
+            self._last = now
+            elapsed = now - self._began
+            done = state.step - state.resumed_at_step
+            left = (state.options.epochs * state.steps_per_epoch - state.step) * elapsed / max(done, 1)
+            self._say(
+                f"{state.setup}: epoch {state.epochs_done + 1}/{state.options.epochs}, "
+                f"step {state.position}/{state.steps_per_epoch}, "
+                f"{_images_per_s(state, elapsed):.0f} images/s, {left:.0f} s left"
+            )
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:
+        """Say the epoch's losses and speed."""
+        self._last = perf_counter()
+        validation = "" if record.validation is None else f", validation {record.validation['loss']:.4g}"
+        self._say(
+            f"{state.setup}: epoch {record.epoch}/{state.options.epochs}, "
+            f"loss {record.training['loss']:.4g}{validation}, {record.images_per_s:.0f} images/s"
+        )
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _images_per_s(state: TrainingState, elapsed_s: float) -> float:
+    batches = (state.step - state.resumed_at_step) / state.views
+    return batches * state.images_per_batch / max(elapsed_s, 1e-9)
+
+
+def progress(console: Console | None = None) -> Callback:
+    """Progress: a bar on a terminal, plain lines elsewhere; on stderr unless a console is given."""
+    console = Console(stderr=True) if console is None else console
+    return TerminalProgress(console) if console.is_terminal else PlainProgress(console)

@@ -1,0 +1,272 @@
+"""Batches of views, in an order that knows no paradigm: gathered from the memory map, into reused buffers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from queue import Queue
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from morphobench.errors import InputError
+from morphobench.training.seeding import epoch_order
+from morphobench.types import Float32Array, Int64Array, UInt8Array
+
+_T = TypeVar("_T")
+
+
+class ImageArray(Protocol):
+    """Images by row: a uint8 array or memory map (N, C, H, W), or :class:`ImageRows` of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint8."""
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
+class MakesViews(Protocol):
+    """``augment.MultiCrop``, as far as training uses it."""
+
+    @property
+    def views(self) -> int:
+        """Views per image."""
+
+    def __call__(
+        self, images: UInt8Array, image_ids: Int64Array, epoch: int, out: Float32Array | None = None
+    ) -> Float32Array:
+        """Views float32 (V, B, C, S, S) of images (B, C, H, W)."""
+
+
+class MakesPairs(Protocol):
+    """``augment.PairViews``, as far as training uses it."""
+
+    def draw(self, image_ids: Int64Array, epoch: int, view: int) -> NDArray[Any]:
+        """What is done to each of the two further views, (2, B)."""
+
+    def apply(
+        self, views: Float32Array, params: NDArray[Any], out: Float32Array | None = None
+    ) -> Float32Array:
+        """The further views, float32 (2, B, C, S, S), of views (B, C, S, S)."""
+
+
+class ImageRows:
+    """Some rows of an image array, such as a split's, not copied: a batch is gathered when asked for."""
+
+    def __init__(self, images: ImageArray, rows: Int64Array) -> None:
+        self._images, self._rows = images, np.asarray(rows, dtype=np.int64)
+        if len(self._rows) and (self._rows.min() < 0 or self._rows.max() >= images.shape[0]):
+            raise InputError(
+                f"rows: 0 to {images.shape[0] - 1} wanted, got {self._rows.min()} to {self._rows.max()}"
+            )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, C, H, W)."""
+        return (len(self._rows), *self._images.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the images."""
+        return self._images.dtype
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        return self._images[self._rows[rows]]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images (N, C, H, W) uint8, their labels and ids, int64 (N,); checked when made."""
+
+    images: ImageArray
+    labels: Int64Array
+    image_ids: Int64Array
+
+    def __post_init__(self) -> None:
+        shape = self.images.shape
+        if self.images.dtype != np.uint8:
+            raise TypeError(f"images: uint8 wanted, got {self.images.dtype}")
+        if len(shape) != 4 or 0 in shape:
+            raise InputError(f"images: shape (N, C, H, W) without empty axes wanted, got {shape}")
+        for name in ("labels", "image_ids"):
+            values = np.asarray(getattr(self, name))
+            if values.dtype.kind not in "iu":
+                raise TypeError(f"{name}: integers wanted, got {values.dtype}")
+            if values.shape != shape[:1]:
+                raise InputError(f"{name}: shape ({shape[0]},) wanted, one per image, got {values.shape}")
+            object.__setattr__(self, name, values.astype(np.int64, copy=False))
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def gather(self, rows: Int64Array) -> UInt8Array:
+        """The images of some rows, uint8 (B, C, H, W), in memory and contiguous."""
+        return np.ascontiguousarray(np.asarray(self.images[rows]))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step gets; the tensors are overwritten once the step after the next is asked for."""
+
+    views: tuple[torch.Tensor, ...]
+    labels: torch.Tensor
+
+
+_Copied: TypeAlias = tuple[Step, torch.cuda.Event | None]
+
+
+class Feed:
+    """The steps of each epoch: ``views`` per image, each an optimizer step of ``batch_size``.
+
+    The last batch is dropped when it is incomplete and not the only one. ``shard`` (rank, processes) gives
+    this process its contiguous part of every batch; draws are made for the whole batch, so that the parts
+    together are the batch that one process would see.
+    """
+
+    def __init__(
+        self,
+        data: LabelledImages,
+        *,
+        multi_crop: MakesViews,
+        pair_views: MakesPairs | None,
+        batch_size: int,
+        size_px: int,
+        seed: int,
+        device: torch.device | None = None,
+        prefetch: bool = False,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        self._data, self._multi_crop, self._pair_views = data, multi_crop, pair_views
+        self._seed, self._prefetch = seed, prefetch
+        self._device = device or torch.device("cpu")
+        self.batch_size = min(batch_size, len(data))
+        self.batches = len(data) // self.batch_size
+        self.views = multi_crop.views
+        rank, processes = shard
+        if self.batch_size % processes:
+            raise InputError(f"batch_size: a multiple of {processes} processes wanted, got {self.batch_size}")
+        part = self.batch_size // processes
+        self._part = slice(rank * part, (rank + 1) * part)
+        self._shape = (part, data.images.shape[1], size_px, size_px)
+        # prefetching makes one whole batch while another trains; without it one buffer of each kind is enough
+        self._base = [self._buffer(self.views) for _ in range(1 + prefetch)]
+        pairs = 0 if pair_views is None else 2 * self.views if prefetch else 1
+        self._pairs = [self._buffer(2) for _ in range(pairs)]
+        self._copied: list[torch.cuda.Event | None] = [None] * len(self._base)
+        self._stream: torch.cuda.Stream | None = None
+        if self._device.type == "cuda":
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of one epoch: batches x views."""
+        return self.batches * self.views
+
+    def _buffer(self, views: int) -> torch.Tensor:
+        return torch.empty((views, *self._shape), pin_memory=self._device.type == "cuda")
+
+    def rows(self, epoch: int) -> Int64Array:
+        """The rows of an epoch by batch, int64 (batches, batch_size)."""
+        order = epoch_order(len(self._data), seed=self._seed, epoch=epoch)
+        return order[: self.batches * self.batch_size].reshape(self.batches, self.batch_size)
+
+    def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
+        """The steps of an epoch (counted from 0), from step ``start`` on; the same whatever came before."""
+        batches = self._batches(epoch, start)
+        if self._prefetch:
+            batches = _one_ahead(list(batch) for batch in batches)
+        try:
+            for batch in batches:
+                for step, copied in batch:
+                    if copied is not None:
+                        current = torch.cuda.current_stream(self._device)
+                        current.wait_event(copied)
+                        for tensor in (*step.views, step.labels):
+                            tensor.record_stream(current)
+                    yield step
+        finally:
+            batches.close()
+
+    def _batches(self, epoch: int, start: int) -> Generator[Iterable[_Copied]]:
+        first, skipped = divmod(start, self.views)
+        rows = self.rows(epoch)
+        for batch in range(first, self.batches):
+            yield self._steps(rows[batch], epoch, batch, skipped if batch == first else 0)
+
+    def _steps(self, rows: Int64Array, epoch: int, batch: int, skipped: int) -> Iterator[_Copied]:
+        slot = batch % len(self._base)
+        event = self._copied[slot]
+        if event is not None:
+            event.synchronize()  # the device still reads the pinned buffer of the batch before the last
+        ids, mine = self._data.image_ids[rows], rows[self._part]
+        labels = torch.from_numpy(self._data.labels[mine])
+        base = self._base[slot]
+        self._multi_crop(self._data.gather(mine), self._data.image_ids[mine], epoch, out=base.numpy())
+        for view in range(skipped, self.views):
+            views: tuple[torch.Tensor, ...] = (base[view],)
+            if self._pair_views is not None:
+                pair = self._pairs[(slot * self.views + view) % len(self._pairs)]
+                drawn = np.ascontiguousarray(self._pair_views.draw(ids, epoch, view)[:, self._part])
+                self._pair_views.apply(base[view].numpy(), drawn, out=pair.numpy())
+                views = (pair[0], pair[1])
+            yield self._on_device(Step(views, labels), slot)
+
+    def _on_device(self, step: Step, slot: int) -> _Copied:
+        if self._stream is None:
+            return step, None
+        with torch.cuda.stream(self._stream):
+            views = tuple(view.to(self._device, non_blocking=True) for view in step.views)
+            labels = step.labels.to(self._device, non_blocking=True)
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record(self._stream)
+        self._copied[slot] = event
+        if not self._prefetch:
+            event.synchronize()  # the one buffer is about to be filled again
+        return Step(views, labels), event
+
+
+def _one_ahead(items: Iterator[_T]) -> Generator[_T]:
+    """The same items, each made by a thread while the caller uses the one before.
+
+    The thread starts on an item only when the one before has been taken, so that two buffers suffice. Its
+    exception is raised here; when the caller stops early, the thread ends before this returns.
+    """
+    ready: Queue[tuple[str, Any]] = Queue()
+    wanted = threading.Semaphore(1)
+    stopped = threading.Event()
+
+    def work() -> None:
+        try:
+            while wanted.acquire() and not stopped.is_set():
+                ready.put(("item", next(items)))
+        except StopIteration:
+            ready.put(("end", None))
+        except BaseException as error:  # raised again where the items are used
+            ready.put(("error", error))
+
+    thread = threading.Thread(target=work, name="morphobench-feed", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            wanted.release()
+            yield value
+    finally:
+        stopped.set()
+        wanted.release()
+        thread.join()

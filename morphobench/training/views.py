@@ -1,0 +1,75 @@
+"""The views of a setting, for training and for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from morphobench.augment import MultiCrop, PairViews
+from morphobench.training.feed import Feed, LabelledImages
+from morphobench.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from morphobench.objectives.base import Objective
+
+WHOLE_IMAGE = "no_aug_one_crop"
+"""The setting whose one view is the whole image, resized and nothing else."""
+
+
+def make_feed(data: LabelledImages, objective: Objective, *, setting: str, options: TrainingOptions) -> Feed:
+    """The feed of a setting; of the objective it asks only whether it wants pairs of views."""
+    device = torch.device(options.device)
+    return Feed(
+        data,
+        multi_crop=_multi_crop(setting, options),
+        pair_views=_pair_views(objective, options),
+        batch_size=options.batch_size,
+        size_px=options.size_px,
+        seed=options.seed,
+        device=device,
+        prefetch=device.type != "cpu" if options.prefetch is None else options.prefetch,
+    )
+
+
+def _multi_crop(setting: str, options: TrainingOptions) -> MultiCrop:
+    return MultiCrop(setting, size_px=options.size_px, seed=options.seed, threads=options.threads)
+
+
+def _pair_views(objective: Objective, options: TrainingOptions) -> PairViews | None:
+    if not objective.pair_views:
+        return None
+    return PairViews(objective.protocol, size_px=options.size_px, seed=options.seed, threads=options.threads)
+
+
+class Validation:
+    """The loss on images that take no part in training, from the whole-image view, the same in every epoch.
+
+    An objective that wants pairs gets those that (seed, epoch 0, image id, view 0) draw of the whole image.
+    """
+
+    def __init__(self, data: LabelledImages, objective: Objective, options: TrainingOptions) -> None:
+        self._data, self._objective, self._options = data, objective, options
+        self._whole = _multi_crop(WHOLE_IMAGE, options)
+        self._pairs = _pair_views(objective, options)
+
+    def __call__(self, *, between: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """The mean of each of the objective's terms; ``between`` is called after each batch."""
+        sums: dict[str, torch.Tensor] = {}
+        device = torch.device(self._options.device)
+        for start in range(0, len(self._data), self._options.batch_size):
+            rows = np.arange(start, min(start + self._options.batch_size, len(self._data)))
+            ids = self._data.image_ids[rows]
+            views = self._whole(self._data.gather(rows), ids, 0)[:1]
+            if self._pairs is not None:
+                views = self._pairs(views[0], ids, 0, 0)
+            labels = torch.from_numpy(self._data.labels[rows]).to(device)
+            terms = self._objective.validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
+            for name, value in terms.items():
+                sums[name] = sums.get(
+                    name, torch.zeros((), dtype=torch.float64, device=device)
+                ) + value.double() * len(rows)
+            between()
+        return {name: total.item() / len(self._data) for name, total in sums.items()}

@@ -1,0 +1,136 @@
+"""Checkpoint files: whole or absent, never pickle, refused when of other options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from morphobench.errors import InputError
+from morphobench.training import checkpoint
+
+TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3), "c": torch.tensor(0.1, dtype=torch.float64)}
+INFO = {"step": 4, "history": [{"loss": 0.1 + 0.2}], "identity": {"seed": 0}}
+
+
+def test_round_trip_is_exact(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "checkpoint.safetensors"
+    checkpoint.write_checkpoint(path, TENSORS, INFO)
+    tensors, info = checkpoint.read_checkpoint(path)
+    assert info == INFO
+    assert tensors.keys() == TENSORS.keys()
+    for name, tensor in tensors.items():
+        assert tensor.dtype == TENSORS[name].dtype
+        assert torch.equal(tensor, TENSORS[name])
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_it_is_safetensors_with_json(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write_checkpoint(path, TENSORS, INFO)
+    with safe_open(path, framework="pt") as file:
+        assert set(file.keys()) == {"a", "b", "c"}
+        assert json.loads(file.metadata()["info"]) == INFO
+
+
+def test_shared_and_strided_tensors_are_stored_apart(tmp_path: Path) -> None:
+    base = torch.arange(16.0).reshape(1, 4, 2, 2)
+    tensors = {
+        "whole": base,
+        "part": base[:, 1:3],
+        "same": base,
+        "channels_last": base.contiguous(memory_format=torch.channels_last),
+        "parameter": torch.nn.Parameter(torch.ones(2)),
+    }
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write_checkpoint(path, tensors, {})
+    read, _ = checkpoint.read_checkpoint(path)
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+
+
+def test_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write_checkpoint(path, TENSORS, INFO)
+
+    def no_space(tensors: Any, temporary: Path, metadata: Any) -> None:
+        temporary.write_bytes(b"half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", no_space)
+    with pytest.raises(OSError, match="no space"):
+        checkpoint.write_checkpoint(path, {"a": torch.zeros(1)}, {})
+    assert checkpoint.read_checkpoint(path)[1] == INFO
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_flushed_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    done: list[str] = []
+    flush, replace = checkpoint._flush, Path.replace
+
+    def noted_flush(target: Path, flags: int) -> None:
+        done.append("flush " + ("folder" if target == tmp_path else "file"))
+        flush(target, flags)
+
+    def noted_replace(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(checkpoint, "_flush", noted_flush)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    checkpoint.write_checkpoint(path, TENSORS, INFO)
+    assert done == ["flush file", "rename", "flush folder"]
+
+
+def test_leftovers_of_killed_processes_go(tmp_path: Path) -> None:
+    kept = tmp_path / checkpoint.FILE_NAME
+    checkpoint.write_checkpoint(kept, TENSORS, INFO)
+    (tmp_path / f".{checkpoint.FILE_NAME}.123.tmp").write_bytes(b"half")
+    checkpoint.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def _other(path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, path)
+
+
+@pytest.mark.parametrize("spoil", [_truncate, _other, lambda path: path.write_bytes(b"")])
+def test_other_files_are_refused_by_name(tmp_path: Path, spoil: Callable[[Path], Any]) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write_checkpoint(path, TENSORS, INFO)
+    spoil(path)
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors: a morphobench.checkpoint.* wanted, got"):
+        checkpoint.read_checkpoint(path)
+
+
+def test_differing_options_are_named(tmp_path: Path) -> None:
+    found = {"seed": 0, "epochs": 5, "batch_size": 8}
+    checkpoint.refuse_other_options(tmp_path, found=found, wanted=dict(found))
+    with pytest.raises(InputError, match="epochs: 5 there, 6 here; seed: 0 there, 'absent' here") as caught:
+        checkpoint.refuse_other_options(tmp_path, found=found, wanted={"epochs": 6, "batch_size": 8})
+    assert "batch_size" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "found"),
+    [
+        (torch.ones(3), None),
+        (torch.tensor([1.0, float("nan")]), "a"),
+        (torch.tensor([float("inf"), float("-inf")]), "a"),
+        (torch.full((2,), 3e38), None),  # finite, though its sum is not
+        (torch.tensor([2**62]), None),
+        (torch.zeros(0), None),
+    ],
+)
+def test_non_finite_tensors_are_found(tensor: torch.Tensor, found: str | None) -> None:
+    assert checkpoint.non_finite({"first": torch.ones(1), "a": tensor}) == found

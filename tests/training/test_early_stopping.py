@@ -1,0 +1,55 @@
+"""The study's early stopping, and the epoch of convergence."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from morphobench.training.early_stopping import convergence_epoch, rule_for, study_rule
+
+
+@pytest.mark.parametrize(
+    ("losses", "stops"),
+    [
+        ([], False),
+        ([1.0], False),
+        ([1.0, 1.0], False),  # not before the third epoch
+        ([1.0, 2.0], False),
+        ([3.0, 2.0, 1.0], False),
+        ([3.0, 1.0, 2.0], False),  # grown once
+        ([3.0, 1.0, 1.5, 2.0], True),  # grown twice in a row
+        ([3.0, 1.0, 1.5, 1.2, 1.4], False),  # grown twice, not in a row
+        ([1.0, 0.5, 1.1], True),  # above the first epoch's
+        ([1.0, 0.5, 1.0], False),  # equal to it is not above
+        ([3.0, 1.00004, 1.00001], True),  # the same to 4 decimals
+        ([3.0, 1.0002, 1.0001], False),
+    ],
+)
+def test_study_rule(losses: list[float], stops: bool) -> None:
+    assert study_rule(losses) is stops
+
+
+def test_only_byol_under_reference_stops() -> None:
+    grown = [1.0, 2.0, 3.0]
+    assert rule_for("reference-1", "self_supervised")(grown)
+    assert not rule_for("corrected-1", "self_supervised")(grown)
+    assert not rule_for("reference-1", "unsupervised")(grown)
+    assert not rule_for("reference-1", "self_supervised", early_stopping="never")(grown)
+
+
+@pytest.mark.parametrize(
+    ("losses", "epoch"),
+    [
+        ([], None),
+        ([math.nan], None),
+        ([2.0], 1),
+        ([2.0, 1.009, 1.02, 1.0], 2),  # within 1 %, though not the best
+        ([2.0, 1.02, 1.0], 3),
+        ([math.nan, 1.0], 2),
+        ([-1.0, -1.995, -2.0], 2),  # a loss below zero
+        ([5.0, 0.0, 0.0], 2),
+    ],
+)
+def test_convergence_epoch(losses: list[float], epoch: int | None) -> None:
+    assert convergence_epoch(losses) == epoch
