@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import nn
 
-from morphobench import types
+from morphobench import __version__, types
 from morphobench.errors import InputError
 from morphobench.types import Float32Array, UInt8Array
 
@@ -170,7 +169,8 @@ def _check(embeddings: Float32Array, metadata: pd.DataFrame) -> None:
         raise TypeError(f"embeddings: float32 wanted, got {embeddings.dtype}")
     if embeddings.ndim != 2 or len(embeddings) != len(metadata):
         raise InputError(
-            f"embeddings: shape ({len(metadata)}, D) wanted, a row per row of metadata, got {embeddings.shape}"
+            f"embeddings: shape ({len(metadata)}, D), a row per row of metadata, wanted, "
+            f"got {embeddings.shape}"
         )
     others = [str(name) for name in metadata.columns if not str(name).startswith("Metadata_")]
     if others:
@@ -180,17 +180,10 @@ def _check(embeddings: Float32Array, metadata: pd.DataFrame) -> None:
 def _versions() -> dict[str, str]:
     return {
         "format": "morphobench-embeddings-1",
-        "morphobench_version": _version(),
+        "morphobench_version": str(__version__),
         "torch_version": str(torch.__version__),
         "numpy_version": np.__version__,
     }
-
-
-def _version() -> str:
-    try:
-        return version("morphobench")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
 
 
 def _provenance(stored: bytes | str | None) -> dict[str, Any]:

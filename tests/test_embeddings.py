@@ -62,7 +62,9 @@ def test_embed_reads_memory_maps_and_rows(encoder: Small, images: Any, tmp_path:
     np.testing.assert_array_equal(embed(encoder, mapped), expected)
     rows = np.array([6, 0, 3])
     np.testing.assert_allclose(embed(encoder, ImageRows(mapped, rows)), expected[rows], rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(embed(encoder, images[:, :, ::-1]), embed(encoder, images[:, :, ::-1].copy()))
+    np.testing.assert_array_equal(
+        embed(encoder, images[:, :, ::-1]), embed(encoder, images[:, :, ::-1].copy())
+    )
 
 
 def test_embed_of_no_image_knows_its_width(encoder: Small) -> None:
@@ -164,7 +166,7 @@ def test_unfit_tables_are_refused(table: tuple[Any, pd.DataFrame], tmp_path: Pat
     path = tmp_path / "set.parquet"
     with pytest.raises(TypeError, match="embeddings: float32 wanted, got float64"):
         write_embeddings(path, embeddings.astype(np.float64), metadata)
-    with pytest.raises(InputError, match=r"embeddings: shape \(4, D\) wanted"):
+    with pytest.raises(InputError, match=r"embeddings: shape \(4, D\), a row per row"):
         write_embeddings(path, embeddings[:3], metadata)
     with pytest.raises(InputError, match=r"columns named Metadata_\.\.\. wanted, got Well"):
         write_embeddings(path, embeddings, metadata.rename(columns={"Metadata_Well": "Well"}))

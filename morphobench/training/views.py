@@ -68,8 +68,7 @@ class Validation:
             labels = torch.from_numpy(self._data.labels[rows]).to(device)
             terms = self._objective.validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
             for name, value in terms.items():
-                sums[name] = sums.get(
-                    name, torch.zeros((), dtype=torch.float64, device=device)
-                ) + value.double() * len(rows)
+                weighted = value.double() * len(rows)
+                sums[name] = sums[name] + weighted if name in sums else weighted
             between()
         return {name: total.item() / len(self._data) for name, total in sums.items()}

@@ -17,7 +17,9 @@ class ToyObjective:
     name = "toy"
     pair_views = False
 
-    def __init__(self, *, size_px: int = 8, protocol: str = "corrected-1", learning_rate: float = 0.05) -> None:
+    def __init__(
+        self, *, size_px: int = 8, protocol: str = "corrected-1", learning_rate: float = 0.05
+    ) -> None:
         self.protocol, self.learning_rate = protocol, learning_rate
         with torch.random.fork_rng():
             torch.manual_seed(3)
@@ -60,7 +62,9 @@ class ToyObjective:
         self.encoder.load_state_dict(own)
         for name, parameter in self.named_parameters():
             if f"momentum.{name}" in state:
-                self.optimizers["sgd"].state[parameter] = {"momentum_buffer": state[f"momentum.{name}"].clone()}
+                self.optimizers["sgd"].state[parameter] = {
+                    "momentum_buffer": state[f"momentum.{name}"].clone()
+                }
 
     def to(self, device: Any) -> ToyObjective:
         self.encoder.to(device)
@@ -86,7 +90,9 @@ def toy_images(count: int, *, channels: int = 1, size_px: int = 8, seed: int = 0
     """Arguments of ``train``: noise, labels that its mean follows, and ids that are not the row numbers."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 2, count)
-    images = generator.integers(0, 120, (count, channels, size_px, size_px)) + 100 * labels[:, None, None, None]
+    images = (
+        generator.integers(0, 120, (count, channels, size_px, size_px)) + 100 * labels[:, None, None, None]
+    )
     return {"images": images.astype(np.uint8), "labels": labels, "image_ids": 1000 + 7 * np.arange(count)}
 
 

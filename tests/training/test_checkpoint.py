@@ -15,7 +15,11 @@ from safetensors.torch import save_file
 from morphobench.errors import InputError
 from morphobench.training import checkpoint
 
-TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3), "c": torch.tensor(0.1, dtype=torch.float64)}
+TENSORS = {
+    "a": torch.arange(6.0).reshape(2, 3),
+    "b": torch.tensor(3),
+    "c": torch.tensor(0.1, dtype=torch.float64),
+}
 INFO = {"step": 4, "history": [{"loss": 0.1 + 0.2}], "identity": {"seed": 0}}
 
 

@@ -32,7 +32,7 @@ class TaggedPairs:
     """Further views that say what the whole batch was: one draw, its first id, for all."""
 
     def draw(self, image_ids: NDArray[Any], epoch: int, view: int) -> NDArray[Any]:
-        return np.tile(image_ids[0] * 1000.0 + view, (2, len(image_ids))) + [[0], [0.5]]
+        return np.tile(image_ids[0] * 1000.0 + view, (2, len(image_ids))) + np.array([[0], [0.5]])
 
     def apply(
         self, views: NDArray[Any], params: NDArray[Any], out: NDArray[Any] | None = None
@@ -58,7 +58,8 @@ def make(
 
 def listed(feed: Feed, epoch: int, start: int = 0) -> list[tuple[list[torch.Tensor], torch.Tensor]]:
     return [
-        ([view.clone() for view in step.views], step.labels.clone()) for step in feed.epoch(epoch, start=start)
+        ([view.clone() for view in step.views], step.labels.clone())
+        for step in feed.epoch(epoch, start=start)
     ]
 
 

@@ -110,7 +110,9 @@ def test_early_stopped_run_stays_stopped(toy: Toy, data: dict[str, Any], tmp_pat
     assert again.stopped_early
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
 @pytest.mark.parametrize("step", [4, 10])
 def test_interrupt_saves_then_raises(
     toy: Toy,

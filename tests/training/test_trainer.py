@@ -150,7 +150,9 @@ def test_study_stops_byol_early_under_its_protocol_only(toy: Toy, data: dict[str
     assert [record.training["loss"] for record in whole.history] == [1, 2, 3, 4]
 
 
-def test_callbacks_are_called_in_order(toy: Toy, data: dict[str, Any], held_out: tuple[Any, Any, Any]) -> None:
+def test_callbacks_are_called_in_order(
+    toy: Toy, data: dict[str, Any], held_out: tuple[Any, Any, Any]
+) -> None:
     calls: list[str] = []
 
     class Noted(Callback):
