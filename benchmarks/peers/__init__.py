@@ -1,0 +1,1 @@
+"""Other people's ways of doing the same, to stand beside ours in benchmarks."""
