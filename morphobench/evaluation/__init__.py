@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation import classification
+from morphobench.evaluation import classification, clustering
 from morphobench.evaluation.base import (
     METRICS,
     TASKS,
@@ -12,4 +12,13 @@ from morphobench.evaluation.base import (
     evaluate,
 )
 
-__all__ = ["METRICS", "TASKS", "EvaluationInput", "MetricInfo", "TaskResult", "classification", "evaluate"]
+__all__ = [
+    "METRICS",
+    "TASKS",
+    "EvaluationInput",
+    "MetricInfo",
+    "TaskResult",
+    "classification",
+    "clustering",
+    "evaluate",
+]

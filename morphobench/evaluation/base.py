@@ -145,7 +145,7 @@ def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task]
 
 
 def evaluate(
-    inputs: EvaluationInput, *, tasks: Iterable[str] = ("similarity", "classification", "clustering")
+    inputs: EvaluationInput, *, tasks: Iterable[str] = ("classification", "clustering")
 ) -> dict[str, TaskResult]:
     """Runs ``tasks`` on one set of embeddings; the results by task.
 

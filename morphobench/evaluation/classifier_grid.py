@@ -132,7 +132,7 @@ class ClassifierGrid:
             weight.addcmul_(velocity, rate)
 
     def _decay(self, points: Sequence[GridPoint]) -> None:
-        """Momentum as in torch's SGD, v <- momentum v + weight decay w; the gradient is added by the caller."""
+        """Momentum as in torch's SGD, v <- momentum v + weight decay w; the caller adds the gradient."""
         keep = self._per_network([point.momentum for point in points])
         shrink = self._per_network([point.weight_decay for point in points])
         for weight, velocity, factor, decay in zip(self.weights, self._momentum, keep, shrink, strict=True):

@@ -54,3 +54,55 @@ def roc_auc(labels, scores):
 
 def naive_median(a, b, distance):
     return float(np.median([distance(x, y) for x in a for y in b]))
+
+
+def silhouette(points, labels):
+    """Mean over points of (b - a) / max(a, b), by loops; 0 for a point alone in its cluster."""
+    values = []
+    for point, label in zip(points, labels, strict=True):
+        gaps = np.linalg.norm(points - point, axis=1)
+        own = labels == label
+        if own.sum() == 1:
+            values.append(0.0)
+            continue
+        a = gaps[own].sum() / (own.sum() - 1)
+        b = min(gaps[labels == other].mean() for other in set(labels) - {label})
+        values.append((b - a) / max(a, b))
+    return float(np.mean(values))
+
+
+def calinski_harabasz(points, labels):
+    clusters = sorted(set(labels))
+    center = points.mean(axis=0)
+    between = within = 0.0
+    for cluster in clusters:
+        members = points[labels == cluster]
+        between += len(members) * ((members.mean(axis=0) - center) ** 2).sum()
+        within += ((members - members.mean(axis=0)) ** 2).sum()
+    return float(between / (len(clusters) - 1) / (within / (len(points) - len(clusters))))
+
+
+def davies_bouldin(points, labels):
+    clusters = sorted(set(labels))
+    centers = {c: points[labels == c].mean(axis=0) for c in clusters}
+    spread = {c: np.linalg.norm(points[labels == c] - centers[c], axis=1).mean() for c in clusters}
+    worst = [
+        max((spread[i] + spread[j]) / np.linalg.norm(centers[i] - centers[j]) for j in clusters if j != i)
+        for i in clusters
+    ]
+    return float(np.mean(worst))
+
+
+def adjusted_rand(first, second):
+    """From the counts of pairs of points that both, one or none of the partitions put together."""
+    together = np.zeros((2, 2))
+    for i in range(len(first)):
+        for j in range(i):
+            together[int(first[i] == first[j]), int(second[i] == second[j])] += 1
+    (n00, n01), (n10, n11) = together
+    return 2 * (n00 * n11 - n01 * n10) / ((n00 + n01) * (n01 + n11) + (n00 + n10) * (n10 + n11))
+
+
+def entropy(names):
+    counts = np.asarray([list(names).count(name) for name in set(names)]) / len(names)
+    return float(-(counts * np.log(counts)).sum())

@@ -1,0 +1,216 @@
+"""Clustering: what groups the drug images of a cell line fall into, and what these groups mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from morphobench.evaluation import cluster_scores, layout
+from morphobench.evaluation.base import (
+    EvaluationInput,
+    MetricInfo,
+    TaskResult,
+    median_and_deviation,
+    register,
+    undefined,
+)
+from morphobench.types import Float32Array, Int64Array
+
+STUDY_SMALLEST_KEPT = 21
+"""reference-1 drops best rows whose min_cluster_size is at most this."""
+
+ANNOTATIONS = {"compound": "Compound", "moa": "MOA", "plate": "Plate"}
+
+_METRICS = {
+    "clusters": MetricInfo("none", None, "clusters", "clusters of the best row of the sweep"),
+    "noise": MetricInfo("down", None, "%", "images that belong to no cluster"),
+    "min_cluster_size": MetricInfo("none", None, "images", "smallest cluster allowed, of the best row"),
+    "silhouette": MetricInfo("up", None, "", "silhouette of the clusters on the 2-D points"),
+    "calinski_harabasz": MetricInfo("up", None, "", "Calinski-Harabasz score on the 2-D points"),
+    "davies_bouldin": MetricInfo("down", None, "", "Davies-Bouldin score on the 2-D points"),
+    "silhouette_embedding": MetricInfo("up", 0.0, "", "silhouette of the clusters in the embedding space"),
+    "calinski_harabasz_embedding": MetricInfo(
+        "up", None, "", "Calinski-Harabasz score in the embedding space"
+    ),
+    "davies_bouldin_embedding": MetricInfo("down", None, "", "Davies-Bouldin score in the embedding space"),
+    "consistency": MetricInfo(
+        "up", None, "%", "100 / number of compounds in a cluster, median over clusters"
+    ),
+    "purity": MetricInfo(
+        "up", None, "", "share of the compounds' entropy that clusters explain (homogeneity)"
+    ),
+    "ari_compound": MetricInfo("up", 0.0, "", "adjusted Rand index of clusters and compounds"),
+    "nmi_compound": MetricInfo("up", None, "", "normalized mutual information of clusters and compounds"),
+    "ari_moa": MetricInfo("up", 0.0, "", "adjusted Rand index of clusters and mechanisms of action"),
+    "nmi_moa": MetricInfo(
+        "up", None, "", "normalized mutual information of clusters and mechanisms of action"
+    ),
+    "ari_plate": MetricInfo("down", 0.0, "", "adjusted Rand index of clusters and plates: batch effects"),
+    "nmi_plate": MetricInfo(
+        "down", None, "", "normalized mutual information of clusters and plates: batch effects"
+    ),
+    "cell_lines": MetricInfo("none", None, "cell lines", "cell lines that have a best row"),
+}
+
+
+@register("clustering", metrics=_METRICS)
+def clustering(inputs: EvaluationInput) -> TaskResult:
+    """UMAP to 2-D, then HDBSCAN, for each ``min_cluster_size`` of the sweep; per cell line, then the median.
+
+    Each metric is that of a cell line's best row (see ``cluster_scores.best_row``), and the median over
+    cell lines. Cell lines with fewer than twice the smallest ``min_cluster_size`` drug images cannot hold
+    two clusters and are left out; where that leaves none, all drug images are clustered together. Both
+    with a warning.
+
+    reference-1 (its fact 7): all drug images; noise counts as a cluster; scores on the 2-D points, -1
+    where undefined; noise in whole percent; no score in the embedding space; a best row of
+    min_cluster_size <= 21 is dropped. corrected-1: drug images of the test split; noise left out of every
+    score, NaN where undefined.
+    """
+    drugs = inputs.reported() & (inputs.labels() == 1)
+    sweep_rows: list[pd.DataFrame] = []
+    assignments: list[pd.DataFrame] = []
+    warnings: list[str] = []
+    for line, rows in _groups(inputs, np.flatnonzero(drugs), warnings):
+        table, kept = _sweep(inputs, rows)
+        best = cluster_scores.best_row(table)
+        sizes = table["min_cluster_size"].to_numpy()
+        if best is not None and inputs.protocol == "reference-1":
+            # The study drops the row only after it was found the best: the cell line then has none.
+            best = best if sizes[best] > STUDY_SMALLEST_KEPT else None
+        table.insert(0, "cell_line", line)
+        table["best"] = table.index == best
+        sweep_rows.append(table)
+        if best is not None:
+            points, labels = kept[best]
+            assignments.append(_assignment(inputs, rows, line, points, labels))
+    if not assignments:
+        reason = "clustering: no cell line has a best row: too few drug images, or no two clusters among them"
+        result = undefined("clustering", *warnings, reason)
+        tables = {"sweep": pd.concat(sweep_rows, ignore_index=True)} if sweep_rows else {}
+        return TaskResult(result.metrics, tables, result.warnings)
+    sweep = pd.concat(sweep_rows, ignore_index=True)
+    best_rows = sweep[sweep["best"]]
+    metrics = {
+        f"clustering.{name}": median_and_deviation(best_rows[name])[0]
+        for name in _METRICS
+        if name in best_rows
+    }
+    metrics["clustering.cell_lines"] = float(len(best_rows))
+    for name in _METRICS:
+        metrics.setdefault(f"clustering.{name}", float("nan"))
+    tables = {"sweep": sweep, "assignments": pd.concat(assignments, ignore_index=True)}
+    return TaskResult(metrics, tables, tuple(warnings))
+
+
+def _groups(
+    inputs: EvaluationInput, drugs: Int64Array, warnings: list[str]
+) -> Iterator[tuple[str, Int64Array]]:
+    """Cell lines with enough drug images, and the rows of these; all of them together where no line has."""
+    least = 2 * min(inputs.sweep.min_cluster_sizes)
+    lines = inputs.cell_lines()[drugs]
+    by_line = {line: drugs[lines == line] for line in sorted(set(lines))}
+    enough = {line: rows for line, rows in by_line.items() if len(rows) >= least}
+    if enough and len(enough) < len(by_line):
+        left_out = len(by_line) - len(enough)
+        warnings.append(
+            f"clustering: {left_out} of {len(by_line)} cell lines left out for fewer than {least} drug images"
+        )
+    if not enough and len(by_line) > 1 and len(drugs) >= least:
+        warnings.append(
+            f"clustering: no cell line has {least} drug images, so all {len(drugs)} are clustered together"
+        )
+        enough = {"all": drugs}
+    yield from enough.items()
+
+
+def _sweep(
+    inputs: EvaluationInput, rows: Int64Array
+) -> tuple[pd.DataFrame, dict[int, tuple[Float32Array, Int64Array]]]:
+    """One row per min_cluster_size, and the points and labels by row."""
+    reference = inputs.protocol == "reference-1"
+    embeddings = inputs.embeddings[rows]
+    sizes = [size for size in inputs.sweep.min_cluster_sizes if size < len(rows)]
+    names = {key: inputs.column(column) for key, column in ANNOTATIONS.items()}
+    known = {key: values[rows] for key, values in names.items() if values is not None}
+    graph = layout.nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
+    distances = None
+    if not reference and len(rows) <= cluster_scores.LARGEST_DISTANCE_MATRIX:
+        from sklearn.metrics import pairwise_distances
+
+        distances = np.asarray(pairwise_distances(embeddings), dtype=np.float32)
+    records: list[dict[str, float]] = []
+    kept: dict[int, tuple[Float32Array, Int64Array]] = {}
+    for size in sizes:
+        points = layout.umap_points(embeddings, graph, neighbours=size, seed=inputs.seed)
+        labels = layout.hdbscan_labels(points, min_cluster_size=size)
+        kept[len(records)] = points, labels
+        record: dict[str, float] = {"min_cluster_size": size, "images": len(rows)}
+        record |= (
+            _reference_scores(points, labels)
+            if reference
+            else _corrected_scores(points, embeddings, labels, distances, seed=inputs.seed)
+        )
+        record |= _meaning(labels, known, noise_is_a_cluster=reference)
+        records.append(record)
+    columns = ["min_cluster_size", "silhouette", "davies_bouldin", "noise", "clusters"]
+    return pd.DataFrame.from_records(records) if records else pd.DataFrame(columns=columns), kept
+
+
+def _reference_scores(points: Float32Array, labels: Int64Array) -> dict[str, float]:
+    return {
+        "clusters": int(labels.max()) + 1,
+        "noise": int(int((labels == -1).sum()) / len(labels) * 100),
+        **cluster_scores.internal_scores(points, labels, undefined=-1.0),
+    }
+
+
+def _corrected_scores(
+    points: Float32Array,
+    embeddings: Float32Array,
+    labels: Int64Array,
+    distances: Float32Array | None,
+    *,
+    seed: int,
+) -> dict[str, float]:
+    kept = labels >= 0
+    scores: dict[str, float] = {
+        "clusters": int(labels.max()) + 1,
+        "noise": 100 * float((~kept).mean()),
+        **cluster_scores.internal_scores(points[kept], labels[kept], seed=seed),
+    }
+    inside = None if distances is None else distances[np.ix_(kept, kept)]
+    space = cluster_scores.internal_scores(embeddings[kept], labels[kept], distances=inside, seed=seed)
+    return scores | {f"{name}_embedding": value for name, value in space.items()}
+
+
+def _meaning(
+    labels: Int64Array, known: dict[str, NDArray[np.object_]], *, noise_is_a_cluster: bool
+) -> dict[str, float]:
+    """How clusters agree with compounds, mechanisms and plates."""
+    scores: dict[str, float] = {}
+    if "compound" in known:
+        scores["consistency"] = cluster_scores.consistency(labels, known["compound"])
+        scores["purity"] = cluster_scores.purity(labels, known["compound"])
+    kept = np.ones(len(labels), dtype=bool) if noise_is_a_cluster else labels >= 0
+    for key, names in known.items():
+        ari, nmi = cluster_scores.agreement(labels[kept], names[kept])
+        scores |= {f"ari_{key}": ari, f"nmi_{key}": nmi}
+    return scores
+
+
+def _assignment(
+    inputs: EvaluationInput, rows: Int64Array, line: str, points: Float32Array, labels: Int64Array
+) -> pd.DataFrame:
+    """The best row's point and cluster of every image, with its row in the embeddings."""
+    table = pd.DataFrame(
+        {"row": rows, "group": line, "x": points[:, 0], "y": points[:, 1], "cluster": labels}
+    )
+    for key, column in ANNOTATIONS.items():
+        values = inputs.column(column)
+        if values is not None:
+            table[key] = values[rows]
+    return table
