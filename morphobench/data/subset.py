@@ -77,7 +77,8 @@ def _largest_groups(groups: Int64Array, drug: Int64Array, *, keep: int) -> Int64
     """The ``keep`` groups with most images of their rarer class, then with most images."""
     counts = np.stack([np.bincount(groups[drug == kind], minlength=groups.max() + 1) for kind in (0, 1)])
     rank = np.lexsort((counts.sum(axis=0), counts.min(axis=0)))[::-1]
-    return np.asarray(rank[:keep], dtype=np.int64)
+    chosen: Int64Array = rank[:keep].astype(np.int64)
+    return chosen
 
 
 def _allocate(sizes: Int64Array, images: int) -> Int64Array:

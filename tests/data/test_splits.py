@@ -230,7 +230,7 @@ def test_a_bad_given_split_is_refused(values: list[str | None], message: str) ->
 def test_a_given_split_without_a_class_in_a_part_is_refused() -> None:
     table = _table([(5, 5), (0, 5), (5, 5)])
     table["Metadata_Split"] = ["train"] * 10 + ["validation"] * 5 + ["test"] * 10
-    with pytest.raises(InputError, match="validation has no control"):
+    with pytest.raises(InputError, match="got no control in validation"):
         split(table, seed=0)
 
 
