@@ -62,7 +62,13 @@ COSTS = (
         "÷ best",
     ),
     Column(
-        "time_per_image_ns", "training time per image", "down", "ns", None, "× views per image", "time/ image"
+        "time_per_image_ns",
+        "training time per image",
+        "down",
+        "ns",
+        None,
+        "an epoch / its images, feeding included",
+        "time/ image",
     ),
     Column(
         "peak_host_memory_bytes", "peak host memory", "down", "bytes", None, "of its own process", "host mem."

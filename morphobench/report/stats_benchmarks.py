@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from morphobench.errors import InputError
-from morphobench.report.stats_table import finite
+from morphobench.report.facts import finite
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from morphobench.errors import InputError
 from morphobench.report.columns import COSTS, Column, headline, metric_columns
+from morphobench.report.facts import BASELINE, finite, run_facts, run_notes, split_name, views_per_image
 from morphobench.report.load import Record
 from morphobench.setups import PARADIGMS, SETTINGS
 
-BASELINE = "baseline"
 CHANCE = "chance"
 _NAN = math.nan
 
@@ -46,7 +45,7 @@ class Row:
     name: str
     group: str
     label: str
-    seeds: tuple[Any, ...]
+    seeds: tuple[int, ...]
     cells: Mapping[str, Cell]
     wins: int = 0
     contests: int = 0
@@ -112,26 +111,7 @@ def build_table(
     _add_ratios(cells)
     columns = (*quality, *(column for column in COSTS if _has_any(cells, column)))
     rows = _rows(groups, cells, quality, columns)
-    return Table(protocol, columns, rows, _facts(records), _notes(records, groups, quality))
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """``"paradigm/setting"`` in its two parts; ``("other", name)`` for a name without a slash."""
-    group, slash, label = name.partition("/")
-    return (group, label) if slash else ("other", name)
-
-
-def views_per_image(record: Record) -> int:
-    """Views that one image becomes in an epoch: of the record where it says so, else of its setting."""
-    views = record.get("views_per_image")
-    if isinstance(views, int):
-        return views
-    return 5 if split_name(str(record["setup"]))[1].endswith("multi_crop") else 1
-
-
-def finite(value: Any) -> float:
-    """A number of a record as a float; NaN for null, missing and everything that is no number."""
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else _NAN
+    return Table(protocol, columns, rows, run_facts(records), run_notes(records))
 
 
 def better(one: float, other: float, direction: str) -> bool:
@@ -156,9 +136,11 @@ def _merge(group: list[Record], quality: Sequence[Column]) -> dict[str, Cell]:
             statistics.fmean(high for _, high in bounds) if complete else _NAN,
         )
     per_view = [finite(r.get("time_per_view_ns")) for r in group]
+    whole = [finite(r.get("time_per_image_ns")) for r in group]
+    steps = [t * views_per_image(r) for t, r in zip(per_view, group, strict=True)]
     costs = {
         "time_per_view_ns": per_view,
-        "time_per_image_ns": [t * views_per_image(r) for t, r in zip(per_view, group, strict=True)],
+        "time_per_image_ns": [a if math.isfinite(a) else b for a, b in zip(whole, steps, strict=True)],
         "peak_host_memory_bytes": [finite(r.get("peak_host_memory_bytes")) for r in group],
         "peak_device_memory_bytes": [finite(r.get("peak_device_memory_bytes")) for r in group],
     }
@@ -194,7 +176,7 @@ def _rows(
     setups = [name for name in names if split_name(name)[0] != BASELINE]
     baselines = {name: cells[name] for name in names if split_name(name)[0] == BASELINE}
     chance = {c.key: Cell(c.chance) for c in quality if c.chance is not None}
-    if chance:
+    if chance and f"{BASELINE}/{CHANCE}" not in baselines:
         baselines = {f"{BASELINE}/{CHANCE}": {**{c.key: Cell() for c in columns}, **chance}, **baselines}
     bars = {column.key: _best(baselines.values(), column) for column in quality}
     tops = {column.key: _best((cells[name] for name in setups), column) for column in columns}
@@ -214,7 +196,7 @@ def _rows(
 
 
 def _row(name: str, group: Sequence[Record], cells: Mapping[str, Cell], wins: int, contests: int) -> Row:
-    return Row(name, *split_name(name), tuple(r["seed"] for r in group), cells, wins, contests)
+    return Row(name, *split_name(name), tuple(int(r["seed"]) for r in group), cells, wins, contests)
 
 
 def _best(rows: Iterable[Mapping[str, Cell]], column: Column) -> float:
@@ -229,45 +211,3 @@ def _order(name: str) -> tuple[int, int, str]:
     group, label = split_name(name)
     paradigm = PARADIGMS.index(group) if group in PARADIGMS else len(PARADIGMS) + (group == BASELINE)
     return paradigm, SETTINGS.index(label) if label in SETTINGS else len(SETTINGS), name
-
-
-def _facts(records: Sequence[Record]) -> dict[str, str]:
-    """What the caption says of the run; differing values are all named, so that no mixture goes unseen."""
-    facts = {}
-    for label, key in (("profile", "profile"), ("epochs", "epochs"), ("images", "images")):
-        named = [r.get(key) for r in records if split_name(str(r["setup"]))[0] != BASELINE or key == "images"]
-        plain = [v.get("name") if isinstance(v, Mapping) else v for v in named]
-        values = dict.fromkeys(str(v) for v in plain if v is not None)
-        if values:
-            facts[label] = " and ".join(values)
-    facts["seeds"] = str(len({r["seed"] for r in records}))
-    return facts
-
-
-def _notes(
-    records: Sequence[Record], groups: Mapping[str, Sequence[Record]], quality: Sequence[Column]
-) -> tuple[str, ...]:
-    notes = []
-    for key, wanted in (
-        ("epochs", "the same epochs"),
-        ("images", "the same images"),
-        ("batch_size", "one batch size"),
-    ):
-        setups = [r for r in records if split_name(str(r["setup"]))[0] != BASELINE]
-        found = dict.fromkeys(str(r[key]) for r in setups if r.get(key) is not None)
-        if len(found) > 1:
-            notes.append(f"not under identical conditions: {wanted} wanted, got {', '.join(found)}")
-    counts = {len(group) for name, group in groups.items() if split_name(name)[0] != BASELINE}
-    if len(counts) > 1:
-        notes.append(f"setups have between {min(counts)} and {max(counts)} seeds")
-    if counts == {1}:
-        notes.append("one seed: no deviation between seeds; small differences between setups mean nothing")
-    if not any(split_name(name)[0] == BASELINE for name in groups):
-        notes.append("no baselines were run; only chance can be compared with")
-    reasons = dict.fromkeys(
-        f"no interval for {key}: {reason}"
-        for record in records
-        for key, reason in (record.get("interval_reasons") or {}).items()
-        if any(column.key == key for column in quality)
-    )
-    return (*notes, *reasons)

@@ -3,6 +3,7 @@ out."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -15,13 +16,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from morphobench.report.columns import PRIMARY, Column
+from morphobench.report.formats import ARROWS, BEATEN, BEST, Format
 from morphobench.report.load import Record
 from morphobench.report.stats_benchmarks import BenchmarkRow, benchmark_rows
 from morphobench.report.stats_table import Cell, Row, Table, build_table
-from morphobench.report.units import MISSING, number, scale, with_unit
+from morphobench.report.units import number, with_unit
 
-BEST, BEATEN = "*", "°"
-_ARROWS = {"up": "↑", "down": "↓", "none": ""}
 _PIPED_WIDTH = 120
 _ASCII = str.maketrans("↑↓°±–×÷µ─", "^vo~-x/u-")
 
@@ -103,7 +103,7 @@ def _benchmark_cells(row: BenchmarkRow) -> tuple[str, ...]:
         with_unit(row.median_ns, "ns"),
         with_unit(row.iqr_ns, "ns"),
         str(row.rounds),
-        peer if row.ratio == row.ratio else number(row.ratio),
+        peer if math.isfinite(row.ratio) else number(row.ratio),
         number(row.images_per_s, digits=1),
         with_unit(row.peak_memory_bytes, "bytes", digits=1),
     )
@@ -114,10 +114,10 @@ def _layout(table: Table, columns: Sequence[Column], *, spread: Sequence[str] | 
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     made.add_column("setup", no_wrap=True, vertical="bottom")
     formats = [
-        _Format.of(column, table.rows, spread=spread is None or column.key in spread) for column in columns
+        Format.of(column, table.rows, spread=spread is None or column.key in spread) for column in columns
     ]
     for one in formats:
-        for header in one.headers:
+        for header in _headers(one):
             made.add_column(Text(header), justify="right", no_wrap=True)
     contests = any(row.contests for row in table.rows) and any(not column.is_cost for column in columns)
     if contests:
@@ -129,47 +129,22 @@ def _layout(table: Table, columns: Sequence[Column], *, spread: Sequence[str] | 
                 made.add_section()
             group = row.group
             made.add_row(Text("baselines" if row.is_baseline else group, style="bold"))
-        cells = [text for one in formats for text in one.cells(row.cells[one.column.key])]
+        cells = [text for one in formats for text in _cells(one, row.cells[one.column.key])]
         made.add_row(f" {row.label}", *cells, *([_beats(row)] if contests else []))
     return made
 
 
-class _Format:
-    """How one quantity is written: its headers with unit and direction, and its cells.
+def _headers(one: Format) -> list[str]:
+    """The header of the value and, where there is one, of the interval beside it."""
+    lines = [*one.column.heading.split(" "), one.unit_and_arrow]
+    return ["\n".join(lines), *(["95 %\ninterval"] if one.interval else [])]
 
-    An interval stands in a column of its own, beside the value.
-    """
 
-    def __init__(self, column: Column, *, divisor: float, unit: str, spread: bool, interval: bool) -> None:
-        self.column, self.divisor, self.spread, self.interval = column, divisor, spread, interval
-        below = " ".join(part for part in (unit, _ARROWS[column.direction]) if part)
-        self.headers = ["\n".join([*column.heading.split(" "), below])]
-        if interval:
-            self.headers.append("95 %\ninterval")
-
-    @classmethod
-    def of(cls, column: Column, rows: Iterable[Row], *, spread: bool = True) -> _Format:
-        cells = [row.cells[column.key] for row in rows]
-        divisor, unit = scale([cell.value for cell in cells], column.unit)
-        interval = any(cell.low == cell.low for cell in cells)
-        spread = spread and not column.is_cost and any(cell.deviation == cell.deviation for cell in cells)
-        return cls(column, divisor=divisor, unit=unit, spread=spread, interval=interval)
-
-    def cells(self, cell: Cell) -> list[Text]:
-        digits = 1 if self.column.is_cost or self.column.unit == "%" else 3
-        text = Text(number(cell.value / self.divisor, digits=digits))
-        if self.spread and cell.deviation == cell.deviation:
-            text.append(f"±{number(cell.deviation, digits=digits).removeprefix('0')}")
-        if cell.best:
-            text.stylize("bold")
-        if self.column.direction != "none":
-            text.append(BEST if cell.best else BEATEN if cell.beaten else " ")
-        if not self.interval:
-            return [text]
-        bounds = (
-            f"{number(cell.low, digits=2)}–{number(cell.high, digits=2)}" if cell.low == cell.low else MISSING
-        )
-        return [text, Text(bounds)]
+def _cells(one: Format, cell: Cell) -> list[Text]:
+    text = Text(one.value(cell), style="bold" if cell.best else "")
+    if one.column.direction != "none":
+        text.append(one.mark(cell) or " ")
+    return [text, *([Text(one.bounds(cell))] if one.interval else [])]
 
 
 def _beats(row: Row) -> Text:
@@ -189,12 +164,12 @@ def _metric_list(table: Table) -> RichTable:
     for column in table.columns:
         if column.is_cost:
             continue
-        form = _Format.of(column, table.rows)
-        name, arrow = column.key, _ARROWS[column.direction]
+        form = Format.of(column, table.rows)
+        name, arrow = column.key, ARROWS[column.direction]
         for row in table.rows:
             cell = row.cells[column.key]
-            if cell.value == cell.value:
-                made.add_row(name, arrow, row.name, Text(" ").join(form.cells(cell)))
+            if math.isfinite(cell.value):
+                made.add_row(name, arrow, row.name, Text(" ").join(_cells(form, cell)))
                 name = arrow = ""
         made.add_section()
     return made
@@ -206,10 +181,13 @@ def _caption(table: Table) -> Iterable[Text]:
     key = f"{BEST} best setup   {BEATEN} does not beat every baseline   ↑ more is better   ↓ less is better"
     yield Text("beats base: metrics in which the setup beats every baseline, chance included", style="dim")
     yield Text(key, style="dim")
-    if any(cell.deviation == cell.deviation for row in table.rows for cell in row.cells.values()):
+    if any(math.isfinite(cell.deviation) for row in table.rows for cell in row.cells.values()):
         yield Text("± standard deviation over seeds, where there is room", style="dim")
-    if any(cell.low == cell.low for row in table.rows for cell in row.cells.values()):
+    if any(math.isfinite(cell.low) for row in table.rows for cell in row.cells.values()):
         yield Text("[ ] 95 % interval, resampling plates or wells", style="dim")
-    yield Text("time: one training step over the batch size; image: all its views, one epoch", style="dim")
+    yield Text(
+        "time/view: training step / batch size; time/image: epoch / images, all views, feeding included",
+        style="dim",
+    )
     for note in table.notes:
         yield Text(f"note: {note}")

@@ -32,14 +32,19 @@ def record(setup: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
     baseline = setup.startswith("baseline/")
     level = 0.0 if baseline else 0.1 + 0.05 * setup.endswith("multi_crop")
     auc = float(0.55 + level + 0.02 * random.normal())
-    views = 5 if setup.endswith("multi_crop") else 1
     made: dict[str, Any] = {
         "setup": setup,
         "protocol": "corrected-1",
         "seed": seed,
-        "profile": "quick",
-        "epochs": 3,
-        "images": 1000,
+        "profile": {"profile": "quick", "epochs": 3, "batch_size": 256, "images": 1000},
+        "split": {
+            "grouped_by": "plate",
+            "warnings": [],
+            "images": {"train": 700, "validation": 100, "test": 200},
+        },
+        "data": {"content_sha256": "ab12"},
+        "notes": ["thinned sweeps"],
+        "tasks": {"clustering": {"seconds": 1.0, "warnings": []}},
         "time_per_view_ns": None if baseline else float(1e6 * random.uniform(1, 4)),
         "peak_host_memory_bytes": None if baseline else int(2**20 * random.uniform(400, 900)),
         "peak_device_memory_bytes": None,
@@ -53,14 +58,9 @@ def record(setup: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
             "clustering.clusters": float(random.integers(2, 20)),
         },
         "intervals": {"classification.roc_auc": [auc - 0.06, auc + 0.05]},
-        "history": [
-            {"epoch": e, "loss": 0.7 / (1 + e), "validation_loss": 0.75 / (1 + e), "seconds": 1.5}
-            for e in range(3)
-        ],
-        "environment": {"torch": "2.9", "cpu": "made up", "cores": 2},
-        "warnings": [],
+        "history": [] if baseline else [_epoch(number) for number in (1, 2, 3)],
+        "environment": {"versions": {"torch": "2.9"}, "cpu": "made up", "cores": 2, "device": "cpu"},
     }
-    made["views_per_image"] = views
     return {**made, **changes}
 
 
@@ -68,3 +68,13 @@ def study(seeds: Sequence[int] = (0,), *, baselines: bool = True) -> list[dict[s
     """Records of all 16 setups and two baselines for each seed."""
     names = [str(setup) for setup in SETUPS] + list(BASELINES if baselines else ())
     return [record(name, seed) for seed in seeds for name in names]
+
+
+def _epoch(number: int) -> dict[str, Any]:
+    return {
+        "epoch": number,
+        "step": 10 * number,
+        "training": {"loss": 0.7 / number},
+        "validation": {"loss": 0.75 / number},
+        "seconds": 1.5,
+    }

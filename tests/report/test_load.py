@@ -29,10 +29,13 @@ def test_the_last_record_of_a_setup_and_seed_wins(tmp_path: Path) -> None:
         tmp_path,
         json.dumps(record(name)),
         "",
-        json.dumps(record(name, images=7)),
+        json.dumps(record(name, data=7)),
         json.dumps(record(name, 1)),
     )
-    assert [(one["seed"], one["images"]) for one in load_records(tmp_path)] == [(0, 7), (1, 1000)]
+    assert [(one["seed"], one["data"]) for one in load_records(tmp_path)] == [
+        (0, 7),
+        (1, {"content_sha256": "ab12"}),
+    ]
 
 
 @pytest.mark.parametrize(

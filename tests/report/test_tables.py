@@ -86,14 +86,17 @@ def test_seeds_are_merged_with_their_deviation() -> None:
 
 def test_the_caption_says_what_was_run_and_what_is_missing() -> None:
     reason = {"classification.roc_auc": "4 groups, at least 6 needed"}
+    longer = {"profile": "quick", "epochs": 50, "batch_size": 256}
     plain = [
-        record("unsupervised/aug_one_crop", intervals={}, interval_reasons=reason, epochs=3),
-        record("regularized/aug_one_crop", intervals={}, interval_reasons=reason, epochs=50),
+        record("unsupervised/aug_one_crop", intervals={}, interval_reasons=reason),
+        record("regularized/aug_one_crop", intervals={}, interval_reasons=reason, profile=longer),
     ]
     text = _shown(plain)
-    assert "protocol corrected-1; profile quick, epochs 3 and 50, images 1000, seeds 1" in text
+    assert (
+        "protocol corrected-1; profile quick, epochs 3 and 50, images 1,000, batch size 256, seeds 1" in text
+    )
     assert "note: no interval for classification.roc_auc: 4 groups, at least 6 needed" in text
-    assert "not under identical conditions: the same epochs wanted, got 3, 50" in text
+    assert "not under identical conditions: epochs 3 and 50" in text
     assert "no baselines were run" in text
     assert "[ ]" not in text
 

@@ -1,0 +1,106 @@
+"""What a record says of how it was made: epochs, images, views, warnings; no I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from morphobench.report.load import Record
+
+BASELINE = "baseline"
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """``"paradigm/setting"`` in its two parts; ``("other", name)`` for a name without a slash."""
+    group, slash, label = name.partition("/")
+    return (group, label) if slash else ("other", name)
+
+
+def is_baseline(record: Record) -> bool:
+    """Whether the record is of a baseline and no setup."""
+    return split_name(str(record["setup"]))[0] == BASELINE
+
+
+def finite(value: Any) -> float:
+    """A number of a record as a float; NaN for null, missing and everything that is no number."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else math.nan
+
+
+def views_per_image(record: Record) -> int:
+    """Views that one image becomes in an epoch, by its setting."""
+    return 5 if split_name(str(record["setup"]))[1].endswith("multi_crop") else 1
+
+
+def option(record: Record, key: str) -> Any:
+    """An option of the run that made ``record``, None where it is not kept."""
+    profile = record.get("profile")
+    return profile.get(key) if isinstance(profile, Mapping) else record.get(key)
+
+
+def images(record: Record) -> int | None:
+    """Images of the run, all splits together; None where the record does not say."""
+    counts = (record.get("split") or {}).get("images")
+    return sum(counts.values()) if isinstance(counts, Mapping) else None
+
+
+def run_facts(records: Sequence[Record]) -> dict[str, str]:
+    """Profile, epochs, images, batch size and seeds; differing values are all named, no mixture goes
+    unseen."""
+    found: dict[str, list[Any]] = {
+        "profile": [option(record, "profile") for record in records],
+        "epochs": [option(record, "epochs") for record in records],
+        "images": [images(record) for record in records],
+        "batch size": [option(record, "batch_size") for record in records],
+    }
+    facts = {name: " and ".join(_distinct(values)) for name, values in found.items() if _distinct(values)}
+    facts["seeds"] = str(len({record["seed"] for record in records}))
+    return facts
+
+
+def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """What a reader must know before comparing the setups of ``records``."""
+    setups = [record for record in records if not is_baseline(record)]
+    notes = []
+    for name, value in run_facts(setups).items() if setups else ():
+        if name != "seeds" and " and " in value:
+            notes.append(f"not under identical conditions: {name} {value}")
+    data = _distinct((record.get("data") or {}).get("content_sha256") for record in records)
+    if len(data) > 1:
+        notes.append(f"not under identical conditions: {len(data)} different data sets")
+    devices = _distinct((record.get("environment") or {}).get("device") for record in setups)
+    if len(devices) > 1:
+        notes.append(f"times and memory are of different devices: {', '.join(devices)}")
+    seeds: dict[str, int] = {}
+    for record in setups:
+        seeds[str(record["setup"])] = seeds.get(str(record["setup"]), 0) + 1
+    if len(set(seeds.values())) > 1:
+        notes.append(f"setups have between {min(seeds.values())} and {max(seeds.values())} seeds")
+    if set(seeds.values()) == {1}:
+        notes.append("one seed: no deviation between seeds; small differences between setups mean nothing")
+    if len(setups) == len(records):
+        notes.append("no baselines were run; only chance can be compared with")
+    notes += _distinct(
+        f"no interval for {key}: {reason}"
+        for record in records
+        for key, reason in (record.get("interval_reasons") or {}).items()
+    )
+    return tuple(notes)
+
+
+def warnings(records: Iterable[Record]) -> dict[str, list[str]]:
+    """Every distinct warning of the records with the setups that have it."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        texts = list((record.get("split") or {}).get("warnings", [])) + list(record.get("warnings") or [])
+        for task in (record.get("tasks") or {}).values():
+            texts += task.get("warnings", [])
+        for text in dict.fromkeys(texts):
+            names = found.setdefault(str(text), [])
+            if record["setup"] not in names:
+                names.append(str(record["setup"]))
+    return found
+
+
+def _distinct(values: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(f"{v:,}" if isinstance(v, int) else str(v) for v in values if v is not None))

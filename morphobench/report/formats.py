@@ -1,0 +1,63 @@
+"""How one column of the table is written, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from morphobench.report.columns import Column
+from morphobench.report.stats_table import Cell, Row
+from morphobench.report.units import MISSING, number, scale
+
+ARROWS = {"up": "↑", "down": "↓", "none": ""}
+BEST, BEATEN = "*", "°"
+
+
+@dataclass(frozen=True)
+class Format:
+    """Unit, digits and parts of a column: ``spread`` over seeds and ``interval`` where any row has one."""
+
+    column: Column
+    divisor: float
+    unit: str
+    spread: bool
+    interval: bool
+
+    @classmethod
+    def of(cls, column: Column, rows: Iterable[Row], *, spread: bool = True) -> Format:
+        """The format that suits the values of ``rows``; ``spread``: whether deviations may be shown."""
+        cells = [row.cells[column.key] for row in rows]
+        divisor, unit = scale([cell.value for cell in cells], column.unit)
+        interval = any(math.isfinite(cell.low) for cell in cells)
+        spread = spread and not column.is_cost and any(math.isfinite(cell.deviation) for cell in cells)
+        return cls(column, divisor, unit, spread, interval)
+
+    @property
+    def unit_and_arrow(self) -> str:
+        """Such as "ms ↓"; empty for a ratio without a direction."""
+        return " ".join(part for part in (self.unit, ARROWS[self.column.direction]) if part)
+
+    @property
+    def digits(self) -> int:
+        """Decimals of values below 10."""
+        return 1 if self.column.is_cost or self.column.unit == "%" else 3
+
+    def value(self, cell: Cell) -> str:
+        """The value, with its deviation over seeds where that is shown."""
+        text = number(cell.value / self.divisor, digits=self.digits)
+        if self.spread and math.isfinite(cell.deviation):
+            deviation = number(cell.deviation / self.divisor, digits=self.digits)
+            text += f"±{deviation.removeprefix('0')}"
+        return text
+
+    def bounds(self, cell: Cell) -> str:
+        """The interval, a dash where there is none."""
+        if not math.isfinite(cell.low):
+            return MISSING
+        low, high = (number(bound / self.divisor, digits=2) for bound in (cell.low, cell.high))
+        return f"{low}–{high}" if cell.low >= 0 else f"{low} to {high}"
+
+    def mark(self, cell: Cell) -> str:
+        """``*`` for the best, ``°`` for what does not beat every baseline."""
+        return BEST if cell.best else BEATEN if cell.beaten else ""
