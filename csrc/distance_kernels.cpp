@@ -1,0 +1,221 @@
+#include "distance_kernels.hpp"
+
+#include <cmath>
+#include <stdexcept>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define MORPHOBENCH_X86 1
+#if !defined(__clang__) && __GNUC__ < 13
+// GCC 12's own intrinsics headers start from undefined registers on purpose (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#define MORPHOBENCH_AVX512 __attribute__((target("avx512f,avx512dq")))
+#define MORPHOBENCH_AVX2 __attribute__((target("avx2")))
+#else
+#define MORPHOBENCH_X86 0
+#endif
+
+#if defined(__GNUC__)
+#define MORPHOBENCH_INLINE inline __attribute__((always_inline))
+#else
+#define MORPHOBENCH_INLINE inline
+#endif
+
+namespace morphobench {
+namespace {
+
+constexpr std::size_t lanes = 8;
+
+// Fixed lanes, so that a compiler may use vectors of any width and still sum in the same order.
+template <class T>
+MORPHOBENCH_INLINE T lane_sum(const T* lane) {
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+MORPHOBENCH_INLINE double standardized_square_lanes(const float* a, double a_mean, double a_scale,
+                                                    const float* b, double b_mean, double b_scale,
+                                                    std::size_t columns) {
+    double lane[lanes] = {};
+    std::size_t k = 0;
+    for (; k + lanes <= columns; k += lanes)
+        for (std::size_t l = 0; l < lanes; ++l) {
+            const double difference = (static_cast<double>(a[k + l]) - a_mean) * a_scale -
+                                      (static_cast<double>(b[k + l]) - b_mean) * b_scale;
+            lane[l] += difference * difference;
+        }
+    for (std::size_t l = 0; k < columns; ++k, ++l) {
+        const double difference =
+            (static_cast<double>(a[k]) - a_mean) * a_scale - (static_cast<double>(b[k]) - b_mean) * b_scale;
+        lane[l] += difference * difference;
+    }
+    return lane_sum(lane);
+}
+
+double standardized_square_scalar(const float* a, double a_mean, double a_scale, const float* b,
+                                  double b_mean, double b_scale, std::size_t columns) {
+    return standardized_square_lanes(a, a_mean, a_scale, b, b_mean, b_scale, columns);
+}
+
+void absolute_sums_scalar(const float* const* a, const float* const* b, std::size_t columns,
+                          double* differences, double* sums) {
+    for (std::size_t i = 0; i < tile_rows; ++i)
+        for (std::size_t j = 0; j < tile_rows; ++j) {
+            const float* x = a[i];
+            const float* y = b[j];
+            float difference[lanes] = {};
+            float sum[lanes] = {};
+            std::size_t k = 0;
+            for (; k + lanes <= columns; k += lanes)
+                for (std::size_t l = 0; l < lanes; ++l) {
+                    difference[l] += std::fabs(x[k + l] - y[k + l]);
+                    sum[l] += std::fabs(x[k + l] + y[k + l]);
+                }
+            for (std::size_t l = 0; k < columns; ++k, ++l) {
+                difference[l] += std::fabs(x[k] - y[k]);
+                sum[l] += std::fabs(x[k] + y[k]);
+            }
+            differences[tile_rows * i + j] += static_cast<double>(lane_sum(difference));
+            sums[tile_rows * i + j] += static_cast<double>(lane_sum(sum));
+        }
+}
+
+constexpr DistanceKernels scalar{"scalar", absolute_sums_scalar, standardized_square_scalar};
+
+#if MORPHOBENCH_X86
+
+MORPHOBENCH_AVX2 double standardized_square_avx2(const float* a, double a_mean, double a_scale,
+                                                 const float* b, double b_mean, double b_scale,
+                                                 std::size_t columns) {
+    return standardized_square_lanes(a, a_mean, a_scale, b, b_mean, b_scale, columns);
+}
+
+// Four vectors to one: lane l of either 128-bit half holds the sum of that half of vector[l].
+MORPHOBENCH_AVX2 inline __m256 fold_four(const __m256* vector) {
+    const __m256 low =
+        _mm256_add_ps(_mm256_unpacklo_ps(vector[0], vector[1]), _mm256_unpackhi_ps(vector[0], vector[1]));
+    const __m256 high =
+        _mm256_add_ps(_mm256_unpacklo_ps(vector[2], vector[3]), _mm256_unpackhi_ps(vector[2], vector[3]));
+    return _mm256_add_ps(_mm256_shuffle_ps(low, high, _MM_SHUFFLE(1, 0, 1, 0)),
+                         _mm256_shuffle_ps(low, high, _MM_SHUFFLE(3, 2, 3, 2)));
+}
+
+MORPHOBENCH_AVX2 inline void add_four(double* target, __m256 folded) {
+    const __m128 sum = _mm_add_ps(_mm256_castps256_ps128(folded), _mm256_extractf128_ps(folded, 1));
+    _mm256_storeu_pd(target, _mm256_add_pd(_mm256_loadu_pd(target), _mm256_cvtps_pd(sum)));
+}
+
+MORPHOBENCH_AVX2 void absolute_sums_avx2(const float* const* a, const float* const* b, std::size_t columns,
+                                         double* differences, double* sums) {
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    const std::size_t whole = columns - columns % 8;
+    alignas(32) int mask_values[8];
+    for (std::size_t l = 0; l < 8; ++l)
+        mask_values[l] = whole + l < columns ? -1 : 0;
+    const __m256i mask = _mm256_load_si256(reinterpret_cast<const __m256i*>(mask_values));
+    // One row of a against four of b: eight sums, four rows and a mask fit the sixteen registers.
+    for (std::size_t i = 0; i < tile_rows; ++i) {
+        __m256 difference[tile_rows];
+        __m256 sum[tile_rows];
+        for (std::size_t j = 0; j < tile_rows; ++j)
+            difference[j] = sum[j] = _mm256_setzero_ps();
+        for (std::size_t k = 0; k < whole; k += 8) {
+            const __m256 x = _mm256_loadu_ps(a[i] + k);
+            for (std::size_t j = 0; j < tile_rows; ++j) {
+                const __m256 y = _mm256_loadu_ps(b[j] + k);
+                difference[j] = _mm256_add_ps(difference[j], _mm256_and_ps(magnitude, _mm256_sub_ps(x, y)));
+                sum[j] = _mm256_add_ps(sum[j], _mm256_and_ps(magnitude, _mm256_add_ps(x, y)));
+            }
+        }
+        if (whole < columns) {
+            const __m256 x = _mm256_maskload_ps(a[i] + whole, mask);
+            for (std::size_t j = 0; j < tile_rows; ++j) {
+                const __m256 y = _mm256_maskload_ps(b[j] + whole, mask);
+                difference[j] = _mm256_add_ps(difference[j], _mm256_and_ps(magnitude, _mm256_sub_ps(x, y)));
+                sum[j] = _mm256_add_ps(sum[j], _mm256_and_ps(magnitude, _mm256_add_ps(x, y)));
+            }
+        }
+        add_four(differences + tile_rows * i, fold_four(difference));
+        add_four(sums + tile_rows * i, fold_four(sum));
+    }
+}
+
+constexpr DistanceKernels avx2{"avx2", absolute_sums_avx2, standardized_square_avx2};
+
+MORPHOBENCH_AVX512 inline __m512 fold_four(const __m512* vector) {
+    const __m512 low =
+        _mm512_add_ps(_mm512_unpacklo_ps(vector[0], vector[1]), _mm512_unpackhi_ps(vector[0], vector[1]));
+    const __m512 high =
+        _mm512_add_ps(_mm512_unpacklo_ps(vector[2], vector[3]), _mm512_unpackhi_ps(vector[2], vector[3]));
+    return _mm512_add_ps(_mm512_shuffle_ps(low, high, _MM_SHUFFLE(1, 0, 1, 0)),
+                         _mm512_shuffle_ps(low, high, _MM_SHUFFLE(3, 2, 3, 2)));
+}
+
+// Eight vectors to eight sums, added to target[0..3] and target[4..7].
+MORPHOBENCH_AVX512 inline void add_eight(double* first, double* second, const __m512* vector) {
+    const __m512 low = fold_four(vector);
+    const __m512 high = fold_four(vector + 4);
+    const __m512 half =
+        _mm512_add_ps(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd));
+    const __m512 sum =
+        _mm512_add_ps(_mm512_shuffle_f32x4(half, half, 0x88), _mm512_shuffle_f32x4(half, half, 0xdd));
+    const __m512d wide = _mm512_cvtps_pd(_mm512_castps512_ps256(sum));
+    _mm256_storeu_pd(first, _mm256_add_pd(_mm256_loadu_pd(first), _mm512_castpd512_pd256(wide)));
+    _mm256_storeu_pd(second, _mm256_add_pd(_mm256_loadu_pd(second), _mm512_extractf64x4_pd(wide, 1)));
+}
+
+MORPHOBENCH_AVX512 void absolute_sums_avx512(const float* const* a, const float* const* b,
+                                             std::size_t columns, double* differences, double* sums) {
+    // Two rows of a against four of b: sixteen sums and six rows of the thirty-two registers.
+    for (std::size_t i = 0; i < tile_rows; i += 2) {
+        __m512 difference[2 * tile_rows];
+        __m512 sum[2 * tile_rows];
+        for (std::size_t s = 0; s < 2 * tile_rows; ++s)
+            difference[s] = sum[s] = _mm512_setzero_ps();
+        for (std::size_t k = 0; k < columns; k += 16) {
+            const std::size_t left = columns - k;
+            const __mmask16 mask = static_cast<__mmask16>(left < 16 ? (1U << left) - 1U : 0xffffU);
+            const __m512 x0 = _mm512_maskz_loadu_ps(mask, a[i] + k);
+            const __m512 x1 = _mm512_maskz_loadu_ps(mask, a[i + 1] + k);
+            for (std::size_t j = 0; j < tile_rows; ++j) {
+                const __m512 y = _mm512_maskz_loadu_ps(mask, b[j] + k);
+                difference[j] = _mm512_add_ps(difference[j], _mm512_abs_ps(_mm512_sub_ps(x0, y)));
+                sum[j] = _mm512_add_ps(sum[j], _mm512_abs_ps(_mm512_add_ps(x0, y)));
+                difference[4 + j] = _mm512_add_ps(difference[4 + j], _mm512_abs_ps(_mm512_sub_ps(x1, y)));
+                sum[4 + j] = _mm512_add_ps(sum[4 + j], _mm512_abs_ps(_mm512_add_ps(x1, y)));
+            }
+        }
+        add_eight(differences + tile_rows * i, differences + tile_rows * (i + 1), difference);
+        add_eight(sums + tile_rows * i, sums + tile_rows * (i + 1), sum);
+    }
+}
+
+constexpr DistanceKernels avx512{"avx512", absolute_sums_avx512, standardized_square_avx2};
+
+#endif
+
+} // namespace
+
+std::vector<const DistanceKernels*> distance_kernels() {
+    std::vector<const DistanceKernels*> sets;
+#if MORPHOBENCH_X86
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) sets.push_back(&avx512);
+    if (__builtin_cpu_supports("avx2")) sets.push_back(&avx2);
+#endif
+    sets.push_back(&scalar);
+    return sets;
+}
+
+const DistanceKernels& distance_kernels(const std::string& name) {
+    const std::vector<const DistanceKernels*> sets = distance_kernels();
+    if (name == "auto") return *sets.front();
+    std::string known = "auto";
+    for (const DistanceKernels* set : sets) {
+        if (name == set->name) return *set;
+        known += std::string(", ") + set->name;
+    }
+    throw std::invalid_argument("simd: one of " + known + " wanted, got " + name);
+}
+
+} // namespace morphobench

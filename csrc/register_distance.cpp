@@ -1,0 +1,176 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arrays.hpp"
+#include "distance.hpp"
+
+namespace morphobench {
+namespace {
+
+constexpr std::array<const char*, metric_count> metric_names{"euclidean", "cosine", "correlation",
+                                                             "braycurtis"};
+
+std::size_t metric_index(const std::string& name) {
+    for (std::size_t m = 0; m < metric_count; ++m)
+        if (name == metric_names[m]) return m;
+    throw py::value_error("metric: one of euclidean, cosine, correlation, braycurtis wanted, got " + name);
+}
+
+bool takes_product(std::size_t metric) { return metric != static_cast<std::size_t>(Metric::braycurtis); }
+
+PairBlock checked_block(const CrossDistances& pairs, const std::array<std::size_t, 4>& range) {
+    const PairBlock block{range[0], range[1], range[2], range[3]};
+    if (block.row_begin > block.row_end || block.row_end > pairs.rows() ||
+        block.column_begin > block.column_end || block.column_end > pairs.other_rows())
+        throw py::value_error("block: (row_begin, row_end, column_begin, column_end) within (" +
+                              std::to_string(pairs.rows()) + ", " + std::to_string(pairs.other_rows()) +
+                              ") wanted");
+    return block;
+}
+
+MatrixView<const float> checked_values(const py::array& array, const PairBlock& block, const char* name) {
+    const MatrixView<const float> view = matrix_view<float>(array, name);
+    if (view.rows != block.row_end - block.row_begin || view.columns != block.column_end - block.column_begin)
+        throw py::value_error(std::string(name) +
+                              ": one value for every pair of the block wanted, got shape " +
+                              describe_shape(array));
+    return view;
+}
+
+const float* checked_product(const std::optional<py::array>& product, const CrossDistances& pairs,
+                             const PairBlock& block, bool needed) {
+    if (!needed) return nullptr;
+    if (!product || pairs.standardized_a().rows == 0)
+        throw py::value_error(
+            "product: the product of the standardized rows wanted for this metric, got none");
+    return checked_values(*product, block, "product").data;
+}
+
+std::unique_ptr<CrossDistances> make_distances(const py::array& a, const py::array& b, bool needs_product,
+                                               unsigned threads, const std::string& simd) {
+    const MatrixView<const float> rows = matrix_view<float>(a, "a");
+    const MatrixView<const float> others = matrix_view<float>(b, "b");
+    if (rows.rows == 0 || others.rows == 0 || rows.columns == 0 || rows.columns != others.columns)
+        throw py::value_error(
+            "a, b: at least one row each and the same number of columns, at least one, wanted, "
+            "got shapes " +
+            describe_shape(a) + " and " + describe_shape(b));
+    const DistanceKernels& kernels = distance_kernels(simd);
+    const py::gil_scoped_release release;
+    return std::make_unique<CrossDistances>(rows, others, needs_product, kernels, threads);
+}
+
+// A read-only array over memory that `owner` holds.
+py::array borrowed(MatrixView<const float> view, const py::object& owner) {
+    py::array_t<float> array({view.rows, view.columns}, view.data, owner);
+    array.attr("flags").attr("writeable") = false;
+    return array;
+}
+
+} // namespace
+
+void register_distance(py::module_& module) {
+    module.def(
+        "distance_simd",
+        [] {
+            std::vector<std::string> names;
+            for (const DistanceKernels* kernels : distance_kernels())
+                names.emplace_back(kernels->name);
+            return names;
+        },
+        "Instruction sets that the distance kernels can use on this processor, best first.");
+
+    py::class_<MedianSearch>(module, "MedianSearch", "An exact median in passes over values never held.")
+        .def(py::init([](std::size_t total, std::size_t capacity) {
+                 if (total == 0) throw py::value_error("total: at least 1 value wanted, got 0");
+                 return std::make_unique<MedianSearch>(total, capacity);
+             }),
+             py::arg("total"), py::arg("capacity"))
+        .def("bracket", &MedianSearch::bracket, py::arg("low"), py::arg("high"),
+             "Makes the first pass look between two values.")
+        .def("finish_pass", &MedianSearch::finish_pass, "Ends a pass; true when the median is known.")
+        .def_property_readonly("median", &MedianSearch::median)
+        .def_property_readonly("passes", &MedianSearch::passes);
+
+    py::class_<CrossDistances>(module, "CrossDistances",
+                               "Distances between the rows of two float32 matrices, block by block.")
+        .def(py::init(&make_distances), py::arg("a"), py::arg("b"), py::arg("needs_product"),
+             py::arg("threads"), py::arg("simd") = "auto", py::keep_alive<1, 2>(), py::keep_alive<1, 3>())
+        .def_property_readonly("nonfinite_row_a", &CrossDistances::nonfinite_row_a)
+        .def_property_readonly("nonfinite_row_b", &CrossDistances::nonfinite_row_b)
+        .def_property_readonly("standardized_a",
+                               [](const py::object& self) {
+                                   return borrowed(self.cast<const CrossDistances&>().standardized_a(), self);
+                               })
+        .def_property_readonly("standardized_b",
+                               [](const py::object& self) {
+                                   return borrowed(self.cast<const CrossDistances&>().standardized_b(), self);
+                               })
+        .def(
+            "write",
+            [](const CrossDistances& self, const std::array<std::size_t, 4>& range,
+               const std::optional<py::array>& product, const std::string& metric, py::array out) {
+                const std::size_t index = metric_index(metric);
+                const PairBlock block = checked_block(self, range);
+                const float* products = checked_product(product, self, block, takes_product(index));
+                checked_values(out, block, "out");
+                float* const target = static_cast<float*>(out.mutable_data());
+                const py::gil_scoped_release release;
+                self.write(block, products, static_cast<Metric>(index), target);
+            },
+            py::arg("block"), py::arg("product"), py::arg("metric"), py::arg("out"),
+            "Writes the distances of block (row_begin, row_end, column_begin, column_end) to out.")
+        .def(
+            "search",
+            [](const CrossDistances& self, const std::array<std::size_t, 4>& range,
+               const std::optional<py::array>& product,
+               const std::map<std::string, MedianSearch*>& searches) {
+                std::array<MedianSearch*, metric_count> targets{};
+                bool needed = false;
+                for (const auto& [name, search] : searches) {
+                    const std::size_t index = metric_index(name);
+                    targets[index] = search;
+                    needed = needed || takes_product(index);
+                }
+                const PairBlock block = checked_block(self, range);
+                const float* products = checked_product(product, self, block, needed);
+                const py::gil_scoped_release release;
+                self.search(block, products, targets);
+            },
+            py::arg("block"), py::arg("product"), py::arg("searches"),
+            "Adds the distances of a block to the search of each metric named.")
+        .def(
+            "sample",
+            [](const CrossDistances& self, std::size_t tiles, const std::vector<std::string>& metrics) {
+                MetricFlags wanted{};
+                for (const std::string& metric : metrics) {
+                    const std::size_t index = metric_index(metric);
+                    wanted[index] = true;
+                    if (takes_product(index) && self.standardized_a().rows == 0)
+                        throw py::value_error("metrics: " + metric + " needs needs_product=True");
+                }
+                std::array<std::vector<float>, metric_count> values;
+                {
+                    const py::gil_scoped_release release;
+                    values = self.sample(tiles, wanted);
+                }
+                std::map<std::string, py::array_t<float>> arrays;
+                for (std::size_t m = 0; m < metric_count; ++m)
+                    if (wanted[m])
+                        arrays.emplace(
+                            metric_names[m],
+                            py::array_t<float>(static_cast<py::ssize_t>(values[m].size()), values[m].data()));
+                return arrays;
+            },
+            py::arg("tiles"), py::arg("metrics"), "Distances of 16 * tiles pairs of random rows, by metric.");
+}
+
+} // namespace morphobench
