@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation import classification, clustering
+from morphobench.evaluation import baselines, classification, clustering
 from morphobench.evaluation.base import (
     METRICS,
     TASKS,
@@ -18,6 +18,7 @@ __all__ = [
     "EvaluationInput",
     "MetricInfo",
     "TaskResult",
+    "baselines",
     "classification",
     "clustering",
     "evaluate",
