@@ -87,11 +87,12 @@ def bars(table: Table, column: Column) -> str:
             cell = row.cells[column.key]
             axes.barh(y, cell.value / form.divisor, height=0.72, color=colour(row.group))
             low, high = (bound / form.divisor for bound in _reach(cell))
-            axes.plot([low, high], [y, y], color=COLOURS["ink"], linewidth=1)
-            text = f" {form.value(cell)}{form.mark(cell)}"
-            weight = "bold" if cell.best else "normal"
-            x = max(high, 0.0)
-            axes.text(x, y, text, va="center", ha="left", fontsize=7, fontweight=weight)
+            for ink, width in (("page", 2.6), ("ink", 1.0)):
+                axes.plot([low, high], [y, y], color=COLOURS[ink], linewidth=width)
+            axes.annotate(
+                f"{form.value(cell)}{form.mark(cell)}", (max(high, 0.0), y), (4, 0),
+                textcoords="offset points", va="center", fontsize=7, fontweight="bold" if cell.best else "normal",
+            )  # fmt: skip
         if not column.is_cost:
             _baseline_line(axes, table, column, horizontal=False)
         axes.set_yticks(places, [plain(row.label) for row in rows], fontsize=7)
@@ -101,7 +102,7 @@ def bars(table: Table, column: Column) -> str:
         axes.grid(visible=False, axis="y")
         axes.invert_yaxis()
         left, right = axes.get_xlim()
-        axes.set_xlim(left, right + 0.14 * (right - left))
+        axes.set_xlim(left, right + 0.2 * (right - left))
         axes.set_title(_title(form))
         _group_names(axes, rows, places)
         return inline(made, name=f"bars-{_slug(column.key)}", alt=_bars_alt(column, form, rows))
@@ -138,6 +139,9 @@ def learning_curves(records: Sequence[Record], *, paradigm: str) -> str:
             axes.set_title(f"{part} loss ↓")
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
+        made.suptitle(
+            plain(paradigm), x=0.02, ha="left", fontsize=9, fontweight="bold", color=colour(paradigm)
+        )
         handles, labels = made.axes[0].get_legend_handles_labels()
         made.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7)
         alt = f"Learning curves of {plain(paradigm)}: training and validation loss, {len(curves)} lines each."
@@ -190,7 +194,7 @@ def _baseline_line(axes: Any, table: Table, column: Column, *, horizontal: bool)
     if horizontal:
         axes.annotate(
             f"best baseline: {plain(name)}", (0.99, value), xycoords=axes.get_yaxis_transform(), ha="right",
-            va="bottom", fontsize=7, color=COLOURS["baseline"],
+            va="bottom", xytext=(0, 3), textcoords="offset points", fontsize=7, color=COLOURS["baseline"],
         )  # fmt: skip
 
 
