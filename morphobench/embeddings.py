@@ -199,8 +199,13 @@ def _anndata() -> Any:
 
 
 def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame, origin: str) -> None:
-    names = pd.Index(_names(embeddings.shape[1]))
-    rows = metadata.set_axis(pd.Index([str(row) for row in range(len(metadata))]), axis=0)
+    # plain object strings: older anndata cannot read what pandas 3 makes of them
+    names = pd.Index(_names(embeddings.shape[1]), dtype=object)
+    rows = metadata.set_axis(pd.Index([str(row) for row in range(len(metadata))], dtype=object), axis=0)
+    for name in rows.columns:
+        if not pd.api.types.is_numeric_dtype(rows[name]):
+            rows[name] = pd.Categorical(rows[name].astype(object))
+            rows[name] = rows[name].cat.rename_categories(rows[name].cat.categories.astype(object))
     table = _anndata().AnnData(X=embeddings, obs=rows, var=pd.DataFrame(index=names))
     table.uns[PROVENANCE_KEY] = origin
     table.write_h5ad(path)
@@ -210,4 +215,7 @@ def _read_anndata(path: Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any
     table = _anndata().read_h5ad(path)
     values = table.X.toarray() if hasattr(table.X, "toarray") else table.X
     metadata = table.obs.reset_index(drop=True)
+    for name in metadata.columns:
+        if isinstance(metadata[name].dtype, pd.CategoricalDtype):
+            metadata[name] = metadata[name].astype(object).infer_objects()
     return np.ascontiguousarray(values, np.float32), metadata, _provenance(table.uns.get(PROVENANCE_KEY))

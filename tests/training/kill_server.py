@@ -63,7 +63,8 @@ def main() -> None:
     import_module("torch._dynamo")  # what optimizers import when first made, here once for all
     for paradigm in PARADIGMS:
         create(paradigm, size_px=SIZE_PX)
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         paradigm, protocol, folder, seconds = line.split()
         child = os.fork()
@@ -76,10 +77,9 @@ def main() -> None:
                 os._exit(1)
         if seconds != "never":
             time.sleep(float(seconds))
-            os.kill(
-                child, signal.SIGKILL
-            )  # one that has ended already is still ours: nobody has waited for it
-        print(os.waitpid(child, 0)[1], flush=True)
+            os.kill(child, signal.SIGKILL)  # one that has ended is still ours: nobody has waited for it yet
+        sys.stdout.write(f"{os.waitpid(child, 0)[1]}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
