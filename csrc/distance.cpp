@@ -19,6 +19,10 @@ constexpr std::size_t strip_rows = 3 * tile_rows;
 // that sum would be off by more than 5e-6 of itself.
 constexpr double cancellation = 1.0 / 16;
 
+// Above this the sum in braycurtis' denominator is too small beside the difference that it was made from.
+constexpr double largest_braycurtis = 4;
+constexpr double largest_lane_sum = std::numeric_limits<float>::max();
+
 std::size_t index_of(Metric metric) { return static_cast<std::size_t>(metric); }
 
 // SplitMix64 (Steele, Lea, Flood 2014): a fixed, well mixed sequence; nothing here depends on its quality.
@@ -154,8 +158,9 @@ void CrossDistances::braycurtis(PairTile tile, float* out) const {
             const std::size_t at = (i / tile_rows * groups + j / tile_rows) * tile_pairs +
                                    i % tile_rows * tile_rows + j % tile_rows;
             double distance = difference[at] / sum[at];
-            // Sums of values near the largest float32 overflow its lanes, not a float64.
-            if (!std::isfinite(distance) || !std::isfinite(sum[at]))
+            // Beyond the largest the sum is what rounding left of it; it is not a number where float32 lanes
+            // overflowed.
+            if (!(distance <= largest_braycurtis) || !(sum[at] <= largest_lane_sum))
                 distance = braycurtis_of_pair(a_.row(tile.rows[i]), b_.row(tile.columns[j]), a_.columns);
             out[i * tile.column_count + j] = static_cast<float>(distance);
         }

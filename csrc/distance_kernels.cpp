@@ -152,42 +152,58 @@ MORPHOBENCH_AVX512 inline __m512 fold_four(const __m512* vector) {
                          _mm512_shuffle_ps(low, high, _MM_SHUFFLE(3, 2, 3, 2)));
 }
 
-// Eight vectors to eight sums, added to target[0..3] and target[4..7].
-MORPHOBENCH_AVX512 inline void add_eight(double* first, double* second, const __m512* vector) {
+// Eight vectors to eight sums.
+MORPHOBENCH_AVX512 inline void store_eight(double* target, const __m512* vector) {
     const __m512 low = fold_four(vector);
     const __m512 high = fold_four(vector + 4);
     const __m512 half =
         _mm512_add_ps(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd));
     const __m512 sum =
         _mm512_add_ps(_mm512_shuffle_f32x4(half, half, 0x88), _mm512_shuffle_f32x4(half, half, 0xdd));
-    const __m512d wide = _mm512_cvtps_pd(_mm512_castps512_ps256(sum));
-    _mm256_storeu_pd(first, _mm256_add_pd(_mm256_loadu_pd(first), _mm512_castpd512_pd256(wide)));
-    _mm256_storeu_pd(second, _mm256_add_pd(_mm256_loadu_pd(second), _mm512_extractf64x4_pd(wide, 1)));
+    _mm512_storeu_pd(target, _mm512_cvtps_pd(_mm512_castps512_ps256(sum)));
+}
+
+// Two rows of a against four of b: sixteen sums and six rows of the thirty-two registers. Instead of
+// |x + y| it sums max(|x|, |y|), one instruction less, since |x - y| + |x + y| = 2 max(|x|, |y|).
+struct SumsOfTwoRows {
+    __m512 difference[2 * tile_rows];
+    __m512 larger[2 * tile_rows];
+};
+
+MORPHOBENCH_AVX512 MORPHOBENCH_INLINE void add_columns(SumsOfTwoRows& sums, const float* const* a,
+                                                       const float* const* b, std::size_t k, __mmask16 mask) {
+    constexpr int largest_magnitude = 0b1011;
+    const __m512 x[2] = {_mm512_maskz_loadu_ps(mask, a[0] + k), _mm512_maskz_loadu_ps(mask, a[1] + k)};
+    for (std::size_t j = 0; j < tile_rows; ++j) {
+        const __m512 y = _mm512_maskz_loadu_ps(mask, b[j] + k);
+        for (std::size_t i = 0; i < 2; ++i) {
+            __m512& difference = sums.difference[tile_rows * i + j];
+            __m512& larger = sums.larger[tile_rows * i + j];
+            difference = _mm512_add_ps(difference, _mm512_abs_ps(_mm512_sub_ps(x[i], y)));
+            larger = _mm512_add_ps(larger, _mm512_range_ps(x[i], y, largest_magnitude));
+        }
+    }
 }
 
 MORPHOBENCH_AVX512 void absolute_sums_avx512(const float* const* a, const float* const* b,
                                              std::size_t columns, double* differences, double* sums) {
-    // Two rows of a against four of b: sixteen sums and six rows of the thirty-two registers.
+    const std::size_t whole = columns - columns % 16;
     for (std::size_t i = 0; i < tile_rows; i += 2) {
-        __m512 difference[2 * tile_rows];
-        __m512 sum[2 * tile_rows];
+        SumsOfTwoRows two;
         for (std::size_t s = 0; s < 2 * tile_rows; ++s)
-            difference[s] = sum[s] = _mm512_setzero_ps();
-        for (std::size_t k = 0; k < columns; k += 16) {
-            const std::size_t left = columns - k;
-            const __mmask16 mask = static_cast<__mmask16>(left < 16 ? (1U << left) - 1U : 0xffffU);
-            const __m512 x0 = _mm512_maskz_loadu_ps(mask, a[i] + k);
-            const __m512 x1 = _mm512_maskz_loadu_ps(mask, a[i + 1] + k);
-            for (std::size_t j = 0; j < tile_rows; ++j) {
-                const __m512 y = _mm512_maskz_loadu_ps(mask, b[j] + k);
-                difference[j] = _mm512_add_ps(difference[j], _mm512_abs_ps(_mm512_sub_ps(x0, y)));
-                sum[j] = _mm512_add_ps(sum[j], _mm512_abs_ps(_mm512_add_ps(x0, y)));
-                difference[4 + j] = _mm512_add_ps(difference[4 + j], _mm512_abs_ps(_mm512_sub_ps(x1, y)));
-                sum[4 + j] = _mm512_add_ps(sum[4 + j], _mm512_abs_ps(_mm512_add_ps(x1, y)));
-            }
+            two.difference[s] = two.larger[s] = _mm512_setzero_ps();
+        for (std::size_t k = 0; k < whole; k += 16)
+            add_columns(two, a + i, b, k, 0xffff);
+        if (whole < columns)
+            add_columns(two, a + i, b, whole, static_cast<__mmask16>((1U << (columns % 16)) - 1U));
+        double difference[2 * tile_rows];
+        double larger[2 * tile_rows];
+        store_eight(difference, two.difference);
+        store_eight(larger, two.larger);
+        for (std::size_t s = 0; s < 2 * tile_rows; ++s) {
+            differences[tile_rows * i + s] += difference[s];
+            sums[tile_rows * i + s] += 2 * larger[s] - difference[s];
         }
-        add_eight(differences + tile_rows * i, differences + tile_rows * (i + 1), difference);
-        add_eight(sums + tile_rows * i, sums + tile_rows * (i + 1), sum);
     }
 }
 

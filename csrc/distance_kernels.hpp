@@ -17,6 +17,7 @@ struct DistanceKernels {
     const char* name;
     // Adds to differences[4 i + j] the sum over `columns` of |a[i] - b[j]|, and to sums the same of
     // |a[i] + b[j]|. Sums run in float32 lanes, so callers pass at most `chunk_columns` columns at a time.
+    // The second sum may be off by a rounding of the first.
     void (*absolute_sums)(const float* const* a, const float* const* b, std::size_t columns,
                           double* differences, double* sums);
     // |(a - a_mean) / a_spread - (b - b_mean) / b_spread|^2 in float64, for pairs too close for a product.

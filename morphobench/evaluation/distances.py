@@ -54,14 +54,13 @@ def pairwise(
     _check_metrics((metric,))
     pairs, rows, others = _prepare(a, b, (metric,), threads=threads, simd=simd)
     distances = np.empty((rows, others), dtype=np.float32)
-    for block, product in _products(pairs, rows, others, (metric,), block_values=_BLOCK_VALUES):
+    if metric == "braycurtis":
+        pairs.write((0, rows, 0, others), None, metric, distances)
+        return distances
+    for block, product in _products(pairs, rows, others, block_values=_BLOCK_VALUES):
         top, bottom, left, right = block
-        if left == 0 and right == others:
-            pairs.write(block, product, metric, distances[top:bottom])
-        else:
-            part = np.empty((bottom - top, right - left), dtype=np.float32)
-            pairs.write(block, product, metric, part)
-            distances[top:bottom, left:right] = part
+        pairs.write(block, product, metric, product)
+        distances[top:bottom, left:right] = product
     return distances
 
 
@@ -115,10 +114,27 @@ def _medians(
         _guess(pairs, rows * others, searches)
     unfinished = dict(searches)
     while unfinished:
-        for block, product in _products(pairs, rows, others, tuple(unfinished), block_values=block_values):
-            pairs.search(block, product, unfinished)
+        _pass(pairs, rows, others, unfinished, block_values=block_values)
         unfinished = {metric: search for metric, search in unfinished.items() if not search.finish_pass()}
     return {metric: search.median for metric, search in searches.items()}
+
+
+def _pass(
+    pairs: _core.CrossDistances,
+    rows: int,
+    others: int,
+    searches: dict[str, _core.MedianSearch],
+    *,
+    block_values: int,
+) -> None:
+    # Without a product first: a BLAS' threads keep spinning for a while after their last product.
+    without = {metric: search for metric, search in searches.items() if metric == "braycurtis"}
+    if without:
+        pairs.search((0, rows, 0, others), None, without)
+    through = {metric: search for metric, search in searches.items() if metric != "braycurtis"}
+    if through:
+        for block, product in _products(pairs, rows, others, block_values=block_values):
+            pairs.search(block, product, through)
 
 
 def _guess(pairs: _core.CrossDistances, total: int, searches: dict[str, _core.MedianSearch]) -> None:
@@ -134,23 +150,19 @@ def _guess(pairs: _core.CrossDistances, total: int, searches: dict[str, _core.Me
 
 
 def _products(
-    pairs: _core.CrossDistances, rows: int, others: int, metrics: tuple[str, ...], *, block_values: int
-) -> Iterator[tuple[Block, NDArray[np.float32] | None]]:
+    pairs: _core.CrossDistances, rows: int, others: int, *, block_values: int
+) -> Iterator[tuple[Block, NDArray[np.float32]]]:
     """All pairs in blocks of at most `block_values`, each with the product of its standardized rows."""
     width = min(others, _BLOCK_COLUMNS, block_values)
     height = min(rows, max(1, block_values // width))
-    wanted = any(metric != "braycurtis" for metric in metrics)
-    buffer = np.empty(height * width if wanted else 0, dtype=np.float32)
+    buffer = np.empty(height * width, dtype=np.float32)
     a, b = pairs.standardized_a, pairs.standardized_b
     for top in range(0, rows, height):
         bottom = min(top + height, rows)
         for left in range(0, others, width):
             right = min(left + width, others)
-            product = None
-            if wanted:
-                shape = (bottom - top, right - left)
-                product = buffer[: shape[0] * shape[1]].reshape(shape)
-                np.matmul(a[top:bottom], b[left:right].T, out=product)
+            product = buffer[: (bottom - top) * (right - left)].reshape(bottom - top, right - left)
+            np.matmul(a[top:bottom], b[left:right].T, out=product)
             yield (top, bottom, left, right), product
 
 
