@@ -39,7 +39,6 @@ def apply_pair_views(
     deviation: float,
     threads: int,
 ) -> None: ...
-
 def distance_simd() -> list[str]: ...
 
 class MedianSearch:

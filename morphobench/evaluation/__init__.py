@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation import baselines, classification, clustering
+from morphobench.evaluation import baselines, classification, clustering, distances, similarity
 from morphobench.evaluation.base import (
     METRICS,
     TASKS,
@@ -21,5 +21,7 @@ __all__ = [
     "baselines",
     "classification",
     "clustering",
+    "distances",
     "evaluate",
+    "similarity",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,10 +37,11 @@ class MetricInfo:
 class EvaluationInput:
     """Embeddings of images with their metadata, and how to evaluate them.
 
-    ``embeddings``: float (N, D), finite. ``metadata``: N rows with ``Metadata_`` columns; ``Metadata_Split``
-    says train, validation or test; ``path`` (the image's file name) where it is known. ``pairs``: compounds
-    expected alike, for similarity (None: the protocol's choice). ``balance_classes``: weigh the classes of
-    the classifier's loss by their rarity. ``device``: where the classifiers train. Raises InputError.
+    ``embeddings``: float (N, D), finite. ``metadata``: N rows with ``Metadata_`` columns;
+    ``Metadata_Split`` says train, validation or test; ``Metadata_Path`` (or ``path``), the image's file,
+    where it is known. ``pairs``: compounds expected alike, for similarity (None: the protocol's choice).
+    ``balance_classes``: weigh the classes of the classifier's loss by their rarity. ``device``: where the
+    classifiers train. Raises InputError.
     """
 
     embeddings: Float32Array
@@ -86,13 +87,22 @@ class EvaluationInput:
         return np.asarray(values.astype(object).where(values.notna(), "").astype(str), dtype=object)
 
     def labels(self) -> Int64Array:
-        """0 for negative controls, 1 for everything else; int64 (N,). InputError without a control type."""
+        """0 for negative controls, 1 for other images, -1 where it is not said; int64 (N,).
+
+        InputError without any control type.
+        """
         kinds = self.column("ControlType")
         if kinds is None:
             raise InputError(
                 "Metadata_ControlType: a column of negcon and trt wanted to tell controls, got none"
             )
-        return np.asarray(kinds != "negcon", dtype=np.int64)
+        return np.where(kinds == "", -1, np.where(kinds == "negcon", 0, 1)).astype(np.int64)
+
+    def paths(self) -> NDArray[np.object_] | None:
+        """The file name that each image came from; None where it is not known."""
+        if (paths := self.column("Path")) is not None:
+            return paths
+        return self.metadata["path"].astype(str).to_numpy(dtype=object) if "path" in self.metadata else None
 
     def cell_lines(self) -> NDArray[np.object_]:
         """The cell line of each row; "all" for every row where none is known."""
@@ -145,18 +155,22 @@ def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task]
 
 
 def evaluate(
-    inputs: EvaluationInput, *, tasks: Iterable[str] = ("classification", "clustering")
+    inputs: EvaluationInput, *, tasks: Iterable[str] = ("similarity", "classification", "clustering")
 ) -> dict[str, TaskResult]:
     """Runs ``tasks`` on one set of embeddings; the results by task.
 
-    A metric that the data cannot define is NaN with a warning in the result. Raises InputError for an unknown
-    task or data that no task can read.
+    Without ``Metadata_Split`` the images are split as ``data.splits`` does, by ``inputs.seed``, with its
+    warnings in every result. A metric that the data cannot define is NaN with a warning in the result.
+    Raises InputError for an unknown task or data that no task can read, CheckError for a given split with
+    one file in two parts.
     """
     chosen = list(tasks)
     unknown = [name for name in chosen if name not in TASKS]
     if unknown:
         raise InputError(f"tasks: of {', '.join(TASKS)} wanted, got {', '.join(unknown)}")
-    return {name: _checked(name, TASKS[name](inputs)) for name in chosen}
+    inputs, warnings = _split(inputs)
+    results = {name: _checked(name, TASKS[name](inputs)) for name in chosen}
+    return {name: replace(each, warnings=warnings + each.warnings) for name, each in results.items()}
 
 
 def undefined(name: str, *warnings: str) -> TaskResult:
@@ -175,6 +189,17 @@ def median_and_deviation(values: Iterable[float]) -> tuple[float, float]:
         return float("nan"), float("nan")
     middle = float(np.median(known))
     return middle, float(np.median(np.abs(known - middle))) if len(known) > 1 else float("nan")
+
+
+def _split(inputs: EvaluationInput) -> tuple[EvaluationInput, tuple[str, ...]]:
+    from morphobench.data import splits
+
+    if "Metadata_Split" in inputs.metadata:
+        given = np.asarray(inputs.metadata["Metadata_Split"], dtype=np.str_)
+        splits.check_leakage(inputs.metadata, given, grouped_by="given")
+        return inputs, ()
+    made = splits.split(inputs.metadata, seed=inputs.seed)
+    return replace(inputs, metadata=inputs.metadata.assign(Metadata_Split=made.labels)), made.warnings
 
 
 def _checked(name: str, result: TaskResult) -> TaskResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -18,7 +19,6 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.evaluation.classifier_grid import ClassifierGrid, GridPoint, Scaling
 from morphobench.setups import Sweep
 from morphobench.types import Float64Array, Int64Array
 
@@ -46,6 +46,15 @@ _METRICS = {
         "none", None, "", "median absolute deviation of roc_auc over lines"
     ),
 }
+
+
+@dataclass(frozen=True)
+class GridPoint:
+    """Settings of stochastic gradient descent with momentum."""
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
 
 
 def grid_points(sweep: Sweep) -> list[GridPoint]:
@@ -98,7 +107,10 @@ def classification(inputs: EvaluationInput) -> TaskResult:
     InputError without splits or control types, and for ``balance_classes`` under reference-1.
     """
     labels = inputs.labels()
-    rows = {name: np.flatnonzero(inputs.in_split(name)) for name in ("train", "validation", "test")}
+    rows = {
+        name: np.flatnonzero(inputs.in_split(name) & (labels >= 0))
+        for name in ("train", "validation", "test")
+    }
     counts = np.bincount(labels[rows["train"]], minlength=2)
     if counts.min() == 0 or not len(rows["test"]):
         return undefined(
@@ -144,8 +156,10 @@ def class_weights(labels: Int64Array) -> Float64Array:
 def _corrected(
     inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
+    from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling  # torch: slow to import
+
     points = grid_points(inputs.sweep)
-    scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train"))
+    scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train") & (labels >= 0))
     networks = ClassifierGrid(
         inputs.embeddings.shape[1], size=len(points), seed=inputs.seed, device=inputs.device
     )
@@ -181,6 +195,8 @@ def _reference(
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
     if inputs.balance_classes:
         raise InputError("balance_classes: False wanted under reference-1, which weighs no classes, got True")
+    from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling
+
     points = grid_points(inputs.sweep)
     scaling = Scaling.none(inputs.embeddings.shape[1])
     network = ClassifierGrid(

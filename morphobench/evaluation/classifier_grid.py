@@ -16,19 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from morphobench.evaluation.classification import GridPoint
 from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 HIDDEN = 256
 SLOPE = 0.01
-
-
-@dataclass(frozen=True)
-class GridPoint:
-    """Settings of stochastic gradient descent with momentum."""
-
-    learning_rate: float
-    momentum: float
-    weight_decay: float
 
 
 @dataclass(frozen=True)

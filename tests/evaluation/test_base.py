@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morphobench.errors import InputError
+from morphobench.data import splits
+from morphobench.errors import CheckError, InputError
 from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, base, evaluate
 
 
@@ -55,21 +56,22 @@ def test_unknown_names_are_refused():
 def test_labels_and_columns():
     metadata = pd.DataFrame(
         {
-            "Metadata_ControlType": ["negcon", "trt", "poscon"],
-            "Metadata_Plate": ["p", None, "q"],
-            "Metadata_MOA": [None] * 3,
+            "Metadata_ControlType": ["negcon", "trt", "poscon", None],
+            "Metadata_Plate": ["p", None, "q", "q"],
+            "Metadata_MOA": [None] * 4,
         }
     )
-    inputs = EvaluationInput(np.zeros((3, 2)), metadata)
-    assert inputs.labels().tolist() == [0, 1, 1]
-    assert inputs.column("Plate").tolist() == ["p", "", "q"]
+    inputs = EvaluationInput(np.zeros((4, 2)), metadata)
+    assert inputs.labels().tolist() == [0, 1, 1, -1]
+    assert inputs.column("Plate").tolist() == ["p", "", "q", "q"]
     assert inputs.column("MOA") is None
-    assert inputs.cell_lines().tolist() == ["all"] * 3
+    assert inputs.paths() is None
+    assert inputs.cell_lines().tolist() == ["all"] * 4
     assert inputs.embeddings.dtype == np.float32
     with pytest.raises(InputError, match="Metadata_Split"):
         inputs.in_split("test")
     with pytest.raises(InputError, match="Metadata_ControlType"):
-        EvaluationInput(np.zeros((3, 2)), metadata.drop(columns="Metadata_ControlType")).labels()
+        EvaluationInput(np.zeros((4, 2)), metadata.drop(columns="Metadata_ControlType")).labels()
 
 
 def test_a_name_is_registered_once():
@@ -81,6 +83,25 @@ def test_a_task_reports_what_it_registered(monkeypatch):
     monkeypatch.setitem(TASKS, "odd", lambda inputs: TaskResult({"odd.surprise": 1.0}))
     with pytest.raises(InputError, match=r"odd\.surprise"):
         evaluate(EvaluationInput(np.zeros((2, 2)), _metadata(2)), tasks=["odd"])
+
+
+def test_a_missing_split_is_made_by_plate(planted):
+    embeddings, metadata = planted(lines=("A", "B", "C"))
+    bare = metadata.drop(columns="Metadata_Split")
+    made = evaluate(EvaluationInput(embeddings, bare), tasks=["similarity"])["similarity"]
+    labels = splits.split(bare, seed=0).labels
+    given = EvaluationInput(embeddings, bare.assign(Metadata_Split=labels))
+    assert made.metrics == evaluate(given, tasks=["similarity"])["similarity"].metrics
+    one_plate = bare.drop(columns=["Metadata_Plate", "Metadata_Well", "path"])
+    result = evaluate(EvaluationInput(embeddings, one_plate), tasks=["similarity"])["similarity"]
+    assert "split by image" in result.warnings[0]
+
+
+def test_one_file_in_two_parts_is_refused(planted):
+    embeddings, metadata = planted()
+    tiles = metadata.assign(Metadata_Path="one.tiff")
+    with pytest.raises(CheckError, match=r"one\.tiff"):
+        evaluate(EvaluationInput(embeddings, tiles), tasks=["similarity"])
 
 
 def test_median_and_deviation_by_hand():

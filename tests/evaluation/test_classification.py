@@ -8,7 +8,7 @@ from sklearn import metrics as sklearn_metrics
 
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, classification, evaluate
-from morphobench.evaluation.classifier_grid import ClassifierGrid, GridPoint, Scaling
+from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling
 from morphobench.setups import Sweep
 from tests.evaluation import oracles
 
@@ -251,7 +251,7 @@ def test_missing_classes_give_nan_and_a_warning():
 
 def test_settings_reach_the_networks_they_belong_to():
     embeddings, labels = _data(rows=40)
-    points = [GridPoint(0.0, 0.9, 1e-3), GridPoint(0.1, 0.9, 1e-3)]
+    points = [classification.GridPoint(0.0, 0.9, 1e-3), classification.GridPoint(0.1, 0.9, 1e-3)]
     grid = ClassifierGrid(24, size=2, seed=0)
     before = grid.weights[0].clone()
     grid.fit(
