@@ -204,8 +204,9 @@ def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame,
     rows = metadata.set_axis(pd.Index([str(row) for row in range(len(metadata))], dtype=object), axis=0)
     for name in rows.columns:
         if not pd.api.types.is_numeric_dtype(rows[name]):
-            rows[name] = pd.Categorical(rows[name].astype(object))
-            rows[name] = rows[name].cat.rename_categories(rows[name].cat.categories.astype(object))
+            values = rows[name].astype(object)
+            kinds = pd.Index(sorted(values.dropna().unique(), key=str), dtype=object)
+            rows[name] = pd.Categorical(values, categories=kinds)
     table = _anndata().AnnData(X=embeddings, obs=rows, var=pd.DataFrame(index=names))
     table.uns[PROVENANCE_KEY] = origin
     table.write_h5ad(path)

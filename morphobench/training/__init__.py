@@ -8,14 +8,20 @@ from morphobench.training.feed import ImageRows
 from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
 from morphobench.training.seeding import epoch_order
 from morphobench.training.state import NonFiniteLossError, TrainingState
+from morphobench.training.steering import EmaSchedule, GradientClipping, LearningRateSchedule
+from morphobench.training.tensorboard import TensorBoard
 from morphobench.training.trainer import train
 
 __all__ = [
     "Callback",
+    "EmaSchedule",
     "EpochRecord",
+    "GradientClipping",
     "ImageRows",
+    "LearningRateSchedule",
     "MetricsFile",
     "NonFiniteLossError",
+    "TensorBoard",
     "TrainingOptions",
     "TrainingResult",
     "TrainingState",

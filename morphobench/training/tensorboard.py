@@ -1,0 +1,45 @@
+"""The record of each epoch in TensorBoard, by the extra ``tensorboard``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from morphobench import types
+from morphobench.errors import InputError
+from morphobench.training.callbacks import Callback
+from morphobench.training.options import EpochRecord
+
+if TYPE_CHECKING:
+    from morphobench.training.state import TrainingState
+
+
+class TensorBoard(Callback):
+    """Losses and speed of each epoch as scalars in ``folder``; InputError where the extra is absent."""
+
+    def __init__(self, folder: types.Path) -> None:
+        try:
+            self._writers = import_module("torch.utils.tensorboard")
+        except ImportError as error:
+            raise InputError(
+                "TensorBoard: the package tensorboard wanted (pip install 'morphobench[tensorboard]')"
+            ) from error
+        self._folder = folder
+        self._writer: Any = None
+
+    def start(self, state: TrainingState) -> None:
+        """Open the event file; what a killed run wrote after its last checkpoint is hidden."""
+        purge = state.epochs_done + 1 if state.resumed_at_step else None
+        self._writer = self._writers.SummaryWriter(str(self._folder), purge_step=purge)
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
+        """Write the epoch."""
+        scalars = {f"training/{name}": value for name, value in record.training.items()}
+        scalars |= {f"validation/{name}": value for name, value in (record.validation or {}).items()}
+        for name, value in {**scalars, "speed/images_per_s": record.images_per_s}.items():
+            self._writer.add_scalar(name, value, record.epoch)
+
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
+        """Close the event file."""
+        if self._writer is not None:
+            self._writer.close()
