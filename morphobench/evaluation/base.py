@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
+from morphobench.evaluation.intervals import Interval
 from morphobench.setups import Sweep
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, BoolArray, Direction, Float32Array, Int64Array
 from morphobench.types import Protocol as ProtocolId
@@ -129,6 +130,7 @@ class TaskResult:
     metrics: dict[str, float]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    intervals: dict[str, Interval] = field(default_factory=dict)
 
 
 Task: TypeAlias = Callable[[EvaluationInput], TaskResult]

@@ -19,6 +19,7 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
+from morphobench.evaluation.intervals import Interval, roc_auc_interval_by_unit
 from morphobench.setups import Sweep
 from morphobench.types import Float64Array, Int64Array
 
@@ -142,9 +143,42 @@ def classification(inputs: EvaluationInput) -> TaskResult:
         )
     return TaskResult(
         {f"classification.{name}": value for name, value in metrics.items()},
-        {"by_cell_line": table, "grid": grid},
+        {
+            "by_cell_line": table,
+            "grid": grid,
+            "predictions": _predictions(inputs, test, labels, probabilities),
+        },
         warnings,
+        {"classification.roc_auc": _interval(inputs, test, labels, probabilities, hard_auc=hard_auc)},
     )
+
+
+def _interval(
+    inputs: EvaluationInput,
+    test: Int64Array,
+    labels: Int64Array,
+    probabilities: Float64Array,
+    *,
+    hard_auc: bool,
+) -> Interval:
+    """The 95 % interval of the pooled ROC AUC, resampling the test split's plates or wells."""
+    plates, wells = inputs.column("Plate"), inputs.column("Well")
+    return roc_auc_interval_by_unit(
+        (probabilities > 0.5).astype(np.float64) if hard_auc else probabilities,
+        labels[test],
+        plates=None if plates is None else plates[test],
+        wells=None if wells is None else wells[test],
+        seed=inputs.seed,
+    )
+
+
+def _predictions(
+    inputs: EvaluationInput, test: Int64Array, labels: Int64Array, probabilities: Float64Array
+) -> pd.DataFrame:
+    """The test images with their plates, wells and cell lines, for comparisons that resample those."""
+    known = {name: inputs.column(name) for name in ("Plate", "Well", "CellLine")}
+    columns = {f"Metadata_{name}": values[test] for name, values in known.items() if values is not None}
+    return pd.DataFrame({"row": test, **columns, "label": labels[test], "drug_probability": probabilities})
 
 
 def class_weights(labels: Int64Array) -> Float64Array:

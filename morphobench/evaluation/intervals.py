@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -36,7 +36,8 @@ _MAX_UNDEFINED = 0.05
 class Interval:
     """An estimate and its interval; where there is none, its bounds are NaN and ``reason`` says why.
 
-    ``units`` is the number of groups that were resampled (with strata: of the smallest stratum).
+    ``units`` is the number of groups that were resampled (with strata: of the smallest stratum), ``unit``
+    what they are ("plate", "well").
     """
 
     estimate: float
@@ -45,6 +46,7 @@ class Interval:
     units: int
     confidence: float = 0.95
     reason: str = ""
+    unit: str = "group"
 
     def __bool__(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
@@ -154,6 +156,45 @@ def roc_auc_interval(
     if pure and method == "bca":
         method = "percentile"
     return _interval(at, at(np.ones(count, dtype=np.int64)), layers, resamples, seed, confidence, method)
+
+
+def roc_auc_interval_by_unit(
+    scores: NDArray[Any],
+    labels: NDArray[Any],
+    *,
+    plates: NDArray[Any] | None,
+    wells: NDArray[Any] | None,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """:func:`roc_auc_interval` with plates as units, with wells where there are too few plates.
+
+    ``plates`` and ``wells`` (N,), None where they are not known; a well of another plate is another well.
+    Intervals over wells say nothing of how plates differ. Never falls back to single images.
+    """
+    found = Interval(math.nan, math.nan, math.nan, 0, confidence, "neither plates nor wells are known")
+    if not np.isfinite(scores).all():
+        return replace(found, reason="some scores are not finite")
+    reasons = []
+    for unit, groups in (("plate", plates), ("well", _within(plates, wells))):
+        if groups is not None:
+            one = roc_auc_interval(
+                scores, labels, groups, resamples=resamples, seed=seed, confidence=confidence
+            )
+            reasons.append(one.reason.replace("group", unit))
+            found = replace(one, unit=unit, reason="" if one else "; ".join(reasons))
+            if one:
+                break
+    return found
+
+
+def _within(plates: NDArray[Any] | None, wells: NDArray[Any] | None) -> NDArray[Any] | None:
+    """The wells named together with their plates."""
+    if plates is None or wells is None:
+        return wells
+    names = [f"{plate}\t{well}" for plate, well in zip(plates, wells, strict=True)]
+    return np.asarray(names, dtype=object)
 
 
 def _won_pairs(scores: Float64Array, labels: NDArray[Any], code: Int64Array, count: int) -> Float64Array:

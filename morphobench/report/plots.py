@@ -91,7 +91,8 @@ def bars(table: Table, column: Column) -> str:
                 axes.plot([low, high], [y, y], color=COLOURS[ink], linewidth=width)
             axes.annotate(
                 f"{form.value(cell)}{form.mark(cell)}", (max(high, 0.0), y), (4, 0),
-                textcoords="offset points", va="center", fontsize=7, fontweight="bold" if cell.best else "normal",
+                textcoords="offset points", va="center", fontsize=7,
+                fontweight="bold" if cell.best else "normal",
             )  # fmt: skip
         if not column.is_cost:
             _baseline_line(axes, table, column, horizontal=False)

@@ -21,6 +21,7 @@ from morphobench.data.splits import Split
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.evaluation import EvaluationInput, evaluate
+from morphobench.evaluation.intervals import Interval
 from morphobench.measure import IsolatedError, run_isolated
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.environment import environment
@@ -151,12 +152,11 @@ class _Run:
         trained_s = time.perf_counter() - started
         progress.message({"stage": "evaluating"})
         embeddings, metadata, _ = read_embeddings(files.embeddings)
-        tasks, metrics = self._evaluate(embeddings, metadata, seed, files)
+        found = self._evaluate(embeddings, metadata, seed, files)
         record = self._record(name, seed, outcome)
         return {
             **record,
-            "metrics": metrics,
-            "tasks": tasks,
+            **found,
             "training_and_embedding_s": trained_s,
             "evaluation_s": time.perf_counter() - started - trained_s,
             "environment": self.environment,
@@ -214,7 +214,9 @@ class _Run:
 
     def _evaluate(
         self, embeddings: Float32Array, metadata: pd.DataFrame, seed: int, files: Files
-    ) -> tuple[dict[str, Any], dict[str, float]]:
+    ) -> dict[str, Any]:
+        """The record's metrics, intervals (null where there is none, and why) and tasks; tables go to
+        files."""
         options = self.options
         inputs = EvaluationInput(
             embeddings=embeddings,
@@ -226,14 +228,22 @@ class _Run:
         )
         tasks: dict[str, Any] = {}
         metrics: dict[str, float] = {}
+        intervals: dict[str, Interval] = {}
         for task in options.tasks:
             started = time.perf_counter()
             result = evaluate(inputs, tasks=(task,))[task]
             tasks[task] = {"seconds": time.perf_counter() - started, "warnings": list(result.warnings)}
             metrics |= result.metrics
+            intervals |= result.intervals
             for table_name, table in result.tables.items():
                 write_text(files.tables / f"{task}.{table_name}.csv", table.to_csv(index=False))
-        return tasks, metrics
+        return {
+            "metrics": metrics,
+            "intervals": {key: one.pair for key, one in intervals.items()},
+            "interval_units": {key: f"{one.units} {one.unit}s" for key, one in intervals.items() if one},
+            "interval_reasons": {key: one.reason for key, one in intervals.items() if not one},
+            "tasks": tasks,
+        }
 
     def _record(self, name: str, seed: int, outcome: Mapping[str, Any]) -> dict[str, Any]:
         options, parts = self.options, self.seeds[seed].parts

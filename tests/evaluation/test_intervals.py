@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from morphobench.evaluation.intervals import (
     MIN_GROUPS_BCA,
     grouped_bootstrap,
     roc_auc_interval,
+    roc_auc_interval_by_unit,
     units_needed,
 )
 
@@ -125,3 +127,24 @@ def test_bad_labels_and_scores_are_named() -> None:
         roc_auc_interval(np.zeros(8), np.full(8, 2), np.arange(8))
     with pytest.raises(InputError, match="scores: finite numbers wanted, got 1"):
         roc_auc_interval(np.array([math.nan] + [0.0] * 7), np.arange(8) % 2, np.arange(8))
+
+
+def test_plates_are_the_units_and_wells_where_there_are_few_plates() -> None:
+    scores, wells = _clustered(2, 24, spread=0.0)
+    labels, plates = wells % 2, wells // 3
+    by_plate = roc_auc_interval_by_unit(scores, labels, plates=plates, wells=wells, resamples=300)
+    assert by_plate == replace(roc_auc_interval(scores, labels, plates, resamples=300), unit="plate")
+    by_well = roc_auc_interval_by_unit(scores, labels, plates=wells // 12, wells=wells % 12, resamples=300)
+    assert (by_well.unit, by_well.units, by_well.reason) == ("well", 12, "")  # 12 wells of each class
+    assert by_well.low < by_well.estimate < by_well.high
+
+
+def test_without_enough_plates_or_wells_the_reason_names_both() -> None:
+    labels, wells = np.arange(40) % 2, np.repeat(np.arange(4), 10)
+    one = roc_auc_interval_by_unit(np.arange(40.0), labels, plates=wells // 2, wells=wells)
+    assert one.reason == "2 plates, at least 6 needed; 4 wells, at least 6 needed"
+    assert (
+        "neither plates nor wells" in roc_auc_interval_by_unit(labels, labels, plates=None, wells=None).reason
+    )
+    broken = np.full(40, math.nan)
+    assert "not finite" in roc_auc_interval_by_unit(broken, labels, plates=wells, wells=None).reason
