@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from morphobench import _core
 from morphobench.evaluation import distances
+from morphobench.measure import run_isolated
 
 
 def random_rows(rows: int, features: int, *, seed: int = 0) -> NDArray[np.float32]:
@@ -126,3 +127,13 @@ def test_the_matrix_is_never_held() -> None:
     finally:
         tracemalloc.stop()
     assert peak_bytes < 4 * (1 << 16) + 500_000
+
+
+@pytest.mark.slow
+def test_twenty_thousand_rows_within_a_gigabyte() -> None:
+    rows = 20_000
+    kwargs = {"rows": rows, "features": 64}
+    above_bytes, _, counts = run_isolated("tests.evaluation.distance_targets:big_medians", kwargs).value
+    assert above_bytes < 1e9
+    for below, up_to in counts.values():
+        assert below <= rows * rows // 2 <= up_to

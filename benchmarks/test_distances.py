@@ -1,0 +1,80 @@
+"""All four distances of all pairs and their exact medians, beside scipy and scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pytest_benchmark.fixture import BenchmarkFixture
+from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise_distances
+
+from morphobench.evaluation import distances
+from morphobench.measure.timing import interleaved
+
+ROWS, FEATURES, THREADS = 1000, 2048, 2
+# Far below what a quiet machine shows, so that a busy one passes; the figures are in extra_info.
+LEAST_OVER_SCIPY, LEAST_OVER_SKLEARN = 12, 4
+
+Matrix = NDArray[np.float32]
+Medians = dict[str, float]
+
+
+def embeddings(rows: int) -> tuple[Matrix, Matrix]:
+    """Two sets with a common direction and uneven lengths, as embeddings of cells have, (rows, FEATURES)."""
+    rng = np.random.default_rng(0)
+    common = rng.normal(0, 1, FEATURES)
+    rows_of_both = common + rng.normal(0, 1, (2, rows, FEATURES))
+    return tuple((rows_of_both * rng.uniform(0.5, 1.5, (2, rows, 1))).astype(np.float32))
+
+
+def medians_of(matrix_of: Callable[[str], NDArray[np.float64]]) -> Medians:
+    return {metric: float(np.median(matrix_of(metric))) for metric in distances.METRICS}
+
+
+def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
+    """1,000 x 1,000 pairs of 2,048 features (fewer rows where nothing is timed)."""
+    timed = benchmark.enabled
+    a, b = embeddings(ROWS if timed else 150)
+
+    def ours() -> Medians:
+        return distances.median_distances(a, b, threads=THREADS)
+
+    def scipy() -> Medians:
+        return medians_of(lambda metric: cdist(a, b, metric))
+
+    def sklearn() -> Medians:
+        return medians_of(lambda metric: pairwise_distances(a, b, metric=metric, n_jobs=THREADS))
+
+    answer = benchmark.pedantic(ours, rounds=10, warmup_rounds=2)
+    assert answer == pytest.approx(scipy(), rel=1e-5)
+    if not timed:
+        assert answer == pytest.approx(sklearn(), rel=1e-5)
+        return
+    times = interleaved({"scipy": scipy, "ours": ours, "sklearn": sklearn}, rounds=3, budget_s=10)
+    over_scipy, over_sklearn = times.ratio("scipy", to="ours"), times.ratio("sklearn", to="ours")
+    benchmark.extra_info.update(
+        pairs_per_second=round(a.shape[0] * b.shape[0] / times.median_ns("ours") * 1e9),
+        scipy_seconds=round(times.median_ns("scipy") * 1e-9, 3),
+        sklearn_seconds=round(times.median_ns("sklearn") * 1e-9, 3),
+        times_faster_than_scipy=round(over_scipy, 1),
+        times_faster_than_sklearn=round(over_sklearn, 1),
+        threads=THREADS,
+        features=FEATURES,
+    )
+    assert over_scipy >= LEAST_OVER_SCIPY
+    assert over_sklearn >= LEAST_OVER_SKLEARN
+
+
+@pytest.mark.parametrize("metric", distances.METRICS)
+def test_one_matrix(benchmark: BenchmarkFixture, metric: str) -> None:
+    """One metric as a matrix, with the float64 matrix of scipy as its answer."""
+    a, b = embeddings(ROWS if benchmark.enabled else 150)
+    matrix = benchmark.pedantic(
+        distances.pairwise, (a, b, metric), {"threads": THREADS}, rounds=5, warmup_rounds=1
+    )
+    expected = cdist(a[:100], b[:100], metric)
+    np.testing.assert_allclose(matrix[:100, :100], expected, rtol=1e-5)
+    benchmark.extra_info.update(threads=THREADS, features=FEATURES)
