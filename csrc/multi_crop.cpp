@@ -14,9 +14,9 @@ namespace morphobench {
 
 namespace {
 
-// Views a thread takes at a time: enough to hide the hand-out, few enough to share out evenly.
+// What a thread takes at a time: enough to pay for the thread, few enough to share out evenly.
 constexpr std::size_t views_per_chunk = 16;
-constexpr std::size_t draws_per_chunk = 64;
+constexpr std::size_t draws_per_chunk = 1024;
 
 // The tables that a set of draws needs, looked up once so that threads read without a lock.
 class AxisTables {
@@ -39,7 +39,8 @@ private:
 
 // What a thread keeps from one view to the next.
 struct Scratch {
-    std::vector<std::uint8_t> between, pixels;
+    ResampleScratch resample;
+    std::vector<std::uint8_t> pixels;
     std::vector<float> rows;
 };
 
@@ -111,26 +112,26 @@ void apply_views(const ViewedImages& viewed, const DrawFields& draws, std::int32
         }
     const Kernels& use = kernels();
     const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
-    parallel_for(draws.views * draws.images, views_per_chunk, threads,
-                 [&](std::size_t begin, std::size_t end) {
-                     thread_local Scratch scratch;
-                     scratch.pixels.resize(pixels);
-                     scratch.rows.resize(3 * static_cast<std::size_t>(size));
-                     const PlaneView<std::uint8_t> resized{scratch.pixels.data(), size, size, size};
-                     for (std::size_t i = begin; i < end; ++i) {
-                         const std::size_t image = i % draws.images;
-                         const ViewDraw draw = draws.get(i / draws.images, image);
-                         for (std::size_t channel = 0; channel < images.channels; ++channel) {
-                             float* target = out + (i * images.channels + channel) * pixels;
-                             resample(crop(images.plane(viewed.index(image), channel), draw.window),
-                                      horizontal.get(draw.window.width, draw.flip),
-                                      vertical.get(draw.window.height, false), use, scratch.between, resized);
-                             use.to_unit({resized.data, resized.stride, size, size}, target);
-                             if (draw.blur_sigma > 0.0f)
-                                 blur({target, size, size, size}, draw.blur_sigma, use, scratch.rows.data());
-                         }
-                     }
-                 });
+    parallel_for(
+        draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
+            thread_local Scratch scratch;
+            scratch.pixels.resize(static_cast<std::size_t>(size) * static_cast<std::size_t>(padded(size)));
+            scratch.rows.resize(3 * static_cast<std::size_t>(size));
+            const PlaneView<std::uint8_t> resized{scratch.pixels.data(), padded(size), size, size};
+            for (std::size_t i = begin; i < end; ++i) {
+                const std::size_t image = i % draws.images;
+                const ViewDraw draw = draws.get(i / draws.images, image);
+                for (std::size_t channel = 0; channel < images.channels; ++channel) {
+                    float* target = out + (i * images.channels + channel) * pixels;
+                    resample(crop(images.plane(viewed.index(image), channel), draw.window),
+                             horizontal.get(draw.window.width, draw.flip),
+                             vertical.get(draw.window.height, false), use, scratch.resample, resized);
+                    use.to_unit({resized.data, resized.stride, size, size}, target);
+                    if (draw.blur_sigma > 0.0f)
+                        blur({target, size, size, size}, draw.blur_sigma, use, scratch.rows.data());
+                }
+            }
+        });
 }
 
 } // namespace morphobench

@@ -1,6 +1,7 @@
 #include "resample.hpp"
 
 #include <cstddef>
+#include <cstring>
 
 namespace morphobench {
 
@@ -12,31 +13,44 @@ bool vertical_first(const AxisTable& horizontal, const AxisTable& vertical) {
     return vertical.in > vertical.out && vertical.in - vertical.out > 2 * (horizontal.in - horizontal.out);
 }
 
+// A plane in `storage` whose rows have the room that kernels ask for.
 PlaneView<std::uint8_t> plane_in(std::vector<std::uint8_t>& storage, std::int32_t height,
                                  std::int32_t width) {
-    const std::size_t size = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+    const std::int32_t stride = padded(width);
+    const std::size_t size = static_cast<std::size_t>(height) * static_cast<std::size_t>(stride);
     if (storage.size() < size) storage.resize(size);
-    return {storage.data(), width, height, width};
+    return {storage.data(), stride, height, width};
 }
 
 PlaneView<const std::uint8_t> read_only(PlaneView<std::uint8_t> plane) {
     return {plane.data, plane.stride, plane.height, plane.width};
 }
 
+// The window itself where its rows are whole blocks, else a copy with room after each row: the bytes after
+// the last row of an image may not be ours to read.
+PlaneView<const std::uint8_t> with_room(PlaneView<const std::uint8_t> window,
+                                        std::vector<std::uint8_t>& storage) {
+    if (window.width == padded(window.width)) return window;
+    const PlaneView<std::uint8_t> copy = plane_in(storage, window.height, window.width);
+    for (std::int32_t y = 0; y < window.height; ++y)
+        std::memcpy(copy.row(y), window.row(y), static_cast<std::size_t>(window.width));
+    return read_only(copy);
+}
+
 } // namespace
 
 void resample(PlaneView<const std::uint8_t> window, const AxisTable& horizontal, const AxisTable& vertical,
-              const Kernels& use, std::vector<std::uint8_t>& between, PlaneView<std::uint8_t> out) {
+              const Kernels& use, ResampleScratch& scratch, PlaneView<std::uint8_t> out) {
     if (horizontal.identity) {
-        use.vertical(window, vertical, out);
+        use.vertical(with_room(window, scratch.copied), vertical, out);
     } else if (vertical.identity) {
         use.horizontal(window, horizontal, out);
     } else if (vertical_first(horizontal, vertical)) {
-        const PlaneView<std::uint8_t> shrunk = plane_in(between, vertical.out, window.width);
-        use.vertical(window, vertical, shrunk);
+        const PlaneView<std::uint8_t> shrunk = plane_in(scratch.between, vertical.out, window.width);
+        use.vertical(with_room(window, scratch.copied), vertical, shrunk);
         use.horizontal(read_only(shrunk), horizontal, out);
     } else {
-        const PlaneView<std::uint8_t> stretched = plane_in(between, window.height, horizontal.out);
+        const PlaneView<std::uint8_t> stretched = plane_in(scratch.between, window.height, horizontal.out);
         use.horizontal(window, horizontal, stretched);
         use.vertical(read_only(stretched), vertical, out);
     }

@@ -9,9 +9,14 @@
 
 namespace morphobench {
 
+// What a thread keeps from one resize to the next.
+struct ResampleScratch {
+    std::vector<std::uint8_t> copied, between;
+};
+
 // Resizes a window of an image, bilinear and antialiased, to exactly the pixels of Pillow 13 (mode L). The
-// tables say from and to which size, and whether mirrored; `between` is scratch for the image after one pass.
+// tables say from and to which size, and whether mirrored. The rows of `out` have room for whole blocks.
 void resample(PlaneView<const std::uint8_t> window, const AxisTable& horizontal, const AxisTable& vertical,
-              const Kernels& use, std::vector<std::uint8_t>& between, PlaneView<std::uint8_t> out);
+              const Kernels& use, ResampleScratch& scratch, PlaneView<std::uint8_t> out);
 
 } // namespace morphobench

@@ -62,27 +62,29 @@ AxisTable::AxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
         std::copy(rows[o].weights.begin(), rows[o].weights.end(),
                   weights.begin() + static_cast<std::ptrdiff_t>(o * width) + shift);
     }
+    two = TwoTaps(*this);
+    if (two.digits == 0) {
+        column_pairs = PairedTaps(*this, true);
+        row_pairs = PairedTaps(*this, false);
+    }
 }
 
 std::size_t AxisTable::bytes() const {
-    return sizeof *this + (first.size() + weights.size()) * sizeof(std::int32_t);
+    return sizeof *this + (first.size() + weights.size()) * sizeof(std::int32_t) + two.bytes() +
+           column_pairs.bytes() + row_pairs.bytes();
 }
 
 std::shared_ptr<const AxisTable> AxisTableCache::get(std::int32_t in, std::int32_t out, bool reversed) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    auto& slot = tables_[{in, out, reversed}];
-    if (!slot) {
-        auto table = std::make_shared<const AxisTable>(in, out, reversed);
-        if (bytes_ + table->bytes() > limit_bytes_) {
-            tables_.clear();
-            bytes_ = 0;
-            bytes_ += table->bytes();
-            return tables_[{in, out, reversed}] = table;
-        }
-        bytes_ += table->bytes();
-        slot = table;
+    const auto found = tables_.find({in, out, reversed});
+    if (found != tables_.end()) return found->second;
+    const auto table = std::make_shared<const AxisTable>(in, out, reversed);
+    if (bytes_ + table->bytes() > limit_bytes_) {
+        tables_.clear();
+        bytes_ = 0;
     }
-    return slot;
+    bytes_ += table->bytes();
+    return tables_[{in, out, reversed}] = table;
 }
 
 AxisTableCache& axis_tables() {

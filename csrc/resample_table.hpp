@@ -8,6 +8,8 @@
 #include <tuple>
 #include <vector>
 
+#include "simd_taps.hpp"
+
 namespace morphobench {
 
 // Pillow's fixed point for 8-bit pixels: weights are multiples of 2^-22.
@@ -31,6 +33,10 @@ struct AxisTable {
     std::int32_t taps;                 // the most that any output has
     std::vector<std::int32_t> first;   // (out), with first[o] + taps <= in wherever in >= taps
     std::vector<std::int32_t> weights; // (out, taps), padded with zeros
+
+    TwoTaps two;             // the same as digits, of either axis
+    PairedTaps column_pairs; // where `two` has no form: pairs of neighbours, from an even one
+    PairedTaps row_pairs;    // ... from any one
 };
 
 // The tables made so far, shared by all threads. Bounded: past `limit_bytes` it forgets everything; tables in

@@ -10,6 +10,9 @@ namespace {
 
 std::vector<const Kernels*> runnable() {
     std::vector<const Kernels*> found;
+#if MORPHOBENCH_X86
+    if (avx2_runs()) found.push_back(&avx2_kernels);
+#endif
     found.push_back(&scalar_kernels);
     return found;
 }

@@ -8,7 +8,18 @@
 #include "resample_table.hpp"
 #include "views.hpp"
 
+#if defined(__x86_64__) || defined(_M_X64)
+#define MORPHOBENCH_X86 1
+#else
+#define MORPHOBENCH_X86 0
+#endif
+
 namespace morphobench {
+
+// Planes that kernels write, and those that `vertical` reads, have room for rows of a whole number of blocks:
+// kernels may read and write past the width up to the next multiple of this.
+constexpr std::int32_t block = 64;
+constexpr std::int32_t padded(std::int32_t width) { return (width + block - 1) / block * block; }
 
 // The inner loops that have a version for each instruction set. Every version gives the same bytes.
 struct Kernels {
@@ -24,6 +35,10 @@ struct Kernels {
 };
 
 extern const Kernels scalar_kernels;
+#if MORPHOBENCH_X86
+extern const Kernels avx2_kernels;
+bool avx2_runs();
+#endif
 
 // The kernels in use: the best that this machine has, or those that MORPHOBENCH_SIMD or use_simd named.
 const Kernels& kernels();

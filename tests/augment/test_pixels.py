@@ -141,6 +141,7 @@ def test_simd_levels_give_the_same_bytes() -> None:
     assert levels[-1] == "scalar"
     rng = np.random.default_rng(8)
     cases = [random_case(rng) for _ in range(300)]
+    study = rng.integers(0, 256, (50, 64, 64), dtype=np.uint8)
     results = {}
     try:
         for level in levels:
@@ -149,6 +150,7 @@ def test_simd_levels_give_the_same_bytes() -> None:
                 MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
                 for images, params, size in cases
             ]
+            results[level].append(MultiCrop("aug_multi_crop")(study, range(50), 0))
     finally:
         _core.use_simd(str(info["simd"]))
     for level in levels:

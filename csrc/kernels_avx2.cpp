@@ -1,0 +1,210 @@
+// Kernels for AVX2 and FMA; every result equals that of kernels_scalar.cpp, see simd_taps.hpp for why.
+
+#include "simd.hpp"
+
+#if MORPHOBENCH_X86
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace morphobench {
+
+bool avx2_runs() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+namespace {
+
+#define AVX2 __attribute__((target("avx2,fma")))
+#define AVX2_INLINE __attribute__((target("avx2,fma"), always_inline)) inline
+
+AVX2_INLINE __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+AVX2_INLINE void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+
+// 16 outputs from 16 pairs of pixels: the formula of TwoTaps, its zero digits left out.
+template <int digits>
+AVX2_INLINE __m256i two_taps(__m256i pixels, __m256i high, __m256i middle, __m256i low) {
+    const __m256i sum = _mm256_maddubs_epi16(pixels, high);
+    if constexpr (digits == 1) {
+        // (sum 2^8 + 2^14) >> 15
+        return _mm256_mulhrs_epi16(sum, _mm256_set1_epi16(1 << 8));
+    } else {
+        __m256i rest = _mm256_maddubs_epi16(pixels, middle);
+        if constexpr (digits == 3)
+            rest = _mm256_add_epi16(rest, _mm256_srai_epi16(_mm256_maddubs_epi16(pixels, low), 8));
+        rest = _mm256_add_epi16(_mm256_srai_epi16(rest, 7), _mm256_set1_epi16(64));
+        return _mm256_srai_epi16(_mm256_add_epi16(sum, rest), 7);
+    }
+}
+
+// Two 16-byte groups of a row, as the two lanes.
+AVX2_INLINE __m256i load_lanes(const std::uint8_t* low, const std::uint8_t* high) {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low))),
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
+}
+
+// Eight outputs of 16 table bytes each, from groups `g` and `g + 2`, so that packing needs no permutation.
+template <class T>
+AVX2_INLINE __m256i table_lanes(const std::vector<T>& table, std::size_t g) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(table.data());
+    return load_lanes(bytes + 16 * g, bytes + 16 * (g + 2));
+}
+
+template <int digits>
+AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+    // A block of 32 outputs at a time for all rows, so that its tables stay in registers.
+    for (std::int32_t x = 0; x < out.width; x += 32) {
+        const auto g = static_cast<std::size_t>(x) / 8;
+        const std::int32_t* bases = taps.bases.data() + g;
+        const __m256i shuffle_a = table_lanes(taps.shuffles, g),
+                      shuffle_b = table_lanes(taps.shuffles, g + 1);
+        const __m256i high_a = table_lanes(taps.high, g), high_b = table_lanes(taps.high, g + 1);
+        const __m256i middle_a = table_lanes(taps.middle, g), middle_b = table_lanes(taps.middle, g + 1);
+        const __m256i low_a = table_lanes(taps.low, g), low_b = table_lanes(taps.low, g + 1);
+        for (std::int32_t y = 0; y < in.height; ++y) {
+            const std::uint8_t* source = in.row(y);
+            const __m256i a =
+                _mm256_shuffle_epi8(load_lanes(source + bases[0], source + bases[2]), shuffle_a);
+            const __m256i b =
+                _mm256_shuffle_epi8(load_lanes(source + bases[1], source + bases[3]), shuffle_b);
+            store(out.row(y) + x, _mm256_packus_epi16(two_taps<digits>(a, high_a, middle_a, low_a),
+                                                      two_taps<digits>(b, high_b, middle_b, low_b)));
+        }
+    }
+}
+
+// The pair of digits of output o in every 16-bit element.
+AVX2_INLINE __m256i broadcast_pair(const std::int8_t* digits) {
+    std::int16_t pair;
+    std::memcpy(&pair, digits, sizeof pair);
+    return _mm256_set1_epi16(pair);
+}
+
+template <int digits>
+AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+    for (std::int32_t o = 0; o < out.height; ++o) {
+        const auto at = static_cast<std::size_t>(o);
+        const __m256i high = broadcast_pair(taps.high.data() + 2 * at);
+        const __m256i middle = broadcast_pair(taps.middle.data() + 2 * at);
+        const __m256i low = broadcast_pair(taps.low.data() + 2 * at);
+        const std::uint8_t* above = in.row(taps.first[at]);
+        const std::uint8_t* below = in.row(taps.second[at]);
+        std::uint8_t* target = out.row(o);
+        for (std::int32_t x = 0; x < in.width; x += 32) {
+            const __m256i a = load(above + x), b = load(below + x);
+            store(target + x,
+                  _mm256_packus_epi16(two_taps<digits>(_mm256_unpacklo_epi8(a, b), high, middle, low),
+                                      two_taps<digits>(_mm256_unpackhi_epi8(a, b), high, middle, low)));
+        }
+    }
+}
+
+// Sums of many taps for 32 columns of bytes: PairedTaps' formula.
+struct ManySums {
+    __m256i high[2], low[4];
+};
+
+AVX2_INLINE void clear(ManySums& sums) {
+    for (auto& sum : sums.high)
+        sum = _mm256_setzero_si256();
+    for (auto& sum : sums.low)
+        sum = _mm256_setzero_si256();
+}
+
+// Adds one pair of taps: `lo` and `hi` hold the pairs of pixels as unpacklo / unpackhi leave them.
+AVX2_INLINE void add_pair(ManySums& sums, __m256i lo, __m256i hi, __m256i high, __m256i low) {
+    const __m256i zero = _mm256_setzero_si256();
+    sums.high[0] = _mm256_add_epi16(sums.high[0], _mm256_maddubs_epi16(lo, high));
+    sums.high[1] = _mm256_add_epi16(sums.high[1], _mm256_maddubs_epi16(hi, high));
+    sums.low[0] = _mm256_add_epi32(sums.low[0], _mm256_madd_epi16(_mm256_unpacklo_epi8(lo, zero), low));
+    sums.low[1] = _mm256_add_epi32(sums.low[1], _mm256_madd_epi16(_mm256_unpackhi_epi8(lo, zero), low));
+    sums.low[2] = _mm256_add_epi32(sums.low[2], _mm256_madd_epi16(_mm256_unpacklo_epi8(hi, zero), low));
+    sums.low[3] = _mm256_add_epi32(sums.low[3], _mm256_madd_epi16(_mm256_unpackhi_epi8(hi, zero), low));
+}
+
+// (high 2^15 + low + 2^21) >> 22 == (high + (low >> 15) + 64) >> 7, for 16 of the columns.
+AVX2_INLINE __m256i finish(__m256i high, __m256i low_a, __m256i low_b) {
+    const __m256i rest = _mm256_packs_epi32(_mm256_srai_epi32(low_a, 15), _mm256_srai_epi32(low_b, 15));
+    return _mm256_srai_epi16(_mm256_add_epi16(_mm256_add_epi16(high, rest), _mm256_set1_epi16(64)), 7);
+}
+
+AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
+                        PlaneView<std::uint8_t> out) {
+    for (std::int32_t o = 0; o < out.height; ++o) {
+        const auto at = static_cast<std::size_t>(o);
+        const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
+        const std::int8_t* highs = taps.high.data() + row;
+        const std::int16_t* lows = taps.low.data() + row;
+        std::uint8_t* target = out.row(o);
+        for (std::int32_t x = 0; x < in.width; x += 32) {
+            ManySums sums;
+            clear(sums);
+            for (std::int32_t pair = 0; pair < taps.pairs; ++pair) {
+                // A padding tap, of weight 0, may lie past the last row.
+                const std::int32_t y = taps.first[at] + 2 * pair;
+                const __m256i a = load(in.row(std::min(y, in.height - 1)) + x);
+                const __m256i b = load(in.row(std::min(y + 1, in.height - 1)) + x);
+                std::int32_t low;
+                std::memcpy(&low, lows + 2 * pair, sizeof low);
+                add_pair(sums, _mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b),
+                         broadcast_pair(highs + 2 * pair), _mm256_set1_epi32(low));
+            }
+            store(target + x, _mm256_packus_epi16(finish(sums.high[0], sums.low[0], sums.low[1]),
+                                                  finish(sums.high[1], sums.low[2], sums.low[3])));
+        }
+    }
+}
+
+AVX2 void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+    const bool shuffled = !table.two.bases.empty();
+    if (shuffled && table.two.digits == 1)
+        horizontal_two<1>(in, table.two, out);
+    else if (shuffled && table.two.digits == 2)
+        horizontal_two<2>(in, table.two, out);
+    else if (shuffled && table.two.digits == 3)
+        horizontal_two<3>(in, table.two, out);
+    else
+        scalar_kernels.horizontal(in, table, out);
+}
+
+AVX2 void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+    if (table.two.digits == 1)
+        vertical_two<1>(in, table.two, out);
+    else if (table.two.digits == 2)
+        vertical_two<2>(in, table.two, out);
+    else if (table.two.digits == 3)
+        vertical_two<3>(in, table.two, out);
+    else if (table.row_pairs.usable)
+        vertical_many(in, table.row_pairs, out);
+    else
+        scalar_kernels.vertical(in, table, out);
+}
+
+// x / 255 = x high + x low to more than 24 bits, so that one fused rounding is the rounding of the quotient;
+// the tests compare all 256 values.
+AVX2 void to_unit(PlaneView<const std::uint8_t> in, float* out) {
+    const __m256 high = _mm256_set1_ps(static_cast<float>(1.0 / 255.0));
+    const __m256 low = _mm256_set1_ps(static_cast<float>(1.0 / 255.0 - static_cast<float>(1.0 / 255.0)));
+    for (std::int32_t y = 0; y < in.height; ++y) {
+        const std::uint8_t* source = in.row(y);
+        std::int32_t x = 0;
+        for (; x + 8 <= in.width; x += 8) {
+            const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source + x));
+            const __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+            _mm256_storeu_ps(out + x, _mm256_fmadd_ps(value, high, _mm256_mul_ps(value, low)));
+        }
+        for (; x < in.width; ++x)
+            out[x] = static_cast<float>(source[x]) / 255.0f;
+        out += in.width;
+    }
+}
+
+} // namespace
+
+const Kernels avx2_kernels{"avx2", horizontal, vertical, to_unit, scalar_kernels.blur};
+
+} // namespace morphobench
+
+#endif
