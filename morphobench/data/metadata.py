@@ -38,11 +38,9 @@ _BY_LOWER_CASE = {name.removeprefix(PREFIX).lower().replace("_", ""): name for n
     "line": "Metadata_CellLine",
     "mechanism": "Metadata_MOA",
 }
-_CONTROL_NAME = re.compile(
-    r"(?:neg(?:ative)?[ _-]?)?(?:controls?|ctrls?|negcons?|con)|dmso|vehicle|untreated|mock|pbs|water|medium",
-    re.IGNORECASE,
-)
-_DRUG_NAME = re.compile(r"drugs?|treated|treatments?|trt|compounds?", re.IGNORECASE)
+_CONTROLS = r"(?:neg(?:ative)?[ _-]?)?(?:controls?|ctrls?|con)|negcons?"
+_CONTROL_NAME = re.compile(_CONTROLS + r"|dmso|vehicle|untreated|mock|pbs|water|medium", re.IGNORECASE)
+_CLASS_NAME = re.compile(_CONTROLS + r"|drugs?|treated|treatments?|trt|compounds?", re.IGNORECASE)
 
 
 def column_name(name: str) -> str:
@@ -61,9 +59,9 @@ def is_control_name(name: object) -> bool:
     return isinstance(name, str) and _CONTROL_NAME.fullmatch(name.strip()) is not None
 
 
-def is_generic_drug_name(name: str) -> bool:
-    """Whether a folder's name says only that its images are treated (``drugs``), not with what."""
-    return _DRUG_NAME.fullmatch(name.strip()) is not None
+def is_class_name(name: str) -> bool:
+    """Whether a folder's name (``drugs``, ``controls``) says only if images are treated, not with what."""
+    return _CLASS_NAME.fullmatch(name.strip()) is not None
 
 
 def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:

@@ -85,7 +85,7 @@ def _allocate(sizes: Int64Array, images: int) -> Int64Array:
     """How many of ``images`` each stratum gives: in proportion, at least 1 as long as there are enough."""
     least: BoolArray = np.full(len(sizes), images >= len(sizes))
     exact = sizes * (images / sizes.sum())
-    given = np.maximum(np.floor(exact), least).astype(np.int64)
+    given: Int64Array = np.maximum(np.floor(exact), least).astype(np.int64)
     while given.sum() != images:
         # Give to, or take from, the stratum that is furthest from its exact share.
         off = exact - given
