@@ -1,0 +1,17 @@
+"""What the benchmarks share: simulated cells, and a lock-step for the numbers that go into the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from morphobench.data import simulate
+from morphobench.data.store import ImageStore
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> ImageStore:
+    """512 simulated images, the same ones for every benchmark that needs some."""
+    folder: Path = tmp_path_factory.mktemp("cells")
+    return simulate(folder / "store", images=512, seed=0)
