@@ -1,4 +1,4 @@
-"""One setup's training step, as it runs in a process of its own: views of a batch, then a step on each view."""
+"""One setup's training step, run in a process of its own: views of a batch, then a step on each view."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ from typing import Any, NoReturn
 from morphobench.errors import CheckError, InputError, MorphobenchError
 from morphobench.measure.memory import peak_host_memory_bytes
 
-PRELOADED = ("torch", "numpy", "pandas")
-"""What the server has loaded before it forks; the same for every process, so no setup pays for another."""
+PRELOADED = ("torch", "torch._dynamo", "numpy", "pandas")
+"""What the server has loaded before it forks; the same for every process. Optimizers load torch._dynamo."""
 
-_TERMINATION_S = 5.0
+_TERMINATION_S = 20.0  # a training step may have to end and be saved first
 _channel: Connection | None = None
 
 
@@ -182,13 +182,15 @@ def end(process: Any) -> None:
     """End the process if it still runs: SIGTERM, and SIGKILL after a while."""
     if process.pid is None:
         return
-    if process.is_alive():
-        process.terminate()
-        process.join(_TERMINATION_S)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    process.close()
+    try:
+        if process.is_alive():
+            process.terminate()
+            process.join(_TERMINATION_S)
+    finally:  # a second Ctrl-C does not wait
+        if process.is_alive():
+            process.kill()
+            process.join()
+        process.close()
 
 
 @contextlib.contextmanager
@@ -218,8 +220,9 @@ def _serve(sender: Connection, target: str, kwargs: dict[str, Any]) -> None:
         payload = pickle.dumps(("value", {"value": value, "peak": peak_host_memory_bytes()}))
     except BaseException as error:  # everything goes back to the caller, SystemExit included
         payload = pickle.dumps(("error", describe_error(error)))
-    sender.send_bytes(payload)
-    sender.close()
+    with contextlib.suppress(OSError):  # the caller may have stopped listening
+        sender.send_bytes(payload)
+        sender.close()
 
 
 def _end_with_parent() -> None:

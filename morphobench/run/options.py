@@ -22,7 +22,6 @@ OWN_NAMES = (
     "embeddings",
     "weights",
     "training",
-    "checkpoints",
     "tables",
     "report.html",
     "report",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from morphobench.errors import CheckError, InputError
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.intervals import Interval
 from morphobench.measure import IsolatedError, run_isolated
+from morphobench.objectives.registry import find
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.environment import environment
 from morphobench.run.options import RunOptions, prepare
@@ -55,7 +55,8 @@ class _Seed:
     metadata: pd.DataFrame
 
     def part(self, name: str) -> Int64Array:
-        return self.rows[self.parts.labels == name]
+        chosen: Int64Array = self.rows[self.parts.rows(name)]
+        return chosen
 
 
 def run(
@@ -76,9 +77,10 @@ def run(
         "images": len(rows),
         "image_shape": store.images.shape[1:],
     }
+    _require_classes(store, rows, options)
     seeds = {seed: _seed_data(store, rows, seed) for seed in range(options.seeds)}
     out.mkdir(parents=True, exist_ok=True)
-    with _locked(out):
+    with locked(out):
         prepare(out, {"options": options.describe(), "data": data}, fresh=fresh)
         work = _Run(store, out, options, plain(data), seeds)
         failures = work.all(quiet=quiet)
@@ -133,15 +135,15 @@ class _Run:
                     progress.end(f"failed ({error})")
                     continue
                 append_record(results, record)
-                shutil.rmtree(Files.of(self.out, name, seed).checkpoints, ignore_errors=True)
+                Files.of(self.out, name, seed).drop_checkpoint()
                 progress.end()
         return failures
 
     def _one(self, name: str, seed: int, progress: RunProgress) -> dict[str, Any]:
         files = Files.of(self.out, name, seed)
         started = time.perf_counter()
-        if files.training.is_file() and files.embeddings.is_file():
-            outcome = read_json(files.training)  # it was interrupted in evaluation
+        if files.outcome.is_file() and files.embeddings.is_file():
+            outcome = read_json(files.outcome)  # it was interrupted in evaluation
         elif name.startswith(PREFIX):
             outcome = self._baseline(name.removeprefix(PREFIX), seed, files)
         else:
@@ -209,7 +211,7 @@ class _Run:
             provenance=self._provenance(f"{PREFIX}{name}", seed),
         )
         outcome = {"features": embeddings.shape[1]}
-        write_json(files.training, outcome)
+        write_json(files.outcome, outcome)
         return outcome
 
     def _evaluate(
@@ -292,7 +294,18 @@ class _Run:
 def _seed_data(store: ImageStore, rows: Int64Array, seed: int) -> _Seed:
     metadata = store.metadata.iloc[rows]
     parts = split(metadata, seed=seed)
-    return _Seed(rows, parts, metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)))
+    described = metadata[[name for name in metadata.columns if str(name).startswith("Metadata_")]]
+    return _Seed(rows, parts, described.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)))
+
+
+def _require_classes(store: ImageStore, rows: Int64Array, options: RunOptions) -> None:
+    present = sorted({("control", "drug")[label] for label in store.labels[rows]})
+    needing = [str(setup) for setup in options.setups if getattr(find(setup.paradigm), "needs_labels", True)]
+    if needing and len(present) < 2:
+        raise InputError(
+            f"Metadata_ControlType: control and drug images wanted by {needing[0]}, "
+            f"got only {present[0]} images; --setups can leave out what needs both"
+        )
 
 
 def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None:
@@ -301,7 +314,7 @@ def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None
 
 
 @contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
     """Keep two runs out of one folder; the system drops the lock when the process ends, however it ends."""
     descriptor = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:

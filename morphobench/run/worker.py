@@ -22,11 +22,17 @@ from morphobench.measure import (
     reset_peak_host_memory,
 )
 from morphobench.models import save_encoder
-from morphobench.objectives import create
+from morphobench.objectives import Objective, create
 from morphobench.run.records import write_json
 from morphobench.setups import Setup
-from morphobench.training import Callback, EpochRecord, TrainingOptions, train
-from morphobench.training.state import TrainingState
+from morphobench.training import (
+    Callback,
+    EpochRecord,
+    ImageRows,
+    TrainingOptions,
+    TrainingState,
+    train,
+)
 from morphobench.types import Int64Array, Protocol
 
 _TELL_S = 0.5
@@ -38,9 +44,18 @@ class Files:
 
     embeddings: Path
     weights: Path
-    training: Path
-    checkpoints: Path
+    folder: Path
     tables: Path
+
+    @property
+    def outcome(self) -> Path:
+        """What training and embedding came to; written last, so that its presence says they are done."""
+        return self.folder / "outcome.json"
+
+    def drop_checkpoint(self) -> None:
+        """Remove the checkpoint, which nobody needs once the record is written; losses by epoch stay."""
+        for path in self.folder.glob("*checkpoint*"):
+            path.unlink()
 
     @classmethod
     def of(cls, out: Path, setup: str, seed: int) -> Files:
@@ -49,8 +64,7 @@ class Files:
         return cls(
             embeddings=out / "embeddings" / f"{name}.parquet",
             weights=out / "weights" / f"{name}.safetensors",
-            training=out / "training" / f"{name}.json",
-            checkpoints=out / "checkpoints" / name,
+            folder=out / "training" / name,
             tables=out / "tables" / name,
         )
 
@@ -80,24 +94,18 @@ class Job:
 
 
 def train_and_embed(*, job: Job) -> dict[str, Any]:
-    """Train ``job``'s setup; write weights, embeddings and, last, ``files.training``; return the latter.
+    """Train ``job``'s setup; write weights, embeddings and, last, the outcome; return the outcome.
 
     The peaks of memory are those of training; embedding comes after they are read.
     """
     torch.set_num_threads(job.threads)
     store = ImageStore.open(job.store)
-    objective = create(
-        job.setup.paradigm,
-        protocol=job.protocol,
-        channels=store.images.shape[1],
-        seed=job.seed,
-        device=job.device,
-    )
+    objective = _objective(job, store)
     before = current_host_memory_bytes()
     reset_peak_host_memory()
     result = train(
         objective,
-        images=store.images[job.train_rows],
+        images=ImageRows(store.images, job.train_rows),
         labels=store.labels[job.train_rows],
         image_ids=store.image_ids[job.train_rows],
         setting=job.setup.setting,
@@ -108,11 +116,11 @@ def train_and_embed(*, job: Job) -> dict[str, Any]:
             size_px=store.images.shape[2],
             device=job.device,
             threads=job.threads,
-            checkpoint_dir=job.files.checkpoints,
+            checkpoint_dir=job.files.folder,
             data_id=str(job.provenance.get("data_sha256")),
         ),
         validation=(
-            store.images[job.validation_rows],
+            ImageRows(store.images, job.validation_rows),
             store.labels[job.validation_rows],
             store.image_ids[job.validation_rows],
         ),
@@ -132,7 +140,7 @@ def train_and_embed(*, job: Job) -> dict[str, Any]:
         "weights_sha256": weights_sha256,
         **embedding,
     }
-    write_json(job.files.training, outcome)
+    write_json(job.files.outcome, outcome)
     return outcome
 
 
@@ -140,18 +148,23 @@ def embed_untrained(*, job: Job) -> dict[str, Any]:
     """Embed with the encoder as every setup of this seed starts with it; write weights and embeddings."""
     torch.set_num_threads(job.threads)
     store = ImageStore.open(job.store)
-    objective = create(
-        job.setup.paradigm,
-        protocol=job.protocol,
-        channels=store.images.shape[1],
-        seed=job.seed,
-        device=job.device,
-    )
+    objective = _objective(job, store)
     weights_sha256 = _save(objective.encoder, job)
     embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
     outcome = {"weights_sha256": weights_sha256, **embedding}
-    write_json(job.files.training, outcome)
+    write_json(job.files.outcome, outcome)
     return outcome
+
+
+def _objective(job: Job, store: ImageStore) -> Objective:
+    return create(
+        job.setup.paradigm,
+        protocol=job.protocol,
+        channels=store.images.shape[1],
+        size_px=store.images.shape[2],
+        seed=job.seed,
+        device=job.device,
+    )
 
 
 def _save(encoder: torch.nn.Module, job: Job) -> str:
@@ -166,7 +179,7 @@ def _embed_and_write(
     encoder: torch.nn.Module, store: ImageStore, job: Job, weights_sha256: str
 ) -> dict[str, Any]:
     started = time.perf_counter_ns()
-    embeddings = embed(encoder, store.images[job.rows], device=job.device)
+    embeddings = embed(encoder, ImageRows(store.images, job.rows), device=job.device)
     nanoseconds = time.perf_counter_ns() - started
     job.files.embeddings.parent.mkdir(parents=True, exist_ok=True)
     write_embeddings(

@@ -22,7 +22,7 @@ def test_the_profile_fills_in_what_is_not_given() -> None:
     options = RunOptions.resolve(profile="smoke", epochs=3, device="cpu")
     assert options.setups == SETUPS
     assert (options.epochs, options.images, options.seeds) == (3, PROFILES["smoke"].images, 1)
-    assert options.baselines == ("chance", "mean_intensity", "pixel_pca", "untrained_encoder")
+    assert options.baselines == ("chance", "mean_intensity", "pca_pixels", "untrained_encoder")
     assert "thinned sweeps" in options.notes()
     assert "one seed" in options.notes()
 
