@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from morphobench.errors import InputError
+from morphobench.evaluation.auc_intervals import roc_auc_interval_by_unit
 from morphobench.evaluation.base import (
     EvaluationInput,
     MetricInfo,
@@ -19,7 +20,7 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.evaluation.intervals import Interval, roc_auc_interval_by_unit
+from morphobench.evaluation.intervals import Interval
 from morphobench.setups import Sweep
 from morphobench.types import Float64Array, Int64Array
 

@@ -13,11 +13,16 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from morphobench.errors import InputError
-from morphobench.evaluation.intervals import (
-    MIN_GROUPS_BCA,
-    grouped_bootstrap,
+from morphobench.evaluation.auc_intervals import (
+    Scored,
+    roc_auc_draws,
     roc_auc_interval,
     roc_auc_interval_by_unit,
+)
+from morphobench.evaluation.intervals import (
+    MIN_GROUPS_BCA,
+    from_draws,
+    grouped_bootstrap,
     units_needed,
 )
 
@@ -148,3 +153,31 @@ def test_without_enough_plates_or_wells_the_reason_names_both() -> None:
     )
     broken = np.full(40, math.nan)
     assert "not finite" in roc_auc_interval_by_unit(broken, labels, plates=wells, wells=None).reason
+
+
+def test_joint_draws_of_setups_equal_those_of_each_and_keep_them_paired() -> None:
+    random = np.random.default_rng(1)
+    labels, plates = random.integers(0, 2, 120), np.repeat(np.arange(10), 12)
+    good = random.normal(size=120) + labels
+    scores = np.stack([good, good + 1e-9 * random.normal(size=120), random.normal(size=120)])
+    draws = roc_auc_draws([Scored(scores, labels, plates)], resamples=500, seed=3)
+    for k in range(3):
+        alone = roc_auc_interval(scores[k], labels, plates, resamples=500, seed=3)
+        joint = from_draws(draws.estimates[k], draws.drawn[:, k], units=draws.units)
+        assert joint == alone
+    paired = draws.drawn @ [1.0, -1.0, 0.0]
+    assert np.abs(paired).max() < 1e-12, "two setups that rank alike differ in no resample"
+
+
+def test_joint_draws_average_over_seeds_with_their_own_test_plates() -> None:
+    random = np.random.default_rng(2)
+    parts = []
+    for first in (0, 5):  # plates 0..9 and 5..14
+        labels = random.integers(0, 2, 100)
+        parts.append(Scored(random.normal(size=(2, 100)), labels, first + np.repeat(np.arange(10), 10)))
+    draws = roc_auc_draws(parts, resamples=300)
+    wanted = np.mean([[roc_auc_score(p.labels, row) for row in p.scores] for p in parts], axis=0)
+    assert draws.estimates == pytest.approx(wanted)
+    assert (draws.units, draws.drawn.shape) == (15, (300, 2))
+    with pytest.raises(InputError, match="parts: at least one"):
+        roc_auc_draws([])
