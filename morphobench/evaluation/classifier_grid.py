@@ -8,7 +8,7 @@ its graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,10 +82,6 @@ class ClassifierGrid:
                 second.weight.repeat(size, 1, 1).to(self.device),
                 second.bias.repeat(size, 1)[:, :, None].to(self.device),
             ]
-        self.reset_momentum()
-
-    def reset_momentum(self) -> None:
-        """Forgets the optimizers' momentum, as fresh optimizers on the same networks do."""
         self._momentum = [torch.zeros_like(weight) for weight in self.weights]
 
     def logits(self, batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,7 +139,10 @@ class ClassifierGrid:
         """Each network's probability of class 1 for each of ``rows``; (G, rows)."""
         parts = [
             torch.softmax(self.logits(batch)[1].double(), dim=1)[:, 1].cpu().numpy()
-            for batch in self._batches(embeddings, rows, scaling, batch_size)
+            for batch in (
+                self._scaled(embeddings, rows[start : start + batch_size], scaling)
+                for start in range(0, len(rows), batch_size)
+            )
         ]
         return np.concatenate(parts, axis=1) if parts else np.empty((self.size, 0))
 
@@ -160,28 +159,58 @@ class ClassifierGrid:
         seed: int,
         class_weights: Float64Array | None = None,
     ) -> None:
-        """Trains every network on ``rows`` in the same order, drawn anew each epoch from ``seed``.
+        """Trains every network on ``rows``, by fresh optimizers, in one order drawn each epoch from ``seed``.
 
         ``labels`` int64 (N,) and ``embeddings`` (N, D) are indexed by ``rows``. ``class_weights`` (2,) weigh
-        the mean of the loss as in torch's cross_entropy.
+        the mean of the loss as in torch's cross_entropy. With fewer rows than features the same is computed
+        within the space that the rows span, at a fraction of the cost.
         """
         order = torch.Generator().manual_seed(seed)
         by_class = torch.ones(2) if class_weights is None else torch.as_tensor(class_weights).float()
+        span = None
+        if len(rows) < 0.8 * self.weights[0].shape[1]:  # more columns than that are not worth the way there
+            span = _Span(self._scaled(embeddings, rows, scaling), self.weights[0])
+            self.weights[0] = span.weights
+        self._momentum = [torch.zeros_like(weight) for weight in self.weights]
         for _ in range(epochs):
-            shuffled = rows[torch.randperm(len(rows), generator=order).numpy()]
-            batches = self._batches(embeddings, shuffled, scaling, batch_size)
-            for start, batch in zip(range(0, len(rows), batch_size), batches, strict=True):
-                wanted = torch.from_numpy(labels[shuffled[start : start + batch_size]])
+            shuffled = torch.randperm(len(rows), generator=order)
+            for start in range(0, len(rows), batch_size):
+                chosen = shuffled[start : start + batch_size]
+                originals = rows[chosen.numpy()]
+                wanted = torch.from_numpy(labels[originals])
                 weights = by_class[wanted]
                 weights = (weights / weights.sum()).to(self.device)
+                if span is None:
+                    batch = self._scaled(embeddings, originals, scaling)
+                else:
+                    batch = span.images[chosen.to(self.device)]
                 self.step(batch, wanted.to(self.device), points, weights)
+        if span is not None:
+            self.weights[0] = span.leave(self.weights[0])
 
-    def _batches(
-        self, embeddings: Float32Array, rows: Int64Array, scaling: Scaling, batch_size: int
-    ) -> Iterator[Tensor]:
-        # Scaled batch by batch: a scaled copy of all embeddings would double the memory.
+    def _scaled(self, embeddings: Float32Array, rows: Int64Array, scaling: Scaling) -> Tensor:
+        # Scaled as it is needed: a scaled copy of all embeddings would double the memory.
         shift = torch.from_numpy(scaling.shift).to(self.device)
         factor = torch.from_numpy(scaling.factor).to(self.device)
-        for start in range(0, len(rows), batch_size):
-            part = torch.from_numpy(embeddings[rows[start : start + batch_size]]).to(self.device)
-            yield part.sub_(shift).mul_(factor)
+        return torch.from_numpy(embeddings[rows]).to(self.device).sub_(shift).mul_(factor)
+
+
+class _Span:
+    """The space that fewer images than features span, in which their classifiers train with less arithmetic.
+
+    Gradients of the first layer's weights are sums of images, so they never leave the span; what a weight
+    has beside it only shrinks by weight decay, by one factor for all. A further coordinate, 0 in every
+    image and 1 in every weight at the start, goes through the same steps and ends as that factor.
+    """
+
+    def __init__(self, images: Tensor, weights: Tensor) -> None:
+        """The span of ``images`` (M, D), and in it the ``weights`` (G*H, D) at the start."""
+        self._basis = torch.linalg.qr(images.T)[0]
+        inside = weights @ self._basis
+        self._beside = weights - inside @ self._basis.T
+        self.images = functional.pad(images @ self._basis, (0, 1))
+        self.weights = functional.pad(inside, (0, 1), value=1.0)
+
+    def leave(self, weights: Tensor) -> Tensor:
+        """Trained ``weights`` (G*H, M + 1) of the span as weights (G*H, D) of the features."""
+        return torch.addcmul(weights[:, :-1] @ self._basis.T, weights[:, -1:], self._beside)

@@ -61,9 +61,9 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
     """UMAP to 2-D, then HDBSCAN, for each ``min_cluster_size`` of the sweep; per cell line, then the median.
 
     Each metric is that of a cell line's best row (see ``cluster_scores.best_row``), and the median over
-    cell lines. Cell lines with fewer than twice the smallest ``min_cluster_size`` drug images cannot hold
-    two clusters and are left out; where that leaves none, all drug images are clustered together. Both
-    with a warning.
+    cell lines. Cell lines with fewer than twice the smallest ``min_cluster_size`` (that is kept) drug
+    images cannot hold two clusters and are left out; where that leaves none, all drug images are
+    clustered together. Both with a warning.
 
     reference-1 (its fact 7): all drug images; noise counts as a cluster; scores on the 2-D points, -1
     where undefined; noise in whole percent; no score in the embedding space; a best row of
@@ -110,7 +110,10 @@ def _groups(
     inputs: EvaluationInput, drugs: Int64Array, warnings: list[str]
 ) -> Iterator[tuple[str, Int64Array]]:
     """Cell lines with enough drug images, and the rows of these; all of them together where no line has."""
-    least = 2 * min(inputs.sweep.min_cluster_sizes)
+    sizes = inputs.sweep.min_cluster_sizes
+    if inputs.protocol == "reference-1":  # smaller ones are dropped in the end
+        sizes = tuple(size for size in sizes if size > STUDY_SMALLEST_KEPT) or sizes
+    least = 2 * min(sizes)
     lines = inputs.cell_lines()[drugs]
     by_line = {line: drugs[lines == line] for line in sorted(set(lines))}
     enough = {line: rows for line, rows in by_line.items() if len(rows) >= least}

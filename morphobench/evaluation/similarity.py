@@ -93,6 +93,8 @@ def similarity(inputs: EvaluationInput) -> TaskResult:
     metrics["similarity.cell_lines"] = float(table["cell_line"].nunique())
     if not np.isfinite(metrics["similarity.inverse_distance"]):
         warnings.append("similarity: the images of pairs have identical embeddings, so 1/D is undefined")
+    elif lost := [name for name in distances.METRICS[1:] if not np.isfinite(metrics[f"similarity.{name}_d"])]:
+        warnings.append(f"similarity: {', '.join(lost)} distance is undefined on these embeddings")
     return TaskResult(metrics, {"pairs": table}, tuple(warnings))
 
 

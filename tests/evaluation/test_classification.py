@@ -31,27 +31,28 @@ def _data(rows=90, features=24, seed=0):
 
 @pytest.mark.parametrize("weights", [None, (0.5, 3.0)])
 @pytest.mark.parametrize("batch_size", [32, 1024])
-def test_the_grid_at_once_equals_one_after_another(weights, batch_size):
-    embeddings, labels = _data()
+@pytest.mark.parametrize("features", [24, 200])  # 70 images span all of 24 features, not 200
+def test_the_grid_at_once_equals_one_after_another(weights, batch_size, features):
+    embeddings, labels = _data(features=features)
     rows = np.arange(70)
     points = classification.grid_points(Sweep(classifier_epochs=6))
     assert len(points) == 27
-    grid = ClassifierGrid(24, size=len(points), seed=3)
+    grid = ClassifierGrid(features, size=len(points), seed=3)
     grid.fit(
         embeddings,
         labels,
         rows,
         points,
-        scaling=Scaling.none(24),
+        scaling=Scaling.none(features),
         epochs=6,
         batch_size=batch_size,
         seed=5,
         class_weights=None if weights is None else np.asarray(weights),
     )
-    ours = grid.probabilities(embeddings, np.arange(90), scaling=Scaling.none(24), batch_size=17)
+    ours = grid.probabilities(embeddings, np.arange(90), scaling=Scaling.none(features), batch_size=17)
     for number, point in enumerate(points):
         alone = oracles.train_one(
-            oracles.make_network(24, seed=3),
+            oracles.make_network(features, seed=3),
             embeddings,
             labels,
             rows,
