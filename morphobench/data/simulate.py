@@ -161,16 +161,18 @@ class _Design:
 
         Drugs and controls take turns, plates follow each other, and on a plate two drugs of one mechanism
         come one after the other in the same line. So any first N pictures are balanced as far as N allows,
-        and alike drugs meet in one cell line even when there are few pictures.
+        and alike drugs meet in one cell line even when there are few pictures. Each plate begins with a block
+        of the pair that the study compares.
         """
         drug = ids % 2
         plate = ids // 2 % self._plates
         turn = ids // 2 // self._plates
-        block = turn // 2
+        block = turn // 2 - 1
         line = (block + 2 * plate) % self._lines
         pairs = -(-len(self._compounds) // 2)
         # Without the last term only every gcd-th combination of line and pair would ever occur.
         pair = (block + 3 * plate + block // math.lcm(self._lines, pairs)) % pairs
+        pair = np.where(block < 0, 0, pair)
         compound = np.minimum(2 * pair + turn % 2, len(self._compounds) - 1)
         well = (turn + plate + turn // math.lcm(2 * self._lines, len(_CONTROL_WELLS))) % len(_CONTROL_WELLS)
         return drug, plate, line, np.where(drug == 1, compound, well)

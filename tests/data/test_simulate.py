@@ -79,13 +79,18 @@ def test_alike_drugs_meet_in_a_cell_line_on_every_plate_even_in_few_pictures(sto
         "Metadata_Compound"
     ].nunique()
     assert (kinds[kinds > 1].groupby("Metadata_Plate").size() >= 15).all()
+    few = drugs[drugs.index < 40]
+    assert (
+        few.groupby("Metadata_Plate")["Metadata_Compound"].unique().map(set) == {"Methotrexate", "Pemetrexed"}
+    ).all()
+    assert (few.groupby("Metadata_Plate")["Metadata_CellLine"].nunique() == 1).all()
 
 
 def test_in_the_long_run_every_drug_meets_every_line_on_every_plate() -> None:
     from morphobench.data.simulate import _Design
 
     design = _Design(seed=0, null=False, cell_lines=21, compounds=31, plates=10)
-    table = design.metadata(np.arange(13_440, dtype=np.int64))
+    table = design.metadata(np.arange(13_480, dtype=np.int64))
     drugs = table[table["Metadata_ControlType"] == "trt"]
     assert drugs.groupby(["Metadata_Plate", "Metadata_CellLine", "Metadata_Compound"]).ngroups == 10 * 21 * 31
     controls = table[table["Metadata_ControlType"] == "negcon"]
