@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::size_t kTaps = 9, kPixels = 8, kBlock = 2;
 
-// Rectified features times weights whose innermost axis is (channel, tap), padded to whole vectors: the share of each
-// pixel in the nine logits around it. Pixels x .. x + kPixels of one row; `shares` is (pixels, stride).
+// Rectified features times weights whose innermost axis is (channel, tap), padded to whole vectors: the share
+// of each pixel in the nine logits around it. Pixels x .. x + kPixels of one row; `shares` is (pixels,
+// stride).
 template <class T>
 MORPHOBENCH_INLINE void shares_of(const PhaseGrid& shape, const T* grid, std::size_t y, std::size_t x,
                                   const T* weight, std::size_t stride, T* rectified, T* shares) {
@@ -75,8 +76,8 @@ MORPHOBENCH_INLINE void forward(const PhaseGrid& shape, std::size_t channels, co
     }
 }
 
-// One image and channel, kBlock vectors of features: adds to both gradients. `padded` is the logits' gradient in a
-// zero border.
+// One image and channel, kBlock vectors of features: adds to both gradients. `padded` is the logits' gradient
+// in a zero border.
 template <class T>
 MORPHOBENCH_INLINE void backward_image(const PhaseGrid& shape, const T* padded, const T* grid,
                                        const T* weight, bool first, T* grid_gradient, T* weight_gradient) {
@@ -125,8 +126,8 @@ MORPHOBENCH_INLINE void backward_image(const PhaseGrid& shape, const T* padded, 
 }
 
 template <class T>
-MORPHOBENCH_INLINE void backward(const PhaseGrid& shape, std::size_t channels, const T* gradient, const T* grid,
-                                 const T* weight, T* grid_gradient, T* weight_gradient) {
+MORPHOBENCH_INLINE void backward(const PhaseGrid& shape, std::size_t channels, const T* gradient,
+                                 const T* grid, const T* weight, T* grid_gradient, T* weight_gradient) {
     constexpr std::size_t block = kBlock * Lanes<T>::count;
     const std::size_t high = 2 * shape.height, wide = 2 * shape.width;
     const std::size_t cell = 4 * shape.features, row = (shape.width + 1) * cell;

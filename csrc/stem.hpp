@@ -5,10 +5,10 @@
 
 namespace morphobench {
 
-// The encoder's first layer: 3x3 convolution with padding 1, 2x2 max-pool, ReLU, without the convolution's output
-// ever leaving the registers. Images are (N, C, H, W), H and W even; pooled values (N, H/2, W/2, F), F a multiple of
-// 32; weights (C, 9, F). `choice` (like the pooled values) says which of the four pixels of a pool won, row by row,
-// 4 where the ReLU is zero.
+// The encoder's first layer: 3x3 convolution with padding 1, 2x2 max-pool, ReLU, without the convolution's
+// output ever leaving the registers. Images are (N, C, H, W), H and W even; pooled values (N, H/2, W/2, F), F
+// a multiple of 32; weights (C, 9, F). `choice` (like the pooled values) says which of the four pixels of a
+// pool won, row by row, 4 where the ReLU is zero.
 struct StemShape {
     std::size_t images, channels, height, width, features;
 };

@@ -27,7 +27,8 @@ template <class T>
 MORPHOBENCH_INLINE void backward(const PhaseGrid& shape, const T* gradient, const T* out, T* grid_gradient) {
     using Vector = typename Lanes<T>::Vector;
     for (std::size_t n = 0; n < shape.images; ++n, grid_gradient += shape.cells()) {
-        // only the border cells have phases that no pixel reads; zero the first and last row, then the columns
+        // only the border cells have phases that no pixel reads; zero the first and last row, then the
+        // columns
         const std::size_t cell = 4 * shape.features, row = (shape.width + 1) * cell;
         std::fill_n(grid_gradient, row, T{});
         std::fill_n(grid_gradient + shape.height * row, row, T{});

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,3 +82,27 @@ class CrossDistances:
         searches: dict[str, MedianSearch],
     ) -> None: ...
     def sample(self, tiles: int, metrics: list[str]) -> dict[str, NDArray[np.float32]]: ...
+def stem_forward(
+    images: NDArray[Any], weight: NDArray[Any], bias: NDArray[Any], out: NDArray[Any], choice: NDArray[np.uint8]
+) -> None: ...
+def stem_backward(
+    images: NDArray[Any],
+    gradient: NDArray[Any],
+    choice: NDArray[np.uint8],
+    weight_gradient: NDArray[Any],
+    bias_gradient: NDArray[Any],
+) -> None: ...
+def pool_forward(images: NDArray[Any], out: NDArray[Any], choice: NDArray[np.uint8]) -> None: ...
+def pool_backward(gradient: NDArray[Any], choice: NDArray[np.uint8], image_gradient: NDArray[Any]) -> None: ...
+def unfold_forward(grid: NDArray[Any], out: NDArray[Any]) -> None: ...
+def unfold_backward(gradient: NDArray[Any], out: NDArray[Any], grid_gradient: NDArray[Any]) -> None: ...
+def readout_forward(
+    grid: NDArray[Any], weight: NDArray[Any], bias: NDArray[Any], logits: NDArray[Any]
+) -> None: ...
+def readout_backward(
+    gradient: NDArray[Any],
+    grid: NDArray[Any],
+    weight: NDArray[Any],
+    grid_gradient: NDArray[Any],
+    weight_gradient: NDArray[Any],
+) -> None: ...

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from morphobench.models import layers
 from morphobench.models.encoder import IMAGE_SIZE_PX
 
 CLASSES = 2
@@ -33,12 +37,14 @@ class Decoder(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Logits (N, C, S, S) of the reconstructions."""
-        first, second, third, last = (self.get_submodule(name) for name in ("0", "3", "6", "8"))
-        hidden = functional.relu(first(embeddings.view(-1, *self.feature_shape)))
-        hidden = functional.relu(second(functional.interpolate(hidden, scale_factor=2, mode="nearest")))
-        hidden = functional.relu(third(functional.interpolate(hidden, scale_factor=2, mode="nearest")))
-        logits: Tensor = last(hidden)
-        return logits
+        (first, second, third, last) = (
+            (layer.weight, cast(Tensor, layer.bias))
+            for layer in (cast(nn.ConvTranspose2d, self.get_submodule(name)) for name in "0368")
+        )
+        small = embeddings.view(-1, *self.feature_shape).contiguous(memory_format=torch.channels_last)
+        hidden = functional.relu(layers.transposed(small, *first))
+        hidden = layers.unfold(layers.phase_grid(hidden, *second))
+        return layers.readout(layers.phase_grid(hidden, *third), *last)
 
 
 class Classifier(nn.Module):

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import Encoder, seeded
+from morphobench.objectives.crew import add_gradients, added, deal
 from morphobench.types import PROTOCOLS
 from morphobench.types import Protocol as ProtocolId
 
@@ -139,11 +140,38 @@ class BaseObjective(ABC):
         parameters = [parameter for network in networks for parameter in network.parameters()]
         self.optimizers[name] = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
 
-    def parts(self, images: int) -> Iterator[slice]:
+    def parts(self, images: int) -> list[slice]:
         """The micro-batches of a batch."""
         size = self.micro_batch or (MICRO_BATCH if self.device.type == "cpu" else images)
-        for start in range(0, images, size):
-            yield slice(start, min(start + size, images))
+        return [slice(start, min(start + size, images)) for start in range(0, images, size)]
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that the optimizers step, in their order."""
+        groups = [group for optimizer in self.optimizers.values() for group in optimizer.param_groups]
+        return [parameter for group in groups for parameter in group["params"]]
+
+    def sum_losses(self, losses: Callable[[slice], Tensor], images: int) -> Tensor:
+        """The mean of ``losses`` over a batch, and its gradients, a micro-batch at a time.
+
+        ``losses`` gives the terms (K,) of a part, each summed over the part's images; the loss is the sum
+        of the terms. Adds the gradients of the batch's mean to ``.grad`` and returns its terms (K,),
+        detached. Without gradients enabled it only returns the terms.
+        """
+        parameters = self.trained()
+
+        def work(parts: Sequence[slice]) -> tuple[Tensor, list[Tensor | None]]:
+            terms, gradients = [], None
+            for part in parts:
+                values = losses(part) / images
+                if values.requires_grad:
+                    found = torch.autograd.grad(values.sum(), parameters, allow_unused=True)
+                    gradients = added(gradients, found)
+                terms.append(values.detach())
+            return torch.stack(terms).sum(0), gradients or [None] * len(parameters)
+
+        shares = deal(self.parts(images), work)
+        add_gradients(parameters, [gradients for _, gradients in shares])
+        return torch.stack([terms for terms, _ in shares]).sum(0)
 
     # the interface of Objective
 

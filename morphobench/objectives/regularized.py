@@ -39,33 +39,22 @@ class Regularized(BaseObjective):
         else:
             self.optimize("adam", self.encoder, self.decoder, self.classifier)
 
-    def _losses(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        embeddings = self.encoder(images)
-        read = embeddings.detach() if self.protocol == "reference-1" else embeddings
-        discrimination = classification_loss(self.classifier(read), labels, protocol=self.protocol)
-        return reconstruction_loss(self.decoder(embeddings), images), discrimination
-
     def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
         """Gradients of the mean of both losses."""
         (images,) = views
-        totals = torch.zeros(2, device=images.device)
-        for part in self.parts(len(images)):
-            losses = torch.stack(self._losses(images[part], labels[part])) / len(images)
-            torch.autograd.backward(losses.sum())
-            totals += losses.detach()
-        return self._terms(totals)
 
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        """Both mean losses and their sum."""
-        (images,) = views
-        losses = [torch.stack(self._losses(images[part], labels[part])) for part in self.parts(len(images))]
-        return self._terms(torch.stack(losses).sum(0) / len(images))
+        def losses(part: slice) -> Tensor:
+            embeddings = self.encoder(images[part])
+            read = embeddings.detach() if self.protocol == "reference-1" else embeddings
+            discrimination = classification_loss(self.classifier(read), labels[part], protocol=self.protocol)
+            return torch.stack([reconstruction_loss(self.decoder(embeddings), images[part]), discrimination])
 
-    @staticmethod
-    def _terms(totals: Tensor) -> dict[str, Tensor]:
+        totals = self.sum_losses(losses, len(images))
         reconstruction, discrimination = totals.unbind()
         return {
             "loss": totals.sum(),
             "reconstruction_loss": reconstruction,
             "classification_loss": discrimination,
         }
+
+    evaluate = accumulate

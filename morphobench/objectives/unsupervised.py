@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from morphobench.models import Decoder
@@ -31,19 +30,10 @@ class Unsupervised(BaseObjective):
     def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Gradients of the mean reconstruction loss."""
         (images,) = views
-        total = torch.zeros((), device=images.device)
-        for part in self.parts(len(images)):
-            logits = self.decoder(self.encoder(images[part]))
-            loss = reconstruction_loss(logits, images[part]) / len(images)
-            torch.autograd.backward(loss)
-            total += loss.detach()
-        return {"loss": total}
 
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """The mean reconstruction loss."""
-        (images,) = views
-        losses = [
-            reconstruction_loss(self.decoder(self.encoder(images[part])), images[part])
-            for part in self.parts(len(images))
-        ]
-        return {"loss": torch.stack(losses).sum() / len(images)}
+        def losses(part: slice) -> Tensor:
+            return reconstruction_loss(self.decoder(self.encoder(images[part])), images[part]).view(1)
+
+        return {"loss": self.sum_losses(losses, len(images))[0]}
+
+    evaluate = accumulate

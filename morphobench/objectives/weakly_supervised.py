@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from morphobench.models import Classifier
@@ -31,22 +30,14 @@ class WeaklySupervised(BaseObjective):
         )
         self.optimize("adam", self.encoder, self.classifier)
 
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        logits = self.classifier(self.encoder(images))
-        return classification_loss(logits, labels, protocol=self.protocol)
-
     def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
         """Gradients of the mean cross-entropy."""
         (images,) = views
-        total = torch.zeros((), device=images.device)
-        for part in self.parts(len(images)):
-            loss = self._loss(images[part], labels[part]) / len(images)
-            torch.autograd.backward(loss)
-            total += loss.detach()
-        return {"loss": total}
 
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        """The mean cross-entropy."""
-        (images,) = views
-        losses = [self._loss(images[part], labels[part]) for part in self.parts(len(images))]
-        return {"loss": torch.stack(losses).sum() / len(images)}
+        def losses(part: slice) -> Tensor:
+            logits = self.classifier(self.encoder(images[part]))
+            return classification_loss(logits, labels[part], protocol=self.protocol).view(1)
+
+        return {"loss": self.sum_losses(losses, len(images))[0]}
+
+    evaluate = accumulate

@@ -33,7 +33,7 @@ def test_published_checkpoints_give_the_published_outputs(setup: str, golden: Pa
         assert worst(net.embed(images), expected[f"{setup}/embedding"]) < 5e-6
         assert np.array_equal(net.embed(images[:, None]), net.embed(images))
         if setup.split("-")[0] in ("weakly", "self"):
-            assert worst(net.class_probability(images), expected[f"{setup}/class_probability"]) < 1e-6
+            assert worst(net.class_probability(images), expected[f"{setup}/class_probability"]) < 5e-6
             with pytest.raises(InputError, match="autoencoder wanted"):
                 net.reconstruct(images)
         else:

@@ -1,0 +1,141 @@
+"""The straightforward training loop of the four paradigms, the peer that the training step is measured
+against.
+
+Written as most people would: ``nn.Sequential`` networks, contiguous tensors, the whole batch at once, ReLU
+before max-pool, upsampling and then a transposed convolution, sigmoid and then the logarithm, a pass for
+each of BYOL's views, PyTorch's own Adam, and ``.item()`` after each step. It is a slow twin: its losses are
+those of ``corrected-1``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Step = Callable[[tuple[Tensor, ...], Tensor], float]
+
+
+def encoder(channels: int = 1) -> list[nn.Module]:
+    """The study's encoder, layer by layer."""
+    return [
+        nn.Conv2d(channels, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(64, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 8, 3, padding=1),
+    ]
+
+
+def decoder(channels: int = 1) -> list[nn.Module]:
+    """The study's decoder, layer by layer."""
+    return [
+        nn.ConvTranspose2d(8, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2),
+        nn.ConvTranspose2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2),
+        nn.ConvTranspose2d(64, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, channels, 3, padding=1),
+        nn.Sigmoid(),
+    ]
+
+
+def classifier() -> list[nn.Module]:
+    """The study's classifier, layer by layer."""
+    return [nn.Flatten(), nn.Linear(2048, 256), nn.LeakyReLU(), nn.Linear(256, 2)]
+
+
+def projection(inputs: int) -> nn.Sequential:
+    """BYOL's projector or predictor."""
+    return nn.Sequential(nn.Linear(inputs, 2048), nn.BatchNorm1d(2048), nn.ReLU(), nn.Linear(2048, 64))
+
+
+def weakly_supervised() -> Step:
+    """One step: encoder and classifier under cross-entropy."""
+    network = nn.Sequential(*encoder(), *classifier())
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+
+    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
+        loss = functional.cross_entropy(network(views[0]), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def unsupervised() -> Step:
+    """One step: encoder and decoder under binary cross-entropy."""
+    network = nn.Sequential(*encoder(), *decoder())
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+
+    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
+        loss = functional.binary_cross_entropy(network(views[0]), views[0])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def regularized() -> Step:
+    """One step: encoder, decoder and classifier under the sum of both losses."""
+    coder, back, judge = (nn.Sequential(*layers) for layers in (encoder(), decoder(), classifier()))
+    parameters = [*coder.parameters(), *back.parameters(), *judge.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-4)
+
+    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
+        reconstruction = functional.binary_cross_entropy(back(coder(views[0])), views[0])
+        discrimination = functional.cross_entropy(judge(coder(views[0])), labels)
+        loss = reconstruction + discrimination
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def self_supervised() -> Step:
+    """One step: BYOL, both views through online and target networks."""
+    online = nn.Sequential(*encoder(), nn.Flatten(), projection(2048))
+    predictor = projection(64)
+    target = copy.deepcopy(online).requires_grad_(requires_grad=False)
+    optimizer = torch.optim.Adam([*online.parameters(), *predictor.parameters()], lr=1e-4)
+
+    def term(view: Tensor, other: Tensor) -> Tensor:
+        with torch.no_grad():
+            aim = functional.normalize(target(other), dim=1)
+        return 2 - 2 * (functional.normalize(predictor(online(view)), dim=1) * aim).sum(1)
+
+    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
+        loss = (term(views[0], views[1]) + term(views[1], views[0])).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        for ours, theirs in zip(online.parameters(), target.parameters(), strict=True):
+            theirs.data = 0.99 * theirs.data + 0.01 * ours.data
+        return loss.item()
+
+    return step
+
+
+STEPS: dict[str, Callable[[], Step]] = {
+    "weakly_supervised": weakly_supervised,
+    "self_supervised": self_supervised,
+    "unsupervised": unsupervised,
+    "regularized": regularized,
+}
+"""By paradigm: makes networks and optimizer, gives the function that takes one step."""

@@ -1,0 +1,209 @@
+"""The network's layers as exact algebra, with compiled kernels where a layer is bound by memory.
+
+Three rewritings, each equal to the plain layers up to rounding. A max-pool stands before its ReLU. Nearest
+upsampling x2 followed by a 3x3 convolution is one 2x2 convolution of the small image into four phases (2.25
+times fewer multiply-adds). The first and the last convolution, whose feature images are as large as they
+are cheap to compute, never write them. Features are the innermost axis throughout (``channels_last``).
+
+The kernels run on the CPU in float32 and float64, on one thread, with the interpreter's lock released; on
+other devices and under autocast the same algebra runs as PyTorch operations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from morphobench import _core
+
+_FEATURES = 32
+
+
+def _compiled(tensor: Tensor, features: int) -> bool:
+    """Whether the kernels take this tensor."""
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype in (torch.float32, torch.float64)
+        and features % _FEATURES == 0
+        and len(tensor) > 0
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _features_last(tensor: Tensor) -> Tensor:
+    """(N, F, H, W) as contiguous (N, H, W, F); no copy where the memory has that order already."""
+    return tensor.detach().permute(0, 2, 3, 1).contiguous()
+
+
+class _Stem(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        images = images.detach().contiguous()
+        count, _, height, width = images.shape
+        out = images.new_empty(count, height // 2, width // 2, len(bias))
+        choice = torch.empty(out.shape, dtype=torch.uint8)
+        _core.stem_forward(
+            images.numpy(), weight.detach().numpy(), bias.detach().numpy(), out.numpy(), choice.numpy()
+        )
+        ctx.save_for_backward(images, choice)
+        return out.permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+        images, choice = ctx.saved_tensors
+        features = gradient.shape[1]
+        weight_gradient = images.new_empty(images.shape[1], 9, features)
+        bias_gradient = images.new_empty(features)
+        _core.stem_backward(
+            images.numpy(),
+            _features_last(gradient).numpy(),
+            choice.numpy(),
+            weight_gradient.numpy(),
+            bias_gradient.numpy(),
+        )
+        return None, weight_gradient, bias_gradient
+
+
+class _Pool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        last = _features_last(images)
+        count, height, width, features = last.shape
+        out = last.new_empty(count, height // 2, width // 2, features)
+        choice = torch.empty(out.shape, dtype=torch.uint8)
+        _core.pool_forward(last.numpy(), out.numpy(), choice.numpy())
+        ctx.save_for_backward(choice)
+        return out.permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (choice,) = ctx.saved_tensors
+        count, height, width, features = choice.shape
+        image_gradient = gradient.new_empty(count, 2 * height, 2 * width, features)
+        _core.pool_backward(_features_last(gradient).numpy(), choice.numpy(), image_gradient.numpy())
+        return image_gradient.permute(0, 3, 1, 2)
+
+
+class _Unfold(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, grid: Tensor) -> Tensor:
+        count, rows, columns, _, features = grid.shape
+        out = grid.new_empty(count, 2 * rows - 2, 2 * columns - 2, features)
+        _core.unfold_forward(grid.detach().numpy(), out.numpy())
+        large = out.permute(0, 3, 1, 2)
+        ctx.save_for_backward(large)
+        return large
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (large,) = ctx.saved_tensors
+        count, features, height, width = large.shape
+        grid_gradient = gradient.new_empty(count, height // 2 + 1, width // 2 + 1, 4, features)
+        _core.unfold_backward(
+            _features_last(gradient).numpy(), _features_last(large).numpy(), grid_gradient.numpy()
+        )
+        return grid_gradient
+
+
+class _Readout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, grid: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        grid, weight = grid.detach(), weight.detach()
+        count, rows, columns, _, _ = grid.shape
+        logits = grid.new_empty(count, len(bias), 2 * rows - 2, 2 * columns - 2)
+        _core.readout_forward(grid.numpy(), weight.numpy(), bias.detach().numpy(), logits.numpy())
+        ctx.save_for_backward(grid, weight)
+        return logits
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        grid, weight = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        grid_gradient, weight_gradient = torch.empty_like(grid), torch.empty_like(weight)
+        _core.readout_backward(
+            gradient.numpy(), grid.numpy(), weight.numpy(), grid_gradient.numpy(), weight_gradient.numpy()
+        )
+        return grid_gradient, weight_gradient, gradient.sum((0, 2, 3))
+
+
+def stem(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """3x3 convolution with padding 1, 2x2 max-pool, ReLU: (N, C, H, W) to (N, F, H/2, W/2).
+
+    ``weight`` (F, C, 3, 3), ``bias`` (F,), as ``conv2d`` has them; H and W even.
+    """
+    if images.requires_grad or not _compiled(images, len(bias)):
+        return pool(functional.conv2d(images, weight, bias, padding=1))
+    turned = weight.permute(1, 2, 3, 0).reshape(weight.shape[1], 9, len(bias)).contiguous()
+    out: Tensor = _Stem.apply(images, turned, bias)
+    return out
+
+
+def pool(images: Tensor) -> Tensor:
+    """2x2 max-pool, then ReLU: (N, F, H, W) to (N, F, H/2, W/2), H and W even."""
+    if not _compiled(images, images.shape[1]):
+        return functional.relu(functional.max_pool2d(images, 2))
+    out: Tensor = _Pool.apply(images)
+    return out
+
+
+def transposed(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``conv_transpose2d`` (stride 1, padding 1) as the convolution it is; ``weight`` (in, out, 3, 3)."""
+    return functional.conv2d(images, weight.flip(2, 3).transpose(0, 1), bias, padding=1)
+
+
+def _phase_weight(weight: Tensor) -> Tensor:
+    """The 2x2 weights (4 out, in, 2, 2) of upsampling x2 and then ``transposed``; ``weight`` (in, out, 3,
+    3).
+
+    Row 2i + a of the large image sees rows 2i + a - 1, 2i + a, 2i + a + 1, which are copies of two rows of
+    the small one: (i - 1, i, i) for a = 0, (i, i, i + 1) for a = 1. So two of the three taps add up.
+    """
+    taps = torch.tensor(
+        [[[0, 0, 1], [1, 1, 0]], [[0, 1, 1], [1, 0, 0]]], dtype=weight.dtype, device=weight.device
+    )
+    phases = torch.einsum("arp,bsq,iopq->aboirs", taps, taps, weight)
+    return phases.reshape(4 * weight.shape[1], weight.shape[0], 2, 2)
+
+
+def phase_grid(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Upsampling x2 (nearest), then ``transposed``: the large image's phases, (N, h + 1, w + 1, 4, F).
+
+    Pixel (2i + a, 2j + b) of the large image is phase 2a + b of cell (i + a, j + b).
+    """
+    small = functional.conv2d(images, _phase_weight(weight), bias.repeat(4), padding=1)
+    last = small.permute(0, 2, 3, 1).contiguous()
+    return last.view(*last.shape[:3], 4, len(bias))
+
+
+def _large(grid: Tensor) -> Tensor:
+    """The rectified large image (N, F, 2h, 2w) of a grid, by PyTorch operations."""
+    count, rows, columns, _, features = grid.shape
+    height, width = rows - 1, columns - 1
+    phases = [grid[:, a : a + height, b : b + width, 2 * a + b] for a in (0, 1) for b in (0, 1)]
+    large = torch.stack(phases, 3).view(count, height, width, 2, 2, features).transpose(2, 3)
+    return functional.relu(large.reshape(count, 2 * height, 2 * width, features)).permute(0, 3, 1, 2)
+
+
+def unfold(grid: Tensor) -> Tensor:
+    """The rectified large image (N, F, 2h, 2w) of a ``phase_grid``."""
+    if not _compiled(grid, grid.shape[-1]):
+        return _large(grid)
+    large: Tensor = _Unfold.apply(grid)
+    return large
+
+
+def readout(grid: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``transposed`` of ``unfold(grid)``: logits (N, C, 2h, 2w); ``weight`` (F, C, 3, 3)."""
+    if not _compiled(grid, grid.shape[-1]) or (grid.shape[2] - 1) % 4:
+        return transposed(_large(grid), weight, bias)
+    turned = weight.flip(2, 3).permute(1, 2, 3, 0).reshape(len(bias), 9, len(weight)).contiguous()
+    logits: Tensor = _Readout.apply(grid, turned, bias)
+    return logits

@@ -1,0 +1,79 @@
+"""Work on a batch's parts side by side: a thread for each core, each part whole on one core.
+
+A micro-batch that one core carries through forward and backward stays in that core's cache, and no layer
+waits for another core; that beats splitting every layer over the cores. Parts are dealt out in a fixed
+order, so that sums over them have the same bits again for the same number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+_Result = TypeVar("_Result")
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """This process's pool of ``threads`` threads, in each of which PyTorch itself uses one."""
+    key = (os.getpid(), threads)  # after a fork the threads of the parent are gone
+    if key not in _pools:
+        _pools[key] = ThreadPoolExecutor(threads, "morphobench", lambda: torch.set_num_threads(1))
+    return _pools[key]
+
+
+def deal(parts: Sequence[slice], work: Callable[[Sequence[slice]], _Result]) -> list[_Result]:
+    """``work`` on every ``threads``-th part, for each of PyTorch's threads: results in the threads' order.
+
+    Parts that differ in cost should alternate. The first exception of any thread is raised here after all
+    are done.
+    """
+    threads = min(torch.get_num_threads(), len(parts))
+    if threads <= 1:
+        return [work(parts)]
+    gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    def alone(share: Sequence[slice]) -> _Result:
+        # both modes belong to a thread
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients and not inference):
+            return work(share)
+
+    before = torch.get_num_threads()
+    futures = [_pool(threads).submit(alone, parts[first::threads]) for first in range(threads)]
+    try:
+        errors = [future.exception() for future in futures]
+    finally:
+        # a new thread's set_num_threads is also what PyTorch tells threads made later
+        torch.set_num_threads(before)
+    for error in errors:
+        if error is not None:
+            raise error
+    return [future.result() for future in futures]
+
+
+def add_gradients(parameters: Sequence[Tensor], shares: Sequence[Sequence[Tensor | None]]) -> None:
+    """Add each share's gradients, one per parameter or None, to the parameters' ``.grad``, in order."""
+    for share in shares:
+        for parameter, gradient in zip(parameters, share, strict=True):
+            if gradient is None:
+                continue
+            if parameter.grad is None:
+                parameter.grad = gradient.contiguous()
+            else:
+                parameter.grad.add_(gradient)
+
+
+def added(total: list[Tensor | None] | None, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """``total`` plus ``gradients``, in place where ``total`` has one already."""
+    if total is None:
+        return list(gradients)
+    for index, gradient in enumerate(gradients):
+        before = total[index]
+        if gradient is not None:
+            total[index] = gradient if before is None else before.add_(gradient)
+    return total
