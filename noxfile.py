@@ -109,7 +109,7 @@ def benchmark(session: nox.Session) -> None:
     RESULTS.mkdir(exist_ok=True)
     _run(session, "pytest", "benchmarks", f"--benchmark-json={timings}", "--benchmark-quiet", "-q")
     _run(session, "morphobench", "summarize", timings)
-    _run(session, "morphobench", "simulate", store, "--images", "4000", "--seed", "0")
+    _run(session, "morphobench", "simulate", store, "--images", "4000", "--seed", "0", "--cell-lines", "4")
     _run(session, "morphobench", "run", store, out, "--profile", profile, *session.posargs)
     _run(session, "morphobench", "report", out)
     _run(session, "morphobench", "summarize", out)

@@ -27,6 +27,7 @@ def simulate(chosen: argparse.Namespace) -> int:
         images=chosen.images,
         seed=chosen.seed,
         null=chosen.null,
+        cell_lines=chosen.cell_lines,
         fresh=chosen.fresh,
     )
     _say_store(store)
@@ -68,6 +69,7 @@ def run(chosen: argparse.Namespace) -> int:
         seeds=chosen.seeds,
         epochs=chosen.epochs,
         images=chosen.images,
+        train_images=chosen.train_images,
         batch_size=chosen.batch_size,
         tasks=chosen.task,
         baselines=() if chosen.no_baselines else None,

@@ -87,6 +87,13 @@ def _add_simulate(subparsers: Any) -> None:
         "--seed", type=_natural, default=0, metavar="S", help="what the images follow from (0)"
     )
     parser.add_argument("--null", action="store_true", help="no drug has any effect")
+    parser.add_argument(
+        "--cell-lines",
+        type=_positive,
+        default=21,
+        metavar="L",
+        help="cell lines, at most the study's 21 (21)",
+    )
     _fresh(parser, "a store")
 
 
@@ -161,6 +168,9 @@ def _add_run(subparsers: Any) -> None:
         "--epochs", type=_positive, metavar="E", help="passes over the images (the profile's)"
     )
     parser.add_argument("--images", type=_positive, metavar="N", help="take N of the store's (the profile's)")
+    parser.add_argument(
+        "--train-images", type=_positive, metavar="N", help="learn from at most N of these (the profile's)"
+    )
     parser.add_argument("--batch-size", type=_positive, metavar="B", help="images a batch (the profile's)")
     parser.add_argument(
         "--task",

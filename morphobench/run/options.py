@@ -33,7 +33,7 @@ OWN_NAMES = (
 class RunOptions:
     """Everything that a run's results depend on; made by ``resolve``, kept in ``OUT/run.json``.
 
-    ``images`` is None for all of the store.
+    ``images`` is None for all of the store, ``train_images`` for all of the train part.
     """
 
     setups: tuple[Setup, ...]
@@ -42,6 +42,7 @@ class RunOptions:
     seeds: int
     epochs: int
     images: int | None
+    train_images: int | None
     batch_size: int
     sweep: Sweep
     tasks: tuple[str, ...]
@@ -59,6 +60,7 @@ class RunOptions:
         seeds: int | None = None,
         epochs: int | None = None,
         images: int | None = None,
+        train_images: int | None = None,
         batch_size: int | None = None,
         tasks: Sequence[str] | None = None,
         baselines: Sequence[str] | None = None,
@@ -78,6 +80,7 @@ class RunOptions:
             "seeds": seeds,
             "epochs": epochs,
             "images": images,
+            "train-images": train_images,
             "batch-size": batch_size,
             "threads": threads,
         }
@@ -92,6 +95,7 @@ class RunOptions:
             seeds=base.seeds if seeds is None else seeds,
             epochs=base.epochs if epochs is None else epochs,
             images=base.images if images is None else images,
+            train_images=base.train_images if train_images is None else train_images,
             batch_size=base.batch_size if batch_size is None else batch_size,
             sweep=base.sweep,
             tasks=_chosen("--task", tasks, tuple(TASKS)),
@@ -114,6 +118,8 @@ class RunOptions:
             notes.append(f"{self.epochs} of the study's {PROFILES['paper'].epochs} epochs")
         if self.images is not None:
             notes.append(f"at most {self.images} images")
+        if self.train_images is not None:
+            notes.append(f"learning from at most {self.train_images} images")
         if self.seeds == 1:
             notes.append("one seed")
         return notes

@@ -78,7 +78,7 @@ def run(
         "image_shape": store.images.shape[1:],
     }
     _require_classes(store, rows, options)
-    seeds = {seed: _seed_data(store, rows, seed) for seed in range(options.seeds)}
+    seeds = {seed: _seed_data(store, rows, seed, options.train_images) for seed in range(options.seeds)}
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         prepare(out, {"options": options.describe(), "data": data}, fresh=fresh)
@@ -291,9 +291,14 @@ class _Run:
         append_record(self.out / FAILURES, failure)
 
 
-def _seed_data(store: ImageStore, rows: Int64Array, seed: int) -> _Seed:
+def _seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int | None) -> _Seed:
     metadata = store.metadata.iloc[rows]
     parts = split(metadata, seed=seed)
+    train = np.flatnonzero(parts.labels == "train")
+    if train_images is not None and len(train) > train_images:
+        kept = parts.labels != "train"
+        kept[train[subset(metadata.iloc[train], images=train_images, seed=_SUBSET_SEED)]] = True
+        rows, metadata, parts = rows[kept], metadata[kept], replace(parts, labels=parts.labels[kept])
     described = metadata[[name for name in metadata.columns if str(name).startswith("Metadata_")]]
     return _Seed(rows, parts, described.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)))
 

@@ -202,9 +202,7 @@ def test_images_of_several_channels_and_seeds(tmp_path: Path) -> None:
 
 def test_one_class_is_refused_where_a_setup_needs_both(tmp_path: Path) -> None:
     store = tiny_store(tmp_path / "store", Metadata_ControlType="trt")
-    with pytest.raises(
-        InputError, match=r"weakly_supervised/no_aug_one_crop, got only drug"
-    ):
+    with pytest.raises(InputError, match=r"weakly_supervised/no_aug_one_crop, got only drug"):
         run(store.path, tmp_path / "out", options=tiny_options(), quiet=True)
     options = tiny_options(setups=["unsupervised/no_aug_one_crop"])
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
