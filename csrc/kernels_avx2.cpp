@@ -157,6 +157,95 @@ AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps
     }
 }
 
+// Eight rows of eight 16-bit elements to eight columns, in each lane.
+AVX2_INLINE void transpose_8x8(__m256i (&m)[8]) {
+    const __m256i a0 = _mm256_unpacklo_epi16(m[0], m[1]), a1 = _mm256_unpackhi_epi16(m[0], m[1]);
+    const __m256i a2 = _mm256_unpacklo_epi16(m[2], m[3]), a3 = _mm256_unpackhi_epi16(m[2], m[3]);
+    const __m256i a4 = _mm256_unpacklo_epi16(m[4], m[5]), a5 = _mm256_unpackhi_epi16(m[4], m[5]);
+    const __m256i a6 = _mm256_unpacklo_epi16(m[6], m[7]), a7 = _mm256_unpackhi_epi16(m[6], m[7]);
+    const __m256i b0 = _mm256_unpacklo_epi32(a0, a2), b1 = _mm256_unpackhi_epi32(a0, a2);
+    const __m256i b2 = _mm256_unpacklo_epi32(a1, a3), b3 = _mm256_unpackhi_epi32(a1, a3);
+    const __m256i b4 = _mm256_unpacklo_epi32(a4, a6), b5 = _mm256_unpackhi_epi32(a4, a6);
+    const __m256i b6 = _mm256_unpacklo_epi32(a5, a7), b7 = _mm256_unpackhi_epi32(a5, a7);
+    m[0] = _mm256_unpacklo_epi64(b0, b4), m[1] = _mm256_unpackhi_epi64(b0, b4);
+    m[2] = _mm256_unpacklo_epi64(b1, b5), m[3] = _mm256_unpackhi_epi64(b1, b5);
+    m[4] = _mm256_unpacklo_epi64(b2, b6), m[5] = _mm256_unpackhi_epi64(b2, b6);
+    m[6] = _mm256_unpacklo_epi64(b3, b7), m[7] = _mm256_unpackhi_epi64(b3, b7);
+}
+
+constexpr std::int32_t strip_rows = 16;
+
+// Pairs of neighbouring columns of 16 rows, pair by pair: 16 x 2 bytes each, rows in order.
+AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::uint8_t* pairs) {
+    std::uint8_t tail[strip_rows][16] = {};
+    for (std::int32_t x = 0; x < in.width; x += 16) {
+        const std::uint8_t* rows[strip_rows];
+        for (std::int32_t i = 0; i < strip_rows; ++i) {
+            rows[i] = in.row(std::min(top + i, in.height - 1)) + x;
+            if (in.width - x < 16) {
+                std::memcpy(tail[i], rows[i], static_cast<std::size_t>(in.width - x));
+                rows[i] = tail[i];
+            }
+        }
+        __m256i m[8];
+        for (int i = 0; i < 8; ++i)
+            m[i] = load_lanes(rows[i], rows[i + 8]);
+        transpose_8x8(m);
+        for (const __m256i& pair : m) {
+            store(pairs, pair);
+            pairs += 2 * strip_rows;
+        }
+    }
+}
+
+// One output of 16 rows, as 16-bit elements.
+AVX2_INLINE __m256i output_of_pairs(const std::uint8_t* pairs, const std::int8_t* highs,
+                                    const std::int16_t* lows, std::int32_t count) {
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i high = zero, low_a = zero, low_b = zero;
+    for (std::int32_t pair = 0; pair < count; ++pair) {
+        const __m256i pixels = load(pairs + 2 * strip_rows * pair);
+        std::int32_t weights;
+        std::memcpy(&weights, lows + 2 * pair, sizeof weights);
+        const __m256i low = _mm256_set1_epi32(weights);
+        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(pixels, broadcast_pair(highs + 2 * pair)));
+        low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(_mm256_unpacklo_epi8(pixels, zero), low));
+        low_b = _mm256_add_epi32(low_b, _mm256_madd_epi16(_mm256_unpackhi_epi8(pixels, zero), low));
+    }
+    return finish(high, low_a, low_b);
+}
+
+// Strips of 16 rows, turned so that rows lie side by side: then a tap is one weight for all of them.
+AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
+                          PlaneView<std::uint8_t> out) {
+    thread_local std::vector<std::uint8_t> gathered;
+    const std::size_t room = static_cast<std::size_t>((in.width + 15) / 16 * 8 + taps.pairs) * 2 * strip_rows;
+    if (gathered.size() < room) gathered.resize(room);
+    for (std::int32_t top = 0; top < in.height; top += strip_rows) {
+        gather_pairs(in, top, gathered.data());
+        const std::int32_t rows = std::min(strip_rows, in.height - top);
+        for (std::int32_t left = 0; left < out.width; left += 16) {
+            __m256i m[2][8];
+            for (std::int32_t i = 0; i < 16; ++i) {
+                const auto at = static_cast<std::size_t>(std::min(left + i, out.width - 1));
+                const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
+                m[i / 8][i % 8] = output_of_pairs(gathered.data() + strip_rows * taps.first[at],
+                                                  taps.high.data() + row, taps.low.data() + row, taps.pairs);
+            }
+            transpose_8x8(m[0]);
+            transpose_8x8(m[1]);
+            for (std::int32_t i = 0; i < 8; ++i) {
+                const __m256i bytes = _mm256_packus_epi16(m[0][i], m[1][i]);
+                const auto put = [&](std::int32_t y, __m128i lane) {
+                    if (y < rows) _mm_storeu_si128(reinterpret_cast<__m128i*>(out.row(top + y) + left), lane);
+                };
+                put(i, _mm256_castsi256_si128(bytes));
+                put(i + 8, _mm256_extracti128_si256(bytes, 1));
+            }
+        }
+    }
+}
+
 AVX2 void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     const bool shuffled = !table.two.bases.empty();
     if (shuffled && table.two.digits == 1)
@@ -165,6 +254,8 @@ AVX2 void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, P
         horizontal_two<2>(in, table.two, out);
     else if (shuffled && table.two.digits == 3)
         horizontal_two<3>(in, table.two, out);
+    else if (table.column_pairs.usable)
+        horizontal_many(in, table.column_pairs, out);
     else
         scalar_kernels.horizontal(in, table, out);
 }
