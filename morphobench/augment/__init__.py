@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from morphobench.augment.draws import PARAMS_DTYPE, ViewParams
+from morphobench.augment.feed import ViewBatch, ViewFeed
 from morphobench.augment.multi_crop import MultiCrop
 from morphobench.augment.pair_views import PairViews
 from morphobench.augment.spec import SPECS, ViewGroup, ViewSpec, view_spec
@@ -12,6 +13,8 @@ __all__ = [
     "SPECS",
     "MultiCrop",
     "PairViews",
+    "ViewBatch",
+    "ViewFeed",
     "ViewGroup",
     "ViewParams",
     "ViewSpec",

@@ -1,0 +1,112 @@
+"""The feed: the same views as MultiCrop's, in order, made ahead but not too far, and a clean end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from morphobench.augment import MultiCrop, ViewFeed
+from morphobench.errors import InputError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 2, 24, 24), dtype=np.uint8)
+IDS = np.arange(50) * 7
+CROPS = MultiCrop("aug_multi_crop", size_px=16, threads=1)
+
+
+def batches(size: int = 16) -> list[np.ndarray]:
+    order = np.random.default_rng(1).permutation(50)
+    return [order[start : start + size] for start in range(0, 50, size)]
+
+
+def feed_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "morphobench-views"]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_batches_are_multi_crops_in_order(depth: int) -> None:
+    seen = 0
+    with ViewFeed(CROPS, IMAGES, IDS, batches(), epoch=3, depth=depth) as feed:
+        for batch, rows in zip(feed, batches(), strict=True):
+            assert np.array_equal(batch.rows, rows)
+            assert np.array_equal(batch.views, CROPS(IMAGES[rows], IDS[rows], 3))
+            assert batch.tensor is None
+            seen += 1
+    assert seen == 4
+    assert not feed_threads()
+
+
+def test_tensor_shares_the_memory_of_the_views() -> None:
+    with ViewFeed(CROPS, IMAGES, IDS, batches(), epoch=0, device="cpu") as feed:
+        pointers = set()
+        for batch in feed:
+            assert isinstance(batch.tensor, torch.Tensor)
+            assert batch.tensor.data_ptr() == batch.views.ctypes.data
+            assert np.array_equal(batch.tensor.numpy(), batch.views)
+            pointers.add(batch.tensor.data_ptr())
+    assert len(pointers) == 2
+
+
+def test_thread_stops_ahead_when_the_buffers_are_full() -> None:
+    taken = []
+    third = threading.Event()
+
+    def counted() -> Iterator[np.ndarray]:
+        for number in range(10):
+            taken.append(number)
+            if number == 3:
+                third.set()
+            yield np.arange(4)
+
+    with ViewFeed(CROPS, IMAGES, IDS, counted(), epoch=0, depth=2) as feed:
+        next(feed)
+        assert len(taken) <= 3  # one held, one ready, one waiting for a buffer
+        next(feed)
+        assert third.wait(timeout=20)
+        assert len(taken) == 4
+    assert not feed_threads()
+
+
+def test_errors_of_the_batches_reach_the_consumer_in_their_place() -> None:
+    def broken() -> Iterator[np.ndarray]:
+        yield np.arange(4)
+        raise OSError("the disk is gone")
+
+    with ViewFeed(CROPS, IMAGES, IDS, broken(), epoch=0) as feed:
+        assert len(next(feed).rows) == 4
+        with pytest.raises(OSError, match="the disk is gone"):
+            next(feed)
+        assert list(feed) == []
+    assert not feed_threads()
+
+
+@pytest.mark.parametrize("rows", [[50], [-1], list(range(20))])
+def test_bad_rows_are_refused(rows: list[int]) -> None:
+    feed = ViewFeed(CROPS, IMAGES, IDS, [np.arange(4), np.array(rows)], epoch=0)
+    next(feed)
+    with pytest.raises(InputError, match="batches"):
+        next(feed)
+    assert not feed_threads()
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        ViewFeed(CROPS, IMAGES, IDS, batches(4), epoch=0) as feed,
+    ):
+        next(feed)
+        raise KeyboardInterrupt
+    assert not feed_threads()
+    assert list(feed) == []
+    feed.close()
+
+
+def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(InputError, match="image_ids"):
+        ViewFeed(CROPS, IMAGES, IDS[:5], batches(), epoch=0)
+    with pytest.raises(InputError, match="depth"):
+        ViewFeed(CROPS, IMAGES, IDS, batches(), epoch=0, depth=0)
+    assert not feed_threads()
