@@ -29,6 +29,7 @@ def simulate(chosen: argparse.Namespace) -> int:
         null=chosen.null,
         cell_lines=chosen.cell_lines,
         fresh=chosen.fresh,
+        progress=_counter("drawing"),
     )
     _say_store(store)
     return 0
@@ -46,9 +47,10 @@ def ingest(chosen: argparse.Namespace) -> int:
         channels=chosen.channels,
         size_px=chosen.size_px,
         fit=chosen.fit,
-        tile_px=chosen.tile,
-        intensity_range=chosen.intensity_range,
+        tile=chosen.tile,
+        value_range=chosen.value_range,
         fresh=chosen.fresh,
+        progress=_counter("reading"),
     )
     _say_store(store)
     rejected = len(store.rejected)
@@ -205,6 +207,18 @@ def info(chosen: argparse.Namespace) -> int:  # noqa: ARG001
     }
     print(json.dumps(shown, indent=2, default=str))  # noqa: T201
     return 0
+
+
+def _counter(what: str) -> Callable[[int, int], None] | None:
+    """Shows how many images are done on a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        end = "\n" if done >= total else ""
+        print(f"\r{what} {done}/{total}", end=end, file=sys.stderr, flush=True)  # noqa: T201
+
+    return show
 
 
 def _benchmarks(path: Path) -> dict[str, Any] | None:

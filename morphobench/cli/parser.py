@@ -114,7 +114,7 @@ def _add_ingest(subparsers: Any) -> None:
         help="named groups of this regular expression over the file name become Metadata_ columns; "
         "`study`: the published study's file names",
     )
-    parser.add_argument("--channels", type=_channels, metavar="0,2", help="channels to keep (all)")
+    parser.add_argument("--channels", metavar="0,2", help="channels to keep (all)")
     parser.add_argument("--size-px", type=_positive, default=64, metavar="PX", help="height and width (64)")
     parser.add_argument(
         "--fit", choices=("resize", "crop"), default="resize", help="how images get their size (resize)"
@@ -123,7 +123,7 @@ def _add_ingest(subparsers: Any) -> None:
     parser.add_argument(
         "--range",
         default="none",
-        dest="intensity_range",
+        dest="value_range",
         metavar="none|minmax|percentile|LO:HI",
         help="how intensities become 8 bits: as they are, each image's own range, or a fixed one (none)",
     )
@@ -132,16 +132,6 @@ def _add_ingest(subparsers: Any) -> None:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _channels(text: str) -> tuple[int, ...]:
-    try:
-        channels = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"numbers separated by commas wanted, got {text!r}") from None
-    if min(channels) < 0:
-        raise argparse.ArgumentTypeError(f"channels from 0 on wanted, got {text!r}")
-    return channels
 
 
 def _add_run(subparsers: Any) -> None:
