@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class ViewBatch:
     """The views of one batch.
 
-    ``rows`` int64 (B,): which images of the store. ``views`` float32 (V, B, C, S, S), and ``tensor``, the same as
-    a torch tensor: on the CPU the same memory, on a CUDA device a copy under way on the current stream. Both are
-    valid until the next batch is asked for.
+    ``rows`` int64 (B,): which images of the store. ``views`` float32 (V, B, C, S, S), and ``tensor``, the same
+    as a torch tensor: on the CPU the same memory, on a CUDA device a copy under way on the current stream. The
+    memory is filled anew when the next batch is asked for.
     """
 
     rows: Int64Array
@@ -66,7 +66,7 @@ class _Buffer:
         import torch
 
         moved = host.to(self.device, non_blocking=True)
-        self.copied = torch.cuda.Event()
+        self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self.copied.record(torch.cuda.current_stream(self.device))
         return moved
 
@@ -76,11 +76,11 @@ class ViewFeed:
 
     ``batches``: the rows of ``images`` in each batch, int64 (B,), no longer than the first; read in the
     background. ``image_ids`` (len(images),): what the draws are keyed by. ``depth``: buffers, allocated once;
-    the thread waits when all are full (two: one being used, one being filled). ``device``: None for NumPy only;
-    a torch device for ``ViewBatch.tensor`` (pinned memory and non-blocking copies for CUDA).
+    the thread waits when all are full (two: one being used, one being filled). ``device``: None for NumPy
+    only; a torch device for ``ViewBatch.tensor`` (pinned memory and non-blocking copies for CUDA).
 
-    An exception of the thread, or of ``batches``, is raised where the batch would have been. Close it, or use it
-    in a ``with``, when leaving early; ``waited_s`` says how long the consumer has waited in all.
+    An exception of the thread, or of ``batches``, is raised where the batch would have been. Close it, or use
+    it in a ``with``, when leaving early; ``waited_s`` says how long the consumer has waited in all.
     """
 
     def __init__(
@@ -156,13 +156,11 @@ class ViewFeed:
 
     def _work(self, batches: Iterator[Int64Array]) -> None:
         try:
-            made = 0
-            for rows in batches:
+            for made, rows in enumerate(batches):
                 batch = np.ascontiguousarray(rows, np.int64)
                 buffer = self._buffer(len(batch)) if made < self._depth else self._free.get()
                 if buffer is None or self._closed.is_set():
                     return
-                made += 1
                 buffer.wait()
                 self._fill(buffer, batch)
                 self._ready.put((buffer, batch))

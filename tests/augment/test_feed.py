@@ -92,13 +92,16 @@ def test_bad_rows_are_refused(rows: list[int]) -> None:
     assert not feed_threads()
 
 
-def test_leaving_early_ends_the_thread() -> None:
-    with (
-        pytest.raises(KeyboardInterrupt),
-        ViewFeed(CROPS, IMAGES, IDS, batches(4), epoch=0) as feed,
-    ):
+def leave_early(feed: ViewFeed) -> None:
+    with feed:
         next(feed)
         raise KeyboardInterrupt
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    feed = ViewFeed(CROPS, IMAGES, IDS, batches(4), epoch=0)
+    with pytest.raises(KeyboardInterrupt):
+        leave_early(feed)
     assert not feed_threads()
     assert list(feed) == []
     feed.close()
