@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from morphobench.report import plots
-from morphobench.report.columns import Column
+from morphobench.report import plots, plots_stats
+from morphobench.report.analysis import Findings, Tables, analyse
+from morphobench.report.columns import PRIMARY, Column
 from morphobench.report.facts import warnings
-from morphobench.report.formats import Format
-from morphobench.report.load import Record, load_records
+from morphobench.report.formats import ARROWS, Format
+from morphobench.report.load import Record, load_records, load_tables
+from morphobench.report.stats_effects import Effect
 from morphobench.report.stats_table import Row, Table, build_table
+from morphobench.report.units import number
 from morphobench.types import Path
-
-_SCATTERED = ("classification.roc_auc", "similarity.d")
 
 
 def write_report(out: Path) -> pathlib.Path:
@@ -27,20 +28,34 @@ def write_report(out: Path) -> pathlib.Path:
     """
     folder = pathlib.Path(out)
     records = load_records(folder)
+    predictions = load_tables(folder, records, name="classification.predictions")
+    by_cell_line = load_tables(folder, records, name="classification.by_cell_line")
     page = folder / "report.html" if folder.is_dir() else folder.with_name("report.html")
     partial = page.with_suffix(".html.partial")
-    partial.write_text(render(records), encoding="utf-8")
+    partial.write_text(render(records, predictions=predictions, by_cell_line=by_cell_line), encoding="utf-8")
     partial.replace(page)
     return page
 
 
-def render(records: Sequence[Record], *, known: Mapping[str, Column] | None = None) -> str:
-    """The page's HTML; ``known``: what is known of metrics (default: what the evaluation declares)."""
+def render(
+    records: Sequence[Record],
+    *,
+    predictions: Tables | None = None,
+    by_cell_line: Tables | None = None,
+    known: Mapping[str, Column] | None = None,
+) -> str:
+    """The page's HTML.
+
+    ``predictions`` and ``by_cell_line``: the classification's tables by setup and seed, for the statistics
+    that need them. ``known``: what is known of metrics (default: what the evaluation declares).
+    """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     table = build_table(records, known=known)
     everything = build_table(records, all_metrics=True, known=known)
+    quality = [column for column in table.columns if not column.is_cost]
+    findings = analyse(records, quality, predictions=predictions or {}, by_cell_line=by_cell_line or {})
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -50,7 +65,7 @@ def render(records: Sequence[Record], *, known: Mapping[str, Column] | None = No
     )
     pictures = [
         (title, lead, [Markup(svg) for svg in found if svg])  # noqa: S704 - drawn here, its texts are escaped
-        for title, lead, found in _pictures(table, records)
+        for title, lead, found in (*_pictures(table, records), *_statistics(findings))
     ]
     return environment.get_template("report.html").render(
         table=table,
@@ -64,9 +79,14 @@ def render(records: Sequence[Record], *, known: Mapping[str, Column] | None = No
             if not column.is_cost
         ],
         everything=everything,
+        findings=findings,
+        main_effects=main_effects(findings),
         warnings=warnings(records),
         notes=list(dict.fromkeys(str(note) for record in records for note in record.get("notes") or [])),
         environments=_environments(records),
+        number=number,
+        p_text=_p,
+        arrows=ARROWS,
         style=Markup(_template("report.css")),  # noqa: S704 - our own file
     )
 
@@ -93,11 +113,49 @@ def verdicts(table: Table) -> list[str]:
     return said
 
 
+def main_effects(findings: Findings) -> list[tuple[Column, dict[str, Effect]]]:
+    """What augmentation and multi-crops do to each metric, over all paradigms."""
+    return [
+        (column, {one.name: one for one in effects if one.kind == "main"})
+        for column, effects in findings.effects
+    ]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _statistics(findings: Findings) -> list[tuple[str, str, list[str]]]:
+    drawn = [
+        plots_stats.effects(effects, column, name=f"effects-{place}")
+        for place, (column, effects) in enumerate(findings.effects)
+        if column.key in PRIMARY
+    ]
+    ranking = findings.ranking
+    lead = ""
+    if ranking is not None and ranking.reason:
+        lead = f"No comparison of ranks: {ranking.reason}."
+    elif ranking is not None:
+        lead = (
+            f"Over {ranking.blocks} cell lines, by ROC AUC; bars join setups that do not differ "
+            f"(Nemenyi, {ranking.confidence:.0%}). All alike: p {_p(ranking.p)} (Friedman)."
+        )
+    return [
+        (
+            "What augmentation and cropping do",
+            "Filled marks: the 95 % interval excludes 0. Each interval is of one effect alone; p in the "
+            "table above is corrected for making two comparisons (Holm).",
+            drawn,
+        ),
+        ("Mean ranks", lead, [plots_stats.ranks(ranking)] if ranking is not None else []),
+    ]
+
+
 def _pictures(table: Table, records: Sequence[Record]) -> list[tuple[str, str, list[str]]]:
     quality = [column for column in table.columns if not column.is_cost]
     costs = {column.key: column for column in table.columns if column.is_cost and not column.is_ratio}
     time = costs.get("time_per_image_ns")
-    scattered = [column for column in quality if column.key in _SCATTERED] or quality[:1]
+    scattered = [column for column in quality if column.key in PRIMARY] or quality[:1]
     paradigms = dict.fromkeys(row.group for row in table.setups)
     return [
         (

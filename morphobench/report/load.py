@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
+
+import pandas as pd
 
 from morphobench.errors import InputError
 from morphobench.types import Path
@@ -34,6 +36,26 @@ def load_records(path: Path) -> list[dict[str, Any]]:
     if not kept:
         raise InputError(f"{file}: at least one record wanted, got none")
     return list(kept.values())
+
+
+def load_tables(path: Path, records: Sequence[Record], *, name: str) -> dict[tuple[str, int], pd.DataFrame]:
+    """The tables ``OUT/tables/SETUP__seedK/NAME.csv`` of ``records`` by setup and seed; those that there are.
+
+    ``name``: such as "classification.predictions". Nothing where ``path`` is a file and no OUT folder.
+    InputError names a file that is no table.
+    """
+    found = {}
+    for record in records:
+        setup, seed = str(record["setup"]), int(record["seed"])
+        file = pathlib.Path(path) / "tables" / f"{setup.replace('/', '__')}__seed{seed}" / f"{name}.csv"
+        if file.is_file():
+            try:
+                found[setup, seed] = pd.read_csv(file)
+            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+                raise InputError(
+                    f"{file}: a CSV table wanted, got one that cannot be read ({error})"
+                ) from error
+    return found
 
 
 def _record(line: str, *, where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from morphobench.report.columns import Column
 from morphobench.setups import SETUPS
@@ -78,3 +79,30 @@ def _epoch(number: int) -> dict[str, Any]:
         "validation": {"loss": 0.75 / number},
         "seconds": 1.5,
     }
+
+
+def tables(
+    records: Sequence[dict[str, Any]], *, plates: int = 10, lines: int = 8
+) -> tuple[dict[tuple[str, int], pd.DataFrame], dict[tuple[str, int], pd.DataFrame]]:
+    """Predictions and scores by cell line of made-up records; multi-crop setups see the drug better."""
+    predictions, by_line = {}, {}
+    for one in records:
+        setup, seed = one["setup"], one["seed"]
+        images = np.random.default_rng(seed)  # every setup of a seed has the same images
+        plate = np.repeat(np.arange(plates), 20)
+        label = images.integers(0, 2, len(plate))
+        level = 0.0 if setup.startswith("baseline/") else 0.6 + 0.5 * setup.endswith("multi_crop")
+        own = np.random.default_rng([zlib.crc32(setup.encode()), seed])
+        score = images.normal(size=len(plate)) + level * label + 0.5 * own.normal(size=len(plate))
+        predictions[setup, seed] = pd.DataFrame(
+            {
+                "row": np.arange(len(plate)),
+                "Metadata_Plate": [f"P{number}" for number in plate],
+                "Metadata_Well": [f"A{number % 4:02}" for number in range(len(plate))],
+                "label": label,
+                "drug_probability": 1 / (1 + np.exp(-score)),
+            }
+        )
+        auc = 0.6 + 0.1 * level + 0.02 * own.normal(size=lines)
+        by_line[setup, seed] = pd.DataFrame({"cell_line": [f"L{n}" for n in range(lines)], "roc_auc": auc})
+    return predictions, by_line

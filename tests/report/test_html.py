@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_records import KNOWN, record, study
+from report_records import KNOWN, record, study, tables
 
 from morphobench.errors import InputError
 from morphobench.report.html import render, write_report
@@ -49,7 +49,9 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return render(study((0, 1)), known=KNOWN)
+    records = study((0, 1))
+    predictions, lines = tables(records)
+    return render(records, predictions=predictions, by_cell_line=lines, known=KNOWN)
 
 
 def test_every_element_is_closed_and_every_id_is_unique_and_resolves(text: str) -> None:
@@ -71,7 +73,9 @@ def test_nothing_is_fetched_and_nothing_runs(text: str) -> None:
 
 def test_every_picture_is_described_and_follows_the_page(text: str) -> None:
     pictures = [attributes for tag, attributes in _Page(text).tags if tag == "svg"]
-    assert len(pictures) == 2 + 6 + 3 + 4  # scatters, qualities, costs, learning curves
+    assert (
+        len(pictures) == 2 + 6 + 3 + 4 + 2 + 1
+    )  # scatters, qualities, costs, learning curves, effects, ranks
     for picture in pictures:
         assert picture["role"] == "img"
         assert len(picture["aria-label"] or "") > 40
@@ -83,9 +87,8 @@ def test_every_picture_is_described_and_follows_the_page(text: str) -> None:
 def test_the_page_says_what_the_table_says(text: str) -> None:
     for wanted in ("corrected-1", "images</dt><dd>1,000", "seeds</dt><dd>2", "thinned sweeps", "made up"):
         assert wanted in text
-    assert text.count('scope="row"') == 18 + 1 + len(
-        KNOWN
-    )  # 16 setups, 2 baselines, chance; then a row a metric
+    setups, metrics, effects, against = 16 + 2 + 1, len(KNOWN), len(KNOWN) - 1, 16
+    assert text.count('scope="row"') == setups + metrics + effects + against
     assert "ROC AUC: " in text
 
 

@@ -1,0 +1,214 @@
+"""Paired comparisons of setups, with Holm's correction and effect sizes; no I/O.
+
+Setups are compared within blocks (seeds, cell lines, data sets): what makes a block easy or hard for all of
+them drops out of the differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from morphobench.errors import InputError
+from morphobench.evaluation.auc_intervals import Draws
+from morphobench.evaluation.intervals import from_draws
+from morphobench.types import Direction, Float64Array
+
+MIN_BLOCKS = 3
+"""Fewest blocks for an interval or a p-value of a mean difference: two give one degree of freedom."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``one`` against ``other`` over ``blocks`` paired values.
+
+    ``difference``: mean of one - other, with its interval (``low``, ``high``); ``p``: two-sided;
+    ``p_holm``: corrected for all comparisons made together; ``effect``: Hedges' g of the paired
+    differences; ``better``: share of blocks in which ``one`` is better, ties half. Where there are too few
+    blocks, NaN, and ``reason`` says so.
+    """
+
+    one: str
+    other: str
+    blocks: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    effect: float
+    better: float
+    reason: str = ""
+
+
+def holm(p: Sequence[float] | Float64Array) -> Float64Array:
+    """Holm's step-down adjusted p-values (Holm 1979, Scandinavian Journal of Statistics 6:65).
+
+    NaN (no test was made) stays NaN and does not count among the tests.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, math.nan)
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * factors))
+    return adjusted
+
+
+def mean_interval(values: Float64Array, *, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Student's interval of the mean of ``values`` (B,) and its two-sided p-value against 0.
+
+    All NaN below MIN_BLOCKS values. Without any spread the interval is the mean itself, and p 0, or 1 for a
+    mean of 0.
+    """
+    count = len(values)
+    if count < MIN_BLOCKS:
+        return math.nan, math.nan, math.nan
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(count)
+    half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * error
+    if error == 0:
+        return mean, mean, float(mean == 0)
+    return mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, count - 1))
+
+
+def hedges_g(differences: Float64Array) -> float:
+    """Mean over standard deviation of paired differences (B,), corrected for few blocks.
+
+    Hedges 1981, Journal of Educational Statistics 6:107: d_z times 1 - 3 / (4 (B - 1) - 1). NaN below
+    MIN_BLOCKS blocks, infinite where all differences are the same but 0.
+    """
+    count = len(differences)
+    if count < MIN_BLOCKS:
+        return math.nan
+    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
+    if deviation == 0:
+        return math.copysign(math.inf, mean) if mean else 0.0
+    return mean / deviation * (1 - 3 / (4 * (count - 1) - 1))
+
+
+def sign_flip_p(differences: Float64Array, *, permutations: int = 10_000, seed: int = 0) -> float:
+    """Two-sided p-value of the mean paired difference when each sign is a coin toss under the null.
+
+    Exact over all 2^B signs up to 2^B = ``permutations``, else from that many random ones (with the
+    observed among them; Phipson & Smyth 2010). Assumes no distribution, but cannot fall below 2 / 2^B: 0.25
+    for three blocks.
+    """
+    count = len(differences)
+    if not count:
+        return math.nan
+    if 2**count <= permutations:
+        signs = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+    else:
+        random = np.random.default_rng(seed)
+        signs = np.vstack([np.ones(count), random.choice([-1, 1], size=(permutations - 1, count))])
+    means = np.abs(signs @ differences)
+    observed = abs(float(differences.sum()))
+    return float(np.mean(means >= observed * (1 - 1e-12)))
+
+
+def compare(
+    values: Float64Array,
+    names: Sequence[str],
+    *,
+    direction: Direction = "up",
+    reference: str | None = None,
+    confidence: float = 0.95,
+) -> list[Comparison]:
+    """Paired comparisons of K setups over B blocks: ``values`` (B, K), NaN where a setup has none in a block.
+
+    ``reference``: every other setup against this one; None: all pairs. ``direction``: which way is better,
+    for ``better`` alone. p-values are of the paired t test, which agrees with the interval, corrected by
+    Holm over all comparisons. InputError for shapes that do not fit, or an unknown reference.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != len(names):
+        raise InputError(f"values: (blocks, {len(names)}) wanted, got {values.shape}")
+    if reference is not None and reference not in names:
+        raise InputError(f"reference: one of {', '.join(names)} wanted, got {reference!r}")
+    if reference is None:
+        pairs = list(combinations(range(len(names)), 2))
+    else:
+        pairs = [(k, list(names).index(reference)) for k in range(len(names)) if names[k] != reference]
+    differences = [values[:, one] - values[:, other] for one, other in pairs]
+    differences = [each[np.isfinite(each)] for each in differences]
+    tested = [mean_interval(each, confidence=confidence) for each in differences]
+    adjusted = holm([p for _, _, p in tested])
+    return [
+        Comparison(
+            names[one],
+            names[other],
+            len(each),
+            float(each.mean()) if len(each) else math.nan,
+            low,
+            high,
+            p,
+            float(corrected),
+            hedges_g(each),
+            share_better(each, direction=direction),
+            "" if len(each) >= MIN_BLOCKS else f"{len(each)} blocks, at least {MIN_BLOCKS} needed",
+        )
+        for (one, other), each, (low, high, p), corrected in zip(
+            pairs, differences, tested, adjusted, strict=True
+        )
+    ]
+
+
+def compare_over_groups(
+    draws: Draws, names: Sequence[str], *, reference: str, unit: str, confidence: float = 0.95
+) -> list[Comparison]:
+    """Every other setup against ``reference``, from AUCs in resamples of plates or wells (``roc_auc_draws``).
+
+    ``blocks`` is the number of plates or wells; intervals are expanded percentiles of the paired
+    differences, p-values of the t distribution with the resamples' standard error, corrected by Holm.
+    ``effect``: the difference over the standard deviation between single groups that this error stands for;
+    ``better``: share of resamples in which the setup is better. InputError for an unknown reference.
+    """
+    if reference not in names:
+        raise InputError(f"reference: one of {', '.join(names)} wanted, got {reference!r}")
+    base = list(names).index(reference)
+    units = draws.units
+    found = []
+    for k, name in enumerate(names):
+        if k == base:
+            continue
+        estimate = float(draws.estimates[k] - draws.estimates[base])
+        drawn = draws.drawn[:, k] - draws.drawn[:, base]
+        one = from_draws(estimate, drawn, units=units, confidence=confidence)
+        error = error_of_draws(drawn, units)
+        effect = estimate / (error * math.sqrt(units)) if one and error else math.nan
+        p = p_of_draws(estimate, drawn, units) if one else math.nan
+        better = share_better(drawn[np.isfinite(drawn)])
+        reason = one.reason.replace("group", unit)
+        found.append(
+            Comparison(
+                name, reference, units, estimate, one.low, one.high, p, math.nan, effect, better, reason
+            )
+        )
+    corrected = holm([one.p for one in found])
+    return [replace(one, p_holm=float(p)) for one, p in zip(found, corrected, strict=True)]
+
+
+def error_of_draws(drawn: Float64Array, units: int) -> float:
+    """The standard error that resamples of ``units`` groups show, made good for the plug-in's
+    sqrt((n-1)/n)."""
+    return float(np.nanstd(drawn, ddof=1)) * math.sqrt(units / max(units - 1, 1))
+
+
+def p_of_draws(estimate: float, drawn: Float64Array, units: int) -> float:
+    """Two-sided p-value of ``estimate`` against 0, of the t distribution with ``units`` - 1 degrees of
+    freedom."""
+    error = error_of_draws(drawn, units)
+    return float(2 * stats.t.sf(abs(estimate) / error, units - 1)) if error else float(estimate == 0)
+
+
+def share_better(differences: Float64Array, *, direction: Direction = "up") -> float:
+    """Share of positive (direction "down": negative) differences, ties half; NaN for none or no direction."""
+    if not len(differences) or direction == "none":
+        return math.nan
+    signed = differences if direction == "up" else -differences
+    return float(np.mean((signed > 0) + 0.5 * (signed == 0)))
