@@ -173,6 +173,21 @@ class Feed:
         """Optimizer steps of one epoch: batches x views."""
         return self.batches * self.views
 
+    @property
+    def images_per_step(self) -> int:
+        """Images of a batch that this process trains on: the batch, or its part."""
+        return self._shape[0]
+
+    @property
+    def view_shape(self) -> tuple[int, ...]:
+        """(C, S, S) of a view."""
+        return self._shape[1:]
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of all buffers on the host."""
+        return sum(buffer.nbytes for buffer in (*self._base, *self._pairs))
+
     def _buffer(self, views: int) -> torch.Tensor:
         return torch.empty((views, *self._shape), pin_memory=self._device.type == "cuda")
 

@@ -29,6 +29,7 @@ class TrainingOptions:
             ``"never"`` trains every epoch.
         prefetch: whether a thread makes the next batch while one trains. None: with an accelerator only; on a
             CPU both would share the cores, and the step's time would no longer be the step's own.
+        check_memory: whether to refuse, before the first step, what the estimate says cannot fit.
         data_id: an identity of the images, such as the store's checksum; a checkpoint of another is refused.
     """
 
@@ -43,6 +44,7 @@ class TrainingOptions:
     checkpoint_every_steps: int | None = None
     early_stopping: Literal["protocol", "never"] = "protocol"
     prefetch: bool | None = None
+    check_memory: bool = True
     data_id: str | None = None
 
     def __post_init__(self) -> None:
@@ -106,6 +108,7 @@ class TrainingResult:
         stopped_early: whether the protocol's rule ended training before the last epoch.
         epochs_done: finished epochs.
         resumed_at_step: the step from which this call went on; 0 when it began anew.
+        memory_estimate_bytes: what training was expected to hold beside the libraries and the images.
     """
 
     history: tuple[EpochRecord, ...]
@@ -117,6 +120,7 @@ class TrainingResult:
     stopped_early: bool
     epochs_done: int
     resumed_at_step: int
+    memory_estimate_bytes: int | None
 
     def describe(self) -> dict[str, Any]:
         """The fields as plain JSON types."""

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from morphobench.errors import CheckError
+from morphobench.training.budget import MemoryEstimate
 from morphobench.training.callbacks import Callback
 from morphobench.training.clock import StepClock
 from morphobench.training.early_stopping import convergence_epoch
@@ -59,6 +60,7 @@ class TrainingState:
         position: optimizer steps done in the present epoch.
         history: one record per finished epoch.
         resumed_at_step: the step at which this process took over.
+        memory: what training is expected to need.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class TrainingState:
         self.history: list[EpochRecord] = []
         self.resumed_at_step = 0
         self.stopped_early = False
+        self.memory: MemoryEstimate | None = None
         self.seconds = 0.0
         self.feed_wait_s = 0.0
         self._sums: dict[str, torch.Tensor] = {}
@@ -164,6 +167,7 @@ class TrainingState:
             stopped_early=self.stopped_early,
             epochs_done=epochs,
             resumed_at_step=self.resumed_at_step,
+            memory_estimate_bytes=None if self.memory is None else self.memory.total_bytes,
         )
 
     def save(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

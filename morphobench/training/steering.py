@@ -110,8 +110,8 @@ class EmaSchedule(Callback):
 class GradientClipping(Callback):
     """Scale the gradients of each optimizer to a joint L2 norm of at most ``max_norm`` before its step.
 
-    Where an objective has two optimizers, each one's parameters are clipped by themselves. The scaling happens
-    in a hook that the optimizer calls, after all micro-batches have added their gradients.
+    Where an objective has two optimizers, each one's parameters are clipped by themselves. The scaling
+    happens in a hook that the optimizer calls, after all micro-batches have added their gradients.
     """
 
     def __init__(self, max_norm: float) -> None:
@@ -143,7 +143,6 @@ class GradientClipping(Callback):
 def _optimizers(state: TrainingState, asking: str) -> list[torch.optim.Optimizer]:
     optimizers = getattr(state.objective, "optimizers", None)
     if not isinstance(optimizers, Mapping):
-        raise InputError(
-            f"{asking}: an objective with a mapping of optimizers wanted, got {state.objective.name}"
-        )
+        name = state.objective.name
+        raise InputError(f"{asking}: an objective with a mapping of optimizers wanted, got {name}")
     return list(optimizers.values())

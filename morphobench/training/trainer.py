@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from morphobench.training.budget import require_memory
 from morphobench.training.callbacks import Callback
 from morphobench.training.early_stopping import rule_for
 from morphobench.training.feed import ImageArray, LabelledImages
@@ -51,7 +52,8 @@ def train(
         callbacks: watchers and schedules, called in this order.
 
     Raises:
-        InputError: for unfit arguments, and for a checkpoint of other options, naming them.
+        InputError: for unfit arguments, for a checkpoint of other options, naming them, and where the
+            memory will not do, with advice.
         TypeError: for images that are not uint8, labels or ids that are not integers.
         NonFiniteLossError: when the loss becomes NaN or infinite; the last good checkpoint stays.
         KeyboardInterrupt: for Ctrl-C, after the step has ended and been saved.
@@ -64,6 +66,7 @@ def train(
     state = TrainingState(objective, options, setting=setting, feed=feed)
     stop = rule_for(objective.protocol, objective.name, early_stopping=options.early_stopping)
     with session(state, callbacks) as (keeper, watchers):
+        require_memory(state, feed)
         keeper.restore(identity(state, data=data, callbacks=callbacks))
         watchers.start(state)
         while state.epochs_done < options.epochs and not state.stopped_early:
