@@ -136,15 +136,16 @@ COMPOUNDS: Final = (
 """31 drugs: 13 pairs that share a mechanism, strongest first, then 5 that stand alone."""
 
 STRESS: Final = {
-    "chromatin_contrast": 0.9,
-    "granules": 1.1,
-    "vacuoles": 0.6,
-    "density": -0.7,
-    "roughness": 0.6,
+    "chromatin_contrast": 1.5,
+    "granules": 2.0,
+    "vacuoles": 1.0,
+    "roughness": 0.8,
+    "cell_size": -0.6,
+    "density": -0.6,
 }
 """What every drug does besides, at strength 1: the common response to being poisoned."""
 
-EFFECT_SCALE: Final = 1.6
+EFFECT_SCALE: Final = 2.0
 """Strength 1 shifts a trait by this many times what MECHANISMS and STRESS say, in standard deviations."""
 
 

@@ -201,8 +201,8 @@ def _inside_nucleus(cell: _Cells, count: int, draws: _Draws) -> tuple[Float64Arr
 
 def _points(cell: _Cells, z: dict[str, Float64Array], draws: _Draws) -> _Array:
     """Puncta in the cytoplasm, fragments around the nucleus and debris anywhere, as one sum of spots."""
-    shown = draws.take(_GRANULES) < np.clip(0.35 + 0.15 * z["granules"], 0, 1)
-    granules = shown * draws.take(_GRANULES, 0.10, 0.26) * np.exp(0.15 * z["granules"])
+    shown = draws.take(_GRANULES) < np.clip(0.35 + 0.18 * z["granules"], 0, 1)
+    granules = shown * draws.take(_GRANULES, 0.10, 0.28) * np.exp(0.2 * z["granules"])
     granule_x, granule_y = _inside(cell, _GRANULES, 0.85, draws)
     broken = draws.take(_FRAGMENTS) < np.clip(0.22 * (z["fragments"] - 0.4), 0, 1)
     turn = draws.take(_FRAGMENTS, 0, 2 * np.pi)
@@ -242,13 +242,13 @@ def _expose(signal: _Array, scene: Scene, draws: _Draws, fields: _Fields) -> UIn
     """The camera: exposure, uneven background, shot noise, 8 bits."""
     # The microscope exposes for the picture at hand, so that mean brightness says next to nothing about the
     # drug and only morphology is left to find.
+    signal /= np.float32(1.0) + np.float32(0.4) * signal  # bright things saturate softly
     exposure = scene.gain * np.exp(draws.take(1, -0.2, 0.2)[:, 0])
     mean = signal.mean(axis=(1, 2), dtype=np.float64)
-    signal *= _f32(0.175 * exposure / (0.3 * 0.17 + 0.7 * mean))[:, None, None]
+    signal *= _f32(0.118 * exposure / np.maximum(mean, 0.04))[:, None, None]
     pixels = (np.arange(SIZE_PX) - 31.5) / 32
     angle = scene.slope_angle[:, None] + draws.take(1, -0.5, 0.5)
     slope = (scene.slope * np.exp(draws.take(1, -0.5, 0.5)[:, 0]))[:, None]
-    signal /= np.float32(1.0) + np.float32(0.35) * signal  # bright things saturate softly
     signal += _f32(scene.background[:, None] + slope * np.cos(angle) * pixels)[:, None, :]
     signal += _f32(slope * np.sin(angle) * pixels)[:, :, None]
     np.maximum(signal, np.float32(0.0), out=signal)

@@ -181,7 +181,7 @@ class _Design:
         """uint8 (B, 1, 64, 64)."""
         drug, plate, line, which = self._where(ids)
         chance = normals(self._seed, ids, len(TRAITS), stream=_TRAIT_STREAM)
-        traits = self._line_traits[line] + 0.8 * chance
+        traits = self._line_traits[line] + 0.7 * chance
         if not self._null:
             treated = drug == 1
             traits[treated] += self._effects[which[treated]]
