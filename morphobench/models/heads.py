@@ -86,8 +86,11 @@ class Projection(nn.Module):
         self.add_module("1", nn.BatchNorm1d(hidden))
         self.add_module("3", nn.Linear(hidden, outputs))
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Vectors (N, inputs) to (N, outputs)."""
+    def forward(self, vectors: Tensor, *, groups: int = 1) -> Tensor:
+        """Vectors (N, inputs) to (N, outputs); each of ``groups`` equal parts has its own BatchNorm
+        statistics.
+        """
         first, norm, last = (self.get_submodule(name) for name in ("0", "1", "3"))
-        projected: Tensor = last(functional.relu(norm(first(vectors))))
+        normalized = [functional.relu(norm(hidden)) for hidden in first(vectors).chunk(groups)]
+        projected: Tensor = last(torch.cat(normalized))
         return projected

@@ -23,6 +23,7 @@ EncoderFactory = Callable[[int, int], nn.Module]
 """(channels, size_px) to an encoder with ``embedding_size``, that maps float32 (N, C, S, S) to (N, D)."""
 
 _Module = TypeVar("_Module", bound=nn.Module)
+_Result = TypeVar("_Result")
 
 
 @runtime_checkable
@@ -169,9 +170,59 @@ class BaseObjective(ABC):
                 terms.append(values.detach())
             return torch.stack(terms).sum(0), gradients or [None] * len(parameters)
 
-        shares = deal(self.parts(images), work)
+        shares = self._deal(self.parts(images), work)
         add_gradients(parameters, [gradients for _, gradients in shares])
         return torch.stack([terms for terms, _ in shares]).sum(0)
+
+    def embeddings(self, encoder: nn.Module, images: Tensor) -> Tensor:
+        """Embeddings (N, D) of a batch without gradients, a micro-batch at a time."""
+        parts, kept = self.parts(len(images)), dict[int, Tensor]()
+
+        def work(share: Sequence[slice]) -> None:
+            for part in share:
+                kept[part.start] = encoder(images[part])
+
+        with torch.no_grad():
+            self._deal(parts, work)
+        return torch.cat([kept[part.start] for part in parts])
+
+    def loss_of_embeddings(self, images: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
+        """The terms (K,) that ``head`` makes of a batch's embeddings (N, D), and all their gradients.
+
+        For losses that are no sum over images, as those behind a BatchNorm: the encoder goes forward in
+        micro-batches, the head sees the whole batch, and its gradient goes back through the encoder in
+        the same micro-batches. Adds the gradients of the terms' sum to ``.grad``; returns the terms,
+        detached. Without gradients enabled it only returns the terms.
+        """
+        if not torch.is_grad_enabled():
+            return head(self.embeddings(self.encoder, images))
+        parts, kept = self.parts(len(images)), dict[int, Tensor]()
+
+        def forward(share: Sequence[slice]) -> None:
+            for part in share:
+                kept[part.start] = self.encoder(images[part])
+
+        self._deal(parts, forward)
+        whole = torch.cat([kept[part.start].detach() for part in parts]).requires_grad_()
+        inner = list(self.encoder.parameters())
+        ids = {id(parameter) for parameter in inner}
+        outer = [parameter for parameter in self.trained() if id(parameter) not in ids]
+        terms = head(whole)
+        gradient, *found = torch.autograd.grad(terms.sum(), [whole, *outer], allow_unused=True)
+        add_gradients(outer, [found])
+
+        def backward(share: Sequence[slice]) -> list[Tensor | None]:
+            total = None
+            for part in reversed(share):  # the last one is still in the cache
+                out = kept.pop(part.start)
+                total = added(total, torch.autograd.grad(out, inner, gradient[part], allow_unused=True))
+            return total or []
+
+        add_gradients(inner, self._deal(parts, backward))
+        return terms.detach()
+
+    def _deal(self, parts: Sequence[slice], work: Callable[[Sequence[slice]], _Result]) -> list[_Result]:
+        return deal(parts, work) if self.device.type == "cpu" else [work(parts)]
 
     # the interface of Objective
 

@@ -95,24 +95,30 @@ class SelfSupervised(BaseObjective):
         if self.steps == 0 and self._written == [theirs._version for _, theirs in self._pairs]:
             self._copy_to_target()
 
-    def _loss(self, first: Tensor, second: Tensor) -> Tensor:
-        predicted = [self.predictor(self.projector(self.encoder(view))) for view in (first, second)]
-        with torch.no_grad():
-            targets = [self.target_projector(self.target_encoder(view)) for view in (first, second)]
-        return (byol_loss(predicted[0], targets[1]) + byol_loss(predicted[1], targets[0])).mean()
-
     def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Gradients of the symmetric loss."""
         if len(views[0]) < 2:
             raise InputError("views: at least 2 images wanted for BatchNorm, got 1")
         self._start_target()
-        loss = self._loss(*views)
-        torch.autograd.backward(loss)
-        return {"loss": loss.detach()}
+        return self._loss(views)
 
     def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """The symmetric loss, with BatchNorm's running statistics."""
-        return {"loss": self._loss(*views)}
+        return self._loss(views)
+
+    def _loss(self, views: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        # both views in one pass, except through the BatchNorms, whose statistics are each view's own
+        images = torch.cat(views)
+        with torch.no_grad():
+            targets = self.target_projector(self.embeddings(self.target_encoder, images), groups=2)
+
+        def head(embeddings: Tensor) -> Tensor:
+            predictions = self.predictor(self.projector(embeddings, groups=2), groups=2)
+            # each view's prediction aims at the other view's projection
+            terms = byol_loss(predictions, targets.roll(len(views[0]), 0))
+            return (terms.sum() / len(views[0])).view(1)
+
+        return {"loss": self.loss_of_embeddings(images, head)[0]}
 
     def after_update(self) -> None:
         """Move the target towards the online networks."""
