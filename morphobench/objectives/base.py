@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import Encoder, seeded
-from morphobench.objectives.crew import add_gradients, added, deal
+from morphobench.models.crew import add_gradients, added, deal
 from morphobench.types import PROTOCOLS
 from morphobench.types import Protocol as ProtocolId
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 
+from morphobench.models.crew import deal
 from morphobench.objectives import BaseObjective, create
-from morphobench.objectives.crew import deal
 from morphobench.setups import PARADIGMS
 
 
