@@ -64,6 +64,32 @@ def pairwise(
     return distances
 
 
+def pairwise_blocks(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    metric: str,
+    *,
+    block_values: int = _BLOCK_VALUES,
+    threads: int | None = None,
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """`pairwise` a few rows at a time, for what needs whole rows of a matrix too large to hold.
+
+    Yields the first row's number and its block (rows, M) of at most ``block_values`` distances (or one row);
+    the array is used again for the next block. Arguments and errors are those of `pairwise`.
+    """
+    _check_metrics((metric,))
+    pairs, rows, others = _prepare(a, b, (metric,), threads=threads, simd="auto")
+    height = max(1, min(rows, block_values // others))
+    block = np.empty((height, others), dtype=np.float32)
+    for top in range(0, rows, height):
+        bottom = min(top + height, rows)
+        out = block[: bottom - top]
+        if metric != "braycurtis":
+            np.matmul(pairs.standardized_a[top:bottom], pairs.standardized_b.T, out=out)
+        pairs.write((top, bottom, 0, others), None if metric == "braycurtis" else out, metric, out)
+        yield top, out
+
+
 def median_distances(
     a: NDArray[Any],
     b: NDArray[Any],

@@ -194,3 +194,15 @@ def test_other_dtypes_and_strides_are_taken() -> None:
     assert np.array_equal(distances.pairwise(np.asfortranarray(a), a, "euclidean"), expected)
     whole = np.arange(12).reshape(4, 3)
     assert distances.pairwise(whole, whole, "euclidean")[0, 1] == pytest.approx(27**0.5)
+
+
+@pytest.mark.parametrize("metric", distances.METRICS)
+@pytest.mark.parametrize("block_values", [1, 100, 10_000])
+def test_blocks_make_up_the_matrix(metric: str, block_values: int) -> None:
+    a, b = random_rows(31, 12), random_rows(40, 12, seed=1)
+    blocks = {
+        top: block.copy() for top, block in distances.pairwise_blocks(a, b, metric, block_values=block_values)
+    }
+    assert max(block.size for block in blocks.values()) <= max(block_values, 40)
+    whole = np.concatenate([blocks[top] for top in sorted(blocks)])
+    np.testing.assert_allclose(whole, distances.pairwise(a, b, metric), rtol=2e-6)
