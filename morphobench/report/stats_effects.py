@@ -137,7 +137,7 @@ def effects_over_blocks(
                 math.nan,
                 wins,
                 of,
-                f"{blocks} {unit}s",
+                _units(blocks, unit),
                 reason,
             )
         )
@@ -173,7 +173,7 @@ def effects_over_groups(
                 math.nan,
                 wins,
                 of,
-                f"{units} {unit}s",
+                _units(units, unit),
                 one.reason.replace("group", unit),
             )
         )
@@ -230,6 +230,10 @@ def _wins(means: Float64Array, contrast: Contrast, direction: Direction) -> tupl
         return 0, 0
     sign = 1 if direction == "up" else -1
     return sum(sign * (means[b] - means[a]) > 0 for a, b in contrast.pairs), len(contrast.pairs)
+
+
+def _units(count: int, unit: str) -> str:
+    return f"{count} {unit}{'s' * (count != 1)}"
 
 
 def _corrected(found: list[Effect]) -> list[Effect]:
