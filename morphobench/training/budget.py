@@ -99,8 +99,8 @@ def require_memory(state: TrainingState, feed: Feed) -> None:
     free = available_bytes(device)
     if estimate.total_bytes > free:
         raise InputError(
-            f"memory: about {estimate.total_bytes / 1e9:.2g} GB wanted on {device} for {state.setup} "
             f"memory: about {estimate.total_bytes / 1e9:.2g} GB wanted on {device} for {state.setup}, "
+            f"batches of {feed.batch_size} (state {estimate.state_bytes / 1e9:.2g}, intermediate results "
             f"{estimate.activations_bytes / 1e9:.2g}, views {estimate.views_bytes / 1e9:.2g}), got "
             f"{free / 1e9:.2g} GB free. A smaller batch_size, a smaller micro_batch where the objective has "
             "one, or smaller views need less; check_memory=False tries all the same"

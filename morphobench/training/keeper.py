@@ -12,6 +12,7 @@ import torch
 
 from morphobench.training import checkpoint
 from morphobench.training.callbacks import Callback, MetricsFile
+from morphobench.training.distributed import AverageGradients
 from morphobench.training.interrupts import Interrupts, deferred_interrupts
 from morphobench.training.options import EpochRecord, TrainingResult
 from morphobench.training.seeding import isolated_torch_generators
@@ -36,12 +37,13 @@ class Keeper:
             checkpoint.refuse_other_options(self._path, found=info["identity"], wanted=identity)
             self._state.restore(tensors, info)
             self._saved_step = self._state.step
-        if self._path is not None:
+        self._state.group.wait()  # nobody writes before everybody has read
+        if self._path is not None and self._state.group.writes:
             checkpoint.remove_leftovers(self._path.parent)
 
     def save(self) -> None:
         """Write a checkpoint; NonFiniteLossError, and the one before stays, when it would not be sound."""
-        if self._path is None:
+        if self._path is None or not self._state.group.writes:
             return
         self._state.require_finite()
         tensors, info = self._state.save()
@@ -120,8 +122,11 @@ class Watchers(Callback):
 def session(state: TrainingState, callbacks: Sequence[Callback]) -> Iterator[tuple[Keeper, Watchers]]:
     """The keeper and the callbacks of a run; afterwards threads, generators and signals are as they were."""
     options = state.options
-    own = [] if options.folder is None else [MetricsFile(options.folder / "metrics.jsonl")]
-    watchers = Watchers([*own, *callbacks])
+    group = state.group
+    own: list[Callback] = [AverageGradients(group)] if group.processes > 1 else []
+    if options.folder is not None and group.writes:
+        own.append(MetricsFile(options.folder / "metrics.jsonl"))
+    watchers = Watchers([*own, *group.watching(callbacks)])
     with ExitStack() as stack:
         if options.threads is not None:
             stack.callback(torch.set_num_threads, torch.get_num_threads())

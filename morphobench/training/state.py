@@ -16,6 +16,7 @@ from morphobench.errors import CheckError
 from morphobench.training.budget import MemoryEstimate
 from morphobench.training.callbacks import Callback
 from morphobench.training.clock import StepClock
+from morphobench.training.distributed import Group
 from morphobench.training.early_stopping import convergence_epoch
 from morphobench.training.feed import Feed, LabelledImages, Step
 from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
@@ -61,6 +62,7 @@ class TrainingState:
         history: one record per finished epoch.
         resumed_at_step: the step at which this process took over.
         memory: what training is expected to need.
+        group: this process among those that train together.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class TrainingState:
         *,
         setting: str,
         feed: Feed,
+        group: Group | None = None,
     ) -> None:
+        self.group = group or Group()
         self.objective, self.options, self.setting = objective, options, setting
         self.steps_per_epoch, self.images_per_batch, self.views = (
             feed.steps_per_epoch,
@@ -141,7 +145,7 @@ class TrainingState:
         record = EpochRecord(
             epoch=self.epochs_done + 1,
             step=self.step,
-            training=self.means(),
+            training=self.group.mean(self.means()),
             validation=validation,
             seconds=self.seconds,
             validation_seconds=validation_seconds,

@@ -71,12 +71,12 @@ class LearningRateSchedule(Callback):
 
     def start(self, state: TrainingState) -> None:
         """InputError where the objective has no optimizers to set."""
-        _optimizers(state, type(self).__name__)
+        optimizers_of(state, type(self).__name__)
 
     def before_step(self, state: TrainingState) -> None:
         """Set the rate."""
         rate = self.rate(state.step, steps_per_epoch=state.steps_per_epoch, epochs=state.options.epochs)
-        for optimizer in _optimizers(state, type(self).__name__):
+        for optimizer in optimizers_of(state, type(self).__name__):
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
@@ -126,7 +126,7 @@ class GradientClipping(Callback):
 
     def start(self, state: TrainingState) -> None:
         """Hang the hooks; InputError where the objective has no optimizers."""
-        for optimizer in _optimizers(state, type(self).__name__):
+        for optimizer in optimizers_of(state, type(self).__name__):
             self._handles.append(optimizer.register_step_pre_hook(self._clip))
 
     def _clip(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
@@ -140,7 +140,8 @@ class GradientClipping(Callback):
         self._handles.clear()
 
 
-def _optimizers(state: TrainingState, asking: str) -> list[torch.optim.Optimizer]:
+def optimizers_of(state: TrainingState, asking: str) -> list[torch.optim.Optimizer]:
+    """The objective's optimizers; InputError, naming who asks, where it has no mapping of them."""
     optimizers = getattr(state.objective, "optimizers", None)
     if not isinstance(optimizers, Mapping):
         name = state.objective.name

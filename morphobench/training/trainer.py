@@ -11,6 +11,7 @@ import torch
 
 from morphobench.training.budget import require_memory
 from morphobench.training.callbacks import Callback
+from morphobench.training.distributed import join_group
 from morphobench.training.early_stopping import rule_for
 from morphobench.training.feed import ImageArray, LabelledImages
 from morphobench.training.keeper import session
@@ -39,7 +40,8 @@ def train(
     Each batch of V views is V optimizer steps, one per view position; an incomplete last batch is dropped
     when there is another. Image order comes from (seed, epoch), views from (seed, epoch, image id, view):
     every paradigm sees the same under one setting. With ``options.checkpoint_dir`` training goes on where a
-    killed one stopped and ends, on a CPU with the same threads, with the same bits.
+    killed one stopped and ends, on a CPU with the same threads, with the same bits. Under ``torchrun`` each
+    process trains on its part of every batch; only the first writes.
 
     Args:
         objective: what is trained (see ``objectives.create``); moved to ``options.device``.
@@ -59,11 +61,13 @@ def train(
         KeyboardInterrupt: for Ctrl-C, after the step has ended and been saved.
     """
     options = TrainingOptions() if options is None else options
+    group = join_group(options.device)
+    options = group.place(options)
     data = LabelledImages(images, labels, image_ids)
     objective.to(torch.device(options.device))
-    feed = make_feed(data, objective, setting=setting, options=options)
+    feed = make_feed(data, objective, setting=setting, options=options, shard=group.shard)
     judge = None if validation is None else Validation(LabelledImages(*validation), objective, options)
-    state = TrainingState(objective, options, setting=setting, feed=feed)
+    state = TrainingState(objective, options, setting=setting, feed=feed, group=group)
     stop = rule_for(objective.protocol, objective.name, early_stopping=options.early_stopping)
     with session(state, callbacks) as (keeper, watchers):
         require_memory(state, feed)

@@ -19,7 +19,14 @@ WHOLE_IMAGE = "no_aug_one_crop"
 """The setting whose one view is the whole image, resized and nothing else."""
 
 
-def make_feed(data: LabelledImages, objective: Objective, *, setting: str, options: TrainingOptions) -> Feed:
+def make_feed(
+    data: LabelledImages,
+    objective: Objective,
+    *,
+    setting: str,
+    options: TrainingOptions,
+    shard: tuple[int, int] = (0, 1),
+) -> Feed:
     """The feed of a setting; of the objective it asks only whether it wants pairs of views."""
     device = torch.device(options.device)
     return Feed(
@@ -31,6 +38,7 @@ def make_feed(data: LabelledImages, objective: Objective, *, setting: str, optio
         seed=options.seed,
         device=device,
         prefetch=device.type != "cpu" if options.prefetch is None else options.prefetch,
+        shard=shard,
     )
 
 
