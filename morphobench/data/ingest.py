@@ -37,8 +37,8 @@ def ingest(
     channels: Sequence[int] | int | str | None = None,
     pattern: str | None = None,
     fit: str = "resize",
-    tile_px: int | None = None,
-    intensity_range: str | Sequence[float] = "none",
+    tile: int | None = None,
+    value_range: str | Sequence[float] = "none",
     fresh: bool = False,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -49,9 +49,9 @@ def ingest(
     ``path`` (relative to ``source``) and Metadata_ columns; by default ``metadata.csv`` or ``.parquet`` in
     the folder, else the folders say what is control and what is drug (``sources.folder_metadata``).
     ``pattern``: ``"study"`` for the study's file names, or a regular expression with named groups.
-    ``channels``: which to keep (None: all). ``intensity_range`` (``--range``): how values become 8-bit:
+    ``channels``: which to keep (None: all). ``value_range`` (``--range``): how values become 8-bit:
     ``"none"`` (8-bit images only), ``"minmax"``, ``"percentile"`` (0.3 to 99.7) per image and channel, or a
-    fixed (low, high). ``tile_px``: cut each image into squares of so many px first. ``fit``: ``"resize"``
+    fixed (low, high). ``tile``: cut each image into squares of so many px first. ``fit``: ``"resize"``
     (bilinear, antialiased) or ``"crop"`` (the centre) to ``size_px``.
 
     Files that cannot be read, or whose channels differ from most others', are listed in ``rejected.csv``
@@ -60,9 +60,7 @@ def ingest(
     ``threads``: None for every core. ``progress(done, total)`` counts files. InputError for bad arguments,
     bad tables, and where no image is left.
     """
-    plan = preparation(
-        size_px=size_px, channels=channels, fit=fit, tile_px=tile_px, intensity_range=intensity_range
-    )
+    plan = preparation(size_px=size_px, channels=channels, fit=fit, tile=tile, value_range=value_range)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise InputError(f"threads: a whole number from 1 on, or None, wanted, got {threads!r}")
     listing = list_source(source, metadata=metadata, pattern=pattern)
@@ -71,8 +69,8 @@ def ingest(
         "channels": plan.channels,
         "pattern": pattern,
         "fit": plan.fit,
-        "tile": plan.tile_px,
-        "range": plan.intensity_range,
+        "tile": plan.tile,
+        "range": plan.value_range,
         "source_sha256": listing.sha256,
     }
     made = existing_store(destination, created_by="ingest", options=options, fresh=fresh)
@@ -133,7 +131,7 @@ def _ingest(
         if not rows:
             raise _nothing_left(listing, rejected)
         table = listing.table.iloc[rows].reset_index(drop=True)
-        if plan.tile_px is not None:
+        if plan.tile is not None:
             table["Metadata_Tile"] = np.array(tiles, dtype=np.int64)
         return writer.finish(table, rejected=pd.DataFrame(rejected, columns=["path", "reason"]))
 
@@ -157,7 +155,7 @@ def _usual_channels(root: Path, paths: list[str], plan: Preparation) -> int:
     for pixels in _probes(root, paths):
         counts[len(pixels)] += 1
         sixteen_bit += pixels.dtype == np.uint16
-    if plan.intensity_range == "none" and 2 * sixteen_bit > counts.total():
+    if plan.value_range == "none" and 2 * sixteen_bit > counts.total():
         # Known before the work begins: nearly all files would be rejected for it one by one.
         raise InputError(f"{root}: {SIXTEEN_BIT}")
     if plan.channels is not None:

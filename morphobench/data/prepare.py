@@ -19,9 +19,7 @@ Fit = Literal["resize", "crop"]
 PERCENTILES = (0.3, 99.7)
 """What ``percentile`` maps to 0 and 255, per image and channel."""
 
-SIXTEEN_BIT = (
-    "16-bit values become 8-bit by --range (intensity_range) minmax, percentile or LOW:HIGH, got none"
-)
+SIXTEEN_BIT = "16-bit values become 8-bit by --range (value_range) minmax, percentile or LOW:HIGH, got none"
 _RANGE = re.compile(r"\s*([0-9.eE+]+)\s*:\s*([0-9.eE+]+)\s*")
 
 
@@ -29,15 +27,15 @@ _RANGE = re.compile(r"\s*([0-9.eE+]+)\s*:\s*([0-9.eE+]+)\s*")
 class Preparation:
     """How every image of a store is prepared; made by ``preparation``, which checks the values.
 
-    ``channels``: which to keep, in this order; None: all. ``intensity_range``: ``"none"``, ``"minmax"``,
-    ``"percentile"`` or (low, high). ``tile_px``: side of the square tiles in px, or None.
+    ``channels``: which to keep, in this order; None: all. ``value_range``: ``"none"``, ``"minmax"``,
+    ``"percentile"`` or (low, high). ``tile``: side of the square tiles in px, or None.
     """
 
     size_px: int = 64
     channels: tuple[int, ...] | None = None
     fit: Fit = "resize"
-    tile_px: int | None = None
-    intensity_range: str | tuple[float, float] = "none"
+    tile: int | None = None
+    value_range: str | tuple[float, float] = "none"
 
     def apply(self, pixels: Pixels) -> UInt8Array:
         """uint8 (T, C, size_px, size_px), T tiles, from (C, H, W); InputError says why it cannot be."""
@@ -45,8 +43,8 @@ class Preparation:
             if max(self.channels) >= len(pixels):
                 raise InputError(f"channel {max(self.channels)} wanted, got {len(pixels)} channels from 0")
             pixels = pixels[list(self.channels)]
-        scaled = to_8_bit(pixels, self.intensity_range)
-        pieces = [scaled] if self.tile_px is None else cut_tiles(scaled, self.tile_px)
+        scaled = to_8_bit(pixels, self.value_range)
+        pieces = [scaled] if self.tile is None else cut_tiles(scaled, self.tile)
         bring = resized if self.fit == "resize" else centre_crop
         return np.stack([bring(piece, self.size_px) for piece in pieces])
 
@@ -56,12 +54,12 @@ def preparation(
     size_px: int = 64,
     channels: Sequence[int] | int | str | None = None,
     fit: str = "resize",
-    tile_px: int | None = None,
-    intensity_range: str | Sequence[float] = "none",
+    tile: int | None = None,
+    value_range: str | Sequence[float] = "none",
 ) -> Preparation:
-    """The checked Preparation; ``channels`` and ``intensity_range`` also as the command line writes them."""
-    for name, value in (("size_px", size_px), ("tile_px", tile_px)):
-        if name == "tile_px" and value is None:
+    """The checked Preparation; ``channels`` and ``value_range`` also as the command line writes them."""
+    for name, value in (("size_px", size_px), ("tile", tile)):
+        if name == "tile" and value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= 16384:
             raise InputError(f"{name}: a whole number of pixels, 1 to 16384, wanted, got {value!r}")
@@ -71,8 +69,8 @@ def preparation(
         size_px=int(size_px),
         channels=_parse_channels(channels),
         fit=fit,  # type: ignore[arg-type]
-        tile_px=None if tile_px is None else int(tile_px),
-        intensity_range=_parse_range(intensity_range),
+        tile=None if tile is None else int(tile),
+        value_range=_parse_range(value_range),
     )
 
 
@@ -96,19 +94,19 @@ def _parse_channels(channels: Sequence[int] | int | str | None) -> tuple[int, ..
     return tuple(int(n) for n in numbers)
 
 
-def _parse_range(intensity_range: str | Sequence[float]) -> str | tuple[float, float]:
+def _parse_range(value_range: str | Sequence[float]) -> str | tuple[float, float]:
     wrong = InputError(
         "range: none, minmax, percentile or LOW:HIGH with LOW < HIGH (such as 100:4095) wanted, "
-        f"got {intensity_range!r}"
+        f"got {value_range!r}"
     )
-    if intensity_range in ("none", "minmax", "percentile"):
-        return str(intensity_range)
+    if value_range in ("none", "minmax", "percentile"):
+        return str(value_range)
     try:
-        if isinstance(intensity_range, str):
-            matched = _RANGE.fullmatch(intensity_range)
+        if isinstance(value_range, str):
+            matched = _RANGE.fullmatch(value_range)
             low, high = (float(group) for group in matched.groups()) if matched else (0.0, 0.0)
         else:
-            low, high = (float(value) for value in intensity_range)
+            low, high = (float(value) for value in value_range)
     except (TypeError, ValueError):
         raise wrong from None
     if not 0 <= low < high < np.inf:
@@ -116,20 +114,20 @@ def _parse_range(intensity_range: str | Sequence[float]) -> str | tuple[float, f
     return low, high
 
 
-def to_8_bit(pixels: Pixels, intensity_range: str | tuple[float, float]) -> UInt8Array:
+def to_8_bit(pixels: Pixels, value_range: str | tuple[float, float]) -> UInt8Array:
     """uint8 (C, H, W): 8-bit values unchanged with ``"none"``; otherwise low..high mapped to 0..255.
 
     ``"minmax"`` and ``"percentile"`` take low and high from the image, channel by channel; a channel of one
     value becomes 0. InputError for 16-bit values with ``"none"``: there is no right answer then.
     """
-    if intensity_range == "none":
+    if value_range == "none":
         if pixels.dtype == np.uint8:
             return pixels.astype(np.uint8, copy=False)
         raise InputError(SIXTEEN_BIT)
     flat = pixels.reshape(len(pixels), -1)
-    if isinstance(intensity_range, tuple):
-        low, high = np.full(len(pixels), intensity_range[0]), np.full(len(pixels), intensity_range[1])
-    elif intensity_range == "minmax":
+    if isinstance(value_range, tuple):
+        low, high = np.full(len(pixels), value_range[0]), np.full(len(pixels), value_range[1])
+    elif value_range == "minmax":
         low, high = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
     else:
         low, high = np.percentile(flat, PERCENTILES, axis=1)

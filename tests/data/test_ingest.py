@@ -246,7 +246,7 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
 
 def test_tiles_crops_and_channels(tmp_path: Path) -> None:
     array = _save(tmp_path / "source" / "drugs" / "large.png", size=256, channels=3)
-    store = mb.ingest(tmp_path / "source", tmp_path / "store", tile_px=64, channels="2")
+    store = mb.ingest(tmp_path / "source", tmp_path / "store", tile=64, channels="2")
     assert store.images.shape == (16, 1, 64, 64)
     assert store.metadata["Metadata_Tile"].tolist() == list(range(16))
     np.testing.assert_array_equal(store.images[5, 0], array[2, 64:128, 64:128])
@@ -263,7 +263,7 @@ def test_sixteen_bit_images_need_a_range(tmp_path: Path) -> None:
         )
     with pytest.raises(InputError, match=r"16-bit values become 8-bit by --range"):
         mb.ingest(tmp_path / "source", tmp_path / "store")
-    store = mb.ingest(tmp_path / "source", tmp_path / "store", intensity_range="minmax")
+    store = mb.ingest(tmp_path / "source", tmp_path / "store", value_range="minmax")
     assert store.images.shape == (3, 2, 64, 64)
     assert store.images.min(axis=(2, 3)).max() == 0
     assert store.images.max(axis=(2, 3)).min() == 255
@@ -318,7 +318,7 @@ def test_real_images(bbbc021: Path, tmp_path: Path, channels: str | None, wanted
 
 
 def test_real_16_bit_images_scaled_are_the_8_bit_ones(bbbc021: Path, tmp_path: Path) -> None:
-    store = mb.ingest(bbbc021 / "tiff16", tmp_path / "store", intensity_range="percentile")
+    store = mb.ingest(bbbc021 / "tiff16", tmp_path / "store", value_range="percentile")
     assert store.images.shape == (32, 3, 64, 64)
     assert store.manifest["source_shapes"] == {"3x68x68 uint16": 32}
     assert store.rejected.empty

@@ -70,7 +70,7 @@ def test_the_centre_is_cropped_unscaled() -> None:
 
 
 def test_a_plan_does_all_in_order() -> None:
-    plan = preparation(size_px=8, channels="2,0", fit="crop", tile_px=20, intensity_range="0:4095")
+    plan = preparation(size_px=8, channels="2,0", fit="crop", tile=20, value_range="0:4095")
     found = plan.apply(DEEP)
     assert found.shape == (4, 2, 8, 8)
     np.testing.assert_array_equal(found[3, 0], to_8_bit(DEEP[2:, 26:34, 26:34], (0.0, 4095.0))[0])
@@ -84,22 +84,22 @@ def test_a_plan_does_all_in_order() -> None:
         {"size_px": 0},
         {"size_px": 6.4},
         {"size_px": True},
-        {"tile_px": -1},
+        {"tile": -1},
         {"fit": "stretch"},
         {"channels": "0,x"},
         {"channels": (0, 0)},
         {"channels": ()},
         {"channels": -1},
         {"channels": (0.5,)},
-        {"intensity_range": "max"},
-        {"intensity_range": "9:3"},
-        {"intensity_range": "3:nan"},
-        {"intensity_range": (1, 2, 3)},
-        {"intensity_range": None},
+        {"value_range": "max"},
+        {"value_range": "9:3"},
+        {"value_range": "3:nan"},
+        {"value_range": (1, 2, 3)},
+        {"value_range": None},
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object]) -> None:
-    name = next(iter(arguments)).replace("intensity_range", "range")
+    name = next(iter(arguments)).replace("value_range", "range")
     with pytest.raises(InputError, match=rf"^{name}: .* wanted, got"):
         preparation(**arguments)  # type: ignore[arg-type]
 
@@ -107,4 +107,4 @@ def test_bad_arguments_are_named(arguments: dict[str, object]) -> None:
 def test_arguments_as_the_command_line_writes_them() -> None:
     assert preparation(channels="0,2").channels == preparation(channels=(0, 2)).channels == (0, 2)
     assert preparation(channels=1).channels == (1,)
-    assert preparation(intensity_range="100:4095").intensity_range == (100.0, 4095.0)
+    assert preparation(value_range="100:4095").value_range == (100.0, 4095.0)
