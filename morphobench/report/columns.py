@@ -86,7 +86,7 @@ _HEADLINE = {
     "classification.accuracy": ("accuracy", "accu- racy"),
     "clustering.silhouette": ("silhouette", "silh- ouette"),
     "clustering.noise": ("noise", "noise"),
-    "clustering.consistency_compound": ("drug consistency", "consis- tency"),
+    "clustering.consistency": ("cluster consistency", "consis- tency"),
 }
 """The one table's metrics with their labels and headers."""
 

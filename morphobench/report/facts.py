@@ -88,6 +88,15 @@ def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def resampled(records: Iterable[Record]) -> str:
+    """What the records' intervals resample, such as "12 plates"; "plates or wells" where they do not say."""
+    units = _distinct(unit for record in records for unit in (record.get("interval_units") or {}).values())
+    text = " or ".join(units) if len(units) < 4 else "plates or wells"
+    if any(unit.endswith("wells") for unit in units):
+        text += " (wells say nothing of how plates differ)"
+    return text or "plates or wells"
+
+
 def warnings(records: Iterable[Record]) -> dict[str, list[str]]:
     """Every distinct warning of the records with the setups that have it."""
     found: dict[str, list[str]] = {}

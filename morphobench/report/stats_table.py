@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from morphobench.errors import InputError
 from morphobench.report.columns import COSTS, Column, headline, metric_columns
-from morphobench.report.facts import BASELINE, finite, run_facts, run_notes, split_name, views_per_image
+from morphobench.report.facts import (
+    BASELINE,
+    finite,
+    resampled,
+    run_facts,
+    run_notes,
+    split_name,
+    views_per_image,
+)
 from morphobench.report.load import Record
 from morphobench.setups import PARADIGMS, SETTINGS
 
@@ -58,13 +66,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Everything the one table says: rows (setups first, then baselines), columns, facts and notes."""
+    """Everything the one table says: rows (setups first, then baselines), columns, facts and notes.
+
+    ``resampled``: the units of the intervals, such as "12 plates".
+    """
 
     protocol: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     facts: Mapping[str, str]
     notes: tuple[str, ...]
+    resampled: str
 
     @property
     def setups(self) -> tuple[Row, ...]:
@@ -111,7 +123,7 @@ def build_table(
     _add_ratios(cells)
     columns = (*quality, *(column for column in COSTS if _has_any(cells, column)))
     rows = _rows(groups, cells, quality, columns)
-    return Table(protocol, columns, rows, run_facts(records), run_notes(records))
+    return Table(protocol, columns, rows, run_facts(records), run_notes(records), resampled(records))
 
 
 def better(one: float, other: float, direction: str) -> bool:

@@ -184,7 +184,7 @@ def _caption(table: Table) -> Iterable[Text]:
     if any(math.isfinite(cell.deviation) for row in table.rows for cell in row.cells.values()):
         yield Text("± standard deviation over seeds, where there is room", style="dim")
     if any(math.isfinite(cell.low) for row in table.rows for cell in row.cells.values()):
-        yield Text("[ ] 95 % interval, resampling plates or wells", style="dim")
+        yield Text(f"95 % interval: resampling {table.resampled}", style="dim")
     yield Text(
         "time/view: training step / batch size; time/image: epoch / images, all views, feeding included",
         style="dim",

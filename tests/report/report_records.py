@@ -20,7 +20,7 @@ KNOWN = {
         Column("classification.accuracy", "accuracy", "up", "", header="accu- racy"),
         Column("clustering.silhouette", "silhouette", "up", "", header="silh- ouette"),
         Column("clustering.noise", "noise", "down", "%"),
-        Column("clustering.consistency_compound", "drug consistency", "up", "%", header="consis- tency"),
+        Column("clustering.consistency", "cluster consistency", "up", "%", header="consis- tency"),
         Column("clustering.clusters", "clusters", "none", ""),
     )
 }
@@ -55,10 +55,11 @@ def record(setup: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
             "classification.accuracy": auc - 0.05,
             "clustering.silhouette": float(0.3 + 0.05 * random.normal()),
             "clustering.noise": float(random.uniform(5, 40)),
-            "clustering.consistency_compound": float(random.uniform(5, 40)),
+            "clustering.consistency": float(random.uniform(5, 40)),
             "clustering.clusters": float(random.integers(2, 20)),
         },
         "intervals": {"classification.roc_auc": [auc - 0.06, auc + 0.05]},
+        "interval_units": {"classification.roc_auc": "12 plates"},
         "history": [] if baseline else [_epoch(number) for number in (1, 2, 3)],
         "environment": {"versions": {"torch": "2.9"}, "cpu": "made up", "cores": 2, "device": "cpu"},
     }

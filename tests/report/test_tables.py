@@ -73,6 +73,12 @@ def test_values_marks_intervals_and_ratios() -> None:
     assert "2.0" in second.split()[-2], "twice the memory"
 
 
+def test_the_caption_says_what_intervals_resample() -> None:
+    assert "95 % interval: resampling 12 plates\n" in _shown(study())
+    wells = record("unsupervised/aug_one_crop", interval_units={"classification.roc_auc": "16 wells"})
+    assert "resampling 16 wells (wells say nothing of how plates differ)" in _shown([wells])
+
+
 def test_seeds_are_merged_with_their_deviation() -> None:
     records = [record("unsupervised/aug_one_crop", seed) for seed in (0, 1)]
     for one, value in zip(records, (0.6, 0.8), strict=True):
@@ -98,7 +104,7 @@ def test_the_caption_says_what_was_run_and_what_is_missing() -> None:
     assert "note: no interval for classification.roc_auc: 4 groups, at least 6 needed" in text
     assert "not under identical conditions: epochs 3 and 50" in text
     assert "no baselines were run" in text
-    assert "[ ]" not in text
+    assert "95 % interval" not in text
 
 
 def test_protocols_are_never_mixed() -> None:
