@@ -54,6 +54,7 @@ def folder_in_place_of(destination: Path, *, replace: bool = False) -> Iterator[
     folder is replaced only with ``replace``; FileExistsError otherwise. Parents are made. OSError where the
     file system refuses.
     """
+    destination = destination.resolve()  # "." and ".." have no name to put beside
     destination.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(destination)
     partial = destination.parent / f".{destination.name}{_MARK}{uuid.uuid4().hex[:12]}"

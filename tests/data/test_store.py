@@ -193,3 +193,20 @@ def test_other_options_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not 'ingest'"):
         existing_store(made.path, created_by="ingest", options={}, fresh=False)
     assert existing_store(made.path, created_by="ingest", options={}, fresh=True) is None
+
+
+def test_a_relative_destination_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = tmp_path / "empty"
+    inside.mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(ImageStore.create("made", _images(), _metadata())) == 6
+    assert len(ImageStore.create("empty/../again", _images(), _metadata())) == 6
+    assert len(ImageStore.create("deep/er/store", _images(), _metadata())) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "deep", "empty", "made"]
+
+
+def test_arrays_that_are_views_are_written_as_they_look(tmp_path: Path) -> None:
+    turned = _images()[:, :, ::-1, ::-1].transpose(0, 1, 3, 2)
+    store = ImageStore.create(tmp_path / "store", turned, _metadata())
+    np.testing.assert_array_equal(store.images, turned)
+    store.verify()
