@@ -5,6 +5,7 @@ void register_augment(pybind11::module_& module);
 void register_build_info(pybind11::module_& module);
 void register_distance(pybind11::module_& module);
 void register_network(pybind11::module_& module);
+void register_layout(pybind11::module_& module);
 } // namespace morphobench
 
 PYBIND11_MODULE(_core, module) {
@@ -13,4 +14,5 @@ PYBIND11_MODULE(_core, module) {
     morphobench::register_build_info(module);
     morphobench::register_distance(module);
     morphobench::register_network(module);
+    morphobench::register_layout(module);
 }

@@ -112,4 +112,15 @@ def readout_backward(
     weight: NDArray[Any],
     grid_gradient: NDArray[Any],
     weight_gradient: NDArray[Any],
+def descend_layout(
+    points: NDArray[np.float32],
+    head: NDArray[np.int32],
+    tail: NDArray[np.int32],
+    strengths: NDArray[np.float32],
+    *,
+    epochs: int,
+    a: float,
+    b: float,
+    negatives_per_edge: int,
+    seed: int,
 ) -> None: ...

@@ -42,7 +42,8 @@ class EvaluationInput:
     ``Metadata_Split`` says train, validation or test; ``Metadata_Path`` (or ``path``), the image's file,
     where it is known. ``pairs``: compounds expected alike, for similarity (None: the protocol's choice).
     ``balance_classes``: weigh the classes of the classifier's loss by their rarity. ``device``: where the
-    classifiers train. Raises InputError.
+    classifiers train. ``threads``: how many the layouts of clustering use (None: one per processor); no
+    result depends on it. Raises InputError.
     """
 
     embeddings: Float32Array
@@ -53,6 +54,7 @@ class EvaluationInput:
     pairs: tuple[tuple[str, str], ...] | None = None
     balance_classes: bool = False
     device: str = "cpu"
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         embeddings = np.asarray(self.embeddings)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation import cluster_scores, layout
+from morphobench.evaluation import cluster_scores, layout, neighbours
 from morphobench.evaluation.base import (
     EvaluationInput,
     MetricInfo,
@@ -139,7 +139,7 @@ def _sweep(
     sizes = [size for size in inputs.sweep.min_cluster_sizes if size < len(rows)]
     names = {key: inputs.column(column) for key, column in ANNOTATIONS.items()}
     known = {key: values[rows] for key, values in names.items() if values is not None}
-    graph = layout.nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
+    graph = neighbours.nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
     distances = None
     if not reference and len(rows) <= cluster_scores.LARGEST_DISTANCE_MATRIX:
         from sklearn.metrics import pairwise_distances
@@ -147,8 +147,10 @@ def _sweep(
         distances = np.asarray(pairwise_distances(embeddings), dtype=np.float32)
     records: list[dict[str, float]] = []
     kept: dict[int, tuple[Float32Array, Int64Array]] = {}
-    for size in sizes:
-        points = layout.umap_points(embeddings, graph, neighbours=size, seed=inputs.seed)
+    layouts = layout.umap_layouts(
+        embeddings, graph, neighbours=sizes, seed=inputs.seed, threads=inputs.threads
+    )
+    for size, points in zip(sizes, layouts, strict=True):
         labels = layout.hdbscan_labels(points, min_cluster_size=size)
         kept[len(records)] = points, labels
         record: dict[str, float] = {"min_cluster_size": size, "images": len(rows)}

@@ -1,130 +1,143 @@
-"""Two-dimensional points for clustering: UMAP, with one exact neighbour graph for any number of
-neighbours."""
+"""Two-dimensional points for clustering: UMAP's layout of a fuzzy graph, and HDBSCAN's clusters of the
+points.
+
+The layout is UMAP with its defaults, done here so that one neighbour graph serves any number of
+neighbours, one thread's points are the same every time, and several layouts run at once. Tests hold it to
+umap-learn.
+"""
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix, diags_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import ArpackError, eigsh
 
-from morphobench.types import Float32Array, Int64Array
+from morphobench import _core
+from morphobench.evaluation.neighbours import NeighbourGraph, fuzzy_graph
+from morphobench.types import Float32Array, Float64Array, Int64Array
 
-MIN_DISTANCE = 0.1
-SPREAD = 1.0
-
-
-@dataclass(frozen=True)
-class NeighbourGraph:
-    """The nearest neighbours of every point, itself first: ``indices`` int64 and ``distances`` float32,
-    (N, K)."""
-
-    indices: Int64Array
-    distances: Float32Array
-
-
-def nearest_neighbours(embeddings: Float32Array, *, neighbours: int) -> NeighbourGraph:
-    """The exact euclidean neighbours of each row of ``embeddings`` (N, D), ``neighbours`` of them with
-    itself.
-
-    faiss finds them; distances are then computed again from differences, because those from a matrix
-    product lose digits between near points, where UMAP's local scales are set.
-    """
-    import faiss
-
-    rows, features = embeddings.shape
-    index = faiss.IndexFlatL2(features)
-    centered = np.ascontiguousarray(embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(np.float32))
-    index.add(centered)
-    _, found = index.search(centered, neighbours)
-    indices = np.asarray(found, dtype=np.int64)
-    distances = np.empty(indices.shape, dtype=np.float32)
-    for row in range(rows):
-        mine = indices[row]
-        if row not in mine:  # more copies of the point than neighbours asked for
-            mine[-1] = row
-        gaps = np.linalg.norm(embeddings[mine] - embeddings[row], axis=1)
-        order = np.lexsort((mine, gaps, mine != row))
-        indices[row], distances[row] = mine[order], gaps[order]
-    return NeighbourGraph(indices, distances)
-
-
-def fuzzy_graph(graph: NeighbourGraph, *, neighbours: int) -> csr_matrix:
-    """UMAP's edge strengths (N, N) from the first ``neighbours`` of each point in ``graph``.
-
-    Each point's neighbours get exp(-(distance - nearest) / scale), their strengths adding up to
-    log2(neighbours); an edge's two directions are joined by a + b - ab (section 3.1 of arXiv:1802.03426).
-    """
-    with _quiet():
-        from umap.umap_ import fuzzy_simplicial_set
-
-        strengths, _, _ = fuzzy_simplicial_set(
-            np.empty((len(graph.indices), 1), dtype=np.float32),  # only its length is looked at
-            neighbours,
-            None,
-            "euclidean",
-            knn_indices=np.ascontiguousarray(graph.indices[:, :neighbours]),
-            knn_dists=np.ascontiguousarray(graph.distances[:, :neighbours]),
-        )
-    return csr_matrix(strengths)
+# The similarity 1 / (1 + a r^(2b)) nearest to UMAP's default min_dist 0.1 and spread 1.
+_A, _B = 1.5769434602697652, 0.8950608778515733
+_NEGATIVES_PER_EDGE = 5
+_EXTENT = 10.0
+_DENSE = 64  # points up to which all eigenvectors at once are quicker, and always found
 
 
 def umap_points(
     embeddings: Float32Array, graph: NeighbourGraph, *, neighbours: int, seed: int
 ) -> Float32Array:
-    """UMAP's 2-D points (N, 2) from the first ``neighbours`` of each point in ``graph``; one thread,
-    reproducible.
+    """UMAP's 2-D points (N, 2) from the first ``neighbours`` of each point in ``graph``, the same for a seed.
 
-    The same as ``umap.UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(embeddings)`` where
-    that searches exactly (below 4,096 points), without its search. McInnes, Healy and Melville,
-    arXiv:1802.03426.
+    ``embeddings`` (N, D) place the parts of a graph that is not connected. McInnes, Healy and Melville,
+    arXiv:1802.03426: 500 epochs up to 10,000 points, 200 beyond; spectral start; five negative samples.
     """
-    with _quiet():
-        from umap.umap_ import find_ab_params, simplicial_set_embedding
+    strengths = fuzzy_graph(graph, neighbours=neighbours)
+    rows = strengths.shape[0]
+    epochs = 500 if rows <= 10_000 else 200
+    edges = coo_matrix(strengths)
+    kept = edges.data >= edges.data.max(initial=0) / epochs  # weaker ones would never be visited
+    edges = coo_matrix((edges.data[kept], (edges.row[kept], edges.col[kept])), shape=edges.shape)
+    generator = np.random.default_rng(seed)
+    points = _start(csr_matrix(edges), embeddings, generator)
+    points = points * (_EXTENT / max(np.abs(points).max(), 1e-12)) + generator.normal(0, 1e-4, points.shape)
+    low, high = points.min(axis=0), points.max(axis=0)
+    placed = np.ascontiguousarray(_EXTENT * (points - low) / (high - low), dtype=np.float32)
+    _core.descend_layout(
+        placed,
+        edges.row.astype(np.int32),
+        edges.col.astype(np.int32),
+        edges.data.astype(np.float32),
+        epochs=epochs,
+        a=_A,
+        b=_B,
+        negatives_per_edge=_NEGATIVES_PER_EDGE,
+        seed=int(generator.integers(2**63)),
+    )
+    return placed
 
-        strengths = fuzzy_graph(graph, neighbours=neighbours)
-        a, b = find_ab_params(SPREAD, MIN_DISTANCE)
-        points, _ = simplicial_set_embedding(
-            embeddings,
-            strengths,
-            n_components=2,
-            initial_alpha=1.0,
-            a=a,
-            b=b,
-            gamma=1.0,
-            negative_sample_rate=5,
-            n_epochs=None,
-            init="spectral",
-            random_state=np.random.RandomState(seed),
-            metric="euclidean",
-            metric_kwds={},
-            densmap=False,
-            densmap_kwds={},
-            output_dens=False,
-            parallel=False,
-        )
-    return np.nan_to_num(np.asarray(points, dtype=np.float32))
+
+def umap_layouts(
+    embeddings: Float32Array,
+    graph: NeighbourGraph,
+    *,
+    neighbours: Sequence[int],
+    seed: int,
+    threads: int | None = None,
+) -> list[Float32Array]:
+    """``umap_points`` for each number of ``neighbours``, on ``threads`` threads (None: one per processor)."""
+
+    def one(number: int) -> Float32Array:
+        return umap_points(embeddings, graph, neighbours=number, seed=seed)
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        # The longest first, so that none of them runs alone at the end.
+        order = sorted(range(len(neighbours)), key=lambda each: -neighbours[each])
+        jobs = {each: pool.submit(one, neighbours[each]) for each in order}
+        return [jobs[each].result() for each in range(len(neighbours))]
 
 
 def hdbscan_labels(points: Float32Array, *, min_cluster_size: int) -> Int64Array:
     """HDBSCAN's clusters of ``points`` (N, 2) with min_samples 1; -1 is noise. Campello et al. 2013."""
-    with _quiet():
+    with warnings.catch_warnings():
+        # hdbscan still calls parts of scikit-learn by their old names, and warns of its own regexes.
+        for category in (FutureWarning, DeprecationWarning, SyntaxWarning):
+            warnings.simplefilter("ignore", category)
         from hdbscan import HDBSCAN
 
         found = HDBSCAN(min_samples=1, min_cluster_size=min_cluster_size).fit(points).labels_
     return np.asarray(found, dtype=np.int64)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides what umap-learn and hdbscan say about other packages' versions and about disconnected graphs."""
-    with warnings.catch_warnings():
-        for category in (FutureWarning, DeprecationWarning, ImportWarning, SyntaxWarning):
-            warnings.simplefilter("ignore", category)
-        for module in ("umap", "sklearn", "hdbscan", "numba", "scipy"):
-            warnings.filterwarnings("ignore", category=UserWarning, module=module)
-            warnings.filterwarnings("ignore", category=RuntimeWarning, module=module)
-        yield
+def _start(strengths: csr_matrix, embeddings: Float32Array, generator: np.random.Generator) -> Float64Array:
+    """Spectral layout of the graph; of each part about the part's place where it is not connected."""
+    count, part = connected_components(strengths, directed=False)
+    if count == 1:
+        return _spectral(strengths, generator)
+    centers = np.stack([embeddings[part == each].mean(axis=0, dtype=np.float64) for each in range(count)])
+    places = _principal(centers)
+    gaps = np.linalg.norm(places[:, None] - places[None], axis=2)
+    np.fill_diagonal(gaps, np.inf)
+    points = np.empty((strengths.shape[0], 2))
+    for each in range(count):
+        members = np.flatnonzero(part == each)
+        inside = _spectral(csr_matrix(strengths[members][:, members]), generator)
+        reach = gaps[each].min() / 2
+        points[members] = places[each] + inside * (reach / max(np.abs(inside).max(), 1e-12))
+    return points
+
+
+def _principal(centers: Float64Array) -> Float64Array:
+    """Places (P, 2) for the parts' centers (P, D): their first two principal components, largest value 1."""
+    centered = centers - centers.mean(axis=0)
+    left, values, _ = np.linalg.svd(centered, full_matrices=False)
+    places = np.zeros((len(centers), 2))
+    known = min(2, len(values))
+    places[:, :known] = left[:, :known] * values[:known]
+    largest = np.abs(places).max()
+    if largest <= 0:  # parts of one center: side by side
+        places[:, 0], largest = np.arange(len(centers)), len(centers)
+    return np.divide(places, largest)
+
+
+def _spectral(strengths: csr_matrix, generator: np.random.Generator) -> Float64Array:
+    """The second and third eigenvector of the normalized Laplacian (N, 2); random where there are none."""
+    rows = strengths.shape[0]
+    if rows < 4:
+        return generator.uniform(-1, 1, (rows, 2))
+    scale = 1 / np.sqrt(np.asarray(strengths.sum(axis=1)).ravel())
+    affinity = csr_matrix(diags_array(scale) @ strengths @ diags_array(scale))
+    if rows <= _DENSE:
+        vectors: Float64Array = np.linalg.eigh(affinity.toarray().astype(np.float64))[1]
+        return np.ascontiguousarray(vectors[:, -3:-1])
+    try:
+        values, vectors = eigsh(affinity, k=3, which="LA", tol=1e-4, v0=generator.normal(size=rows))
+    except ArpackError:  # no convergence: UMAP starts at random then, too
+        return generator.uniform(-1, 1, (rows, 2))
+    second_and_third: Float64Array = vectors[:, np.argsort(-values)[1:3]].astype(np.float64)
+    return second_and_third

@@ -106,3 +106,62 @@ def adjusted_rand(first, second):
 def entropy(names):
     counts = np.asarray([list(names).count(name) for name in set(names)]) / len(names)
     return float(-(counts * np.log(counts)).sum())
+
+
+def fuzzy_graph(indices, distances, neighbours):
+    """UMAP's edge strengths by loops over points."""
+    strengths = np.zeros((len(indices), len(indices)))
+    for point in range(len(indices)):
+        gaps = distances[point, :neighbours].astype(float)
+        nearest = min((gap for gap in gaps if gap > 0), default=0.0)
+
+        def total(scale, gaps=gaps, nearest=nearest):
+            return sum(np.exp(-max(gap - nearest, 0) / scale) for gap in gaps[1:])
+
+        low, high = 1e-9, 1e9
+        for _ in range(200):
+            middle = np.sqrt(low * high)
+            low, high = (low, middle) if total(middle) > np.log2(neighbours) else (middle, high)
+        for other, gap in zip(indices[point, :neighbours], gaps, strict=True):
+            if other != point:
+                strengths[point, other] = np.exp(-max(gap - nearest, 0) / low)
+    return strengths + strengths.T - strengths * strengths.T
+
+
+def split_mix(seed):
+    """SplitMix64, one 64-bit number after the other."""
+    mask = (1 << 64) - 1
+    while True:
+        seed = (seed + 0x9E3779B97F4A7C15) & mask
+        bits = ((seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & mask
+        yield bits ^ (bits >> 31)
+
+
+def descend_layout(points, head, tail, strengths, *, epochs, a, b, negatives, seed):
+    """UMAP's gradient descent in float64, one edge after the other."""
+    points = points.astype(float)
+    numbers = split_mix(seed)
+    period = strengths.max() / strengths.astype(float)
+    due, negative_due = period.copy(), period / negatives
+    for epoch in range(epochs):
+        rate = 1 - epoch / epochs
+        for edge, (i, j) in enumerate(zip(head, tail, strict=True)):
+            if due[edge] > epoch:
+                continue
+            due[edge] += period[edge]
+            gap = points[i] - points[j]
+            squared = gap @ gap
+            pull = -2 * a * b * squared ** (b - 1) / (a * squared**b + 1)
+            step = rate * np.clip(pull * gap, -4, 4)
+            points[i] += step
+            points[j] -= step
+            count = int((epoch - negative_due[edge]) / (period[edge] / negatives))
+            negative_due[edge] += count * (period[edge] / negatives)
+            for _ in range(count):
+                gap = points[i] - points[((next(numbers) >> 32) * len(points)) >> 32]
+                squared = gap @ gap
+                if squared > 0:
+                    push = 2 * b / ((0.001 + squared) * (a * squared**b + 1))
+                    points[i] += rate * np.clip(push * gap, -4, 4)
+    return points

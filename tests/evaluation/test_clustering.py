@@ -1,16 +1,13 @@
-"""Clustering against umap-learn and hdbscan one fit at a time, and known answers."""
+"""Clustering against its parts one at a time, and known answers."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import pairwise_distances
-from sklearn.neighbors import NearestNeighbors
 
 from morphobench.evaluation import EvaluationInput, cluster_scores, evaluate, layout
+from morphobench.evaluation.neighbours import nearest_neighbours
 from morphobench.setups import Sweep
 
 SWEEP = Sweep(min_cluster_sizes=(5, 8, 12))
@@ -26,46 +23,13 @@ def table(planted):
     return planted(lines=("A",), per_group=30, controls=10, shift=6.0)
 
 
-def test_neighbours_are_exact_with_near_and_equal_points():
-    generator = np.random.default_rng(0)
-    embeddings = (generator.normal(size=(60, 20)) + 100).astype(np.float32)
-    embeddings[1] = embeddings[0]
-    embeddings[2] = embeddings[0] + 1e-4
-    graph = layout.nearest_neighbours(embeddings, neighbours=10)
-    reference = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(embeddings.astype(np.float64))
-    distances, _ = reference.kneighbors(embeddings.astype(np.float64))
-    np.testing.assert_allclose(graph.distances, distances, rtol=1e-5, atol=1e-6)
-    assert (graph.indices[:, 0] == np.arange(60)).all()
-    assert (graph.distances[:, 0] == 0).all()
-
-
-def test_a_point_of_many_copies_is_its_own_neighbour():
-    graph = layout.nearest_neighbours(np.ones((9, 3), dtype=np.float32), neighbours=4)
-    assert (graph.indices[:, 0] == np.arange(9)).all()
-    assert (graph.distances == 0).all()
-
-
-@pytest.mark.parametrize("neighbours", [5, 12])
-def test_the_shared_graph_gives_umaps_own_edges(table, neighbours):
-    embeddings = table[0]
-    graph = layout.nearest_neighbours(embeddings, neighbours=12)
-    ours = layout.fuzzy_graph(graph, neighbours=neighbours)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from umap.umap_ import fuzzy_simplicial_set
-
-        distances = pairwise_distances(embeddings)
-        theirs, _, _ = fuzzy_simplicial_set(distances, neighbours, None, "precomputed")
-    np.testing.assert_allclose(ours.toarray(), theirs.toarray(), atol=1e-4)
-
-
 def _naive_rows(embeddings, metadata, protocol):
     """The sweep by UMAP and HDBSCAN one at a time."""
     chosen = metadata["Metadata_ControlType"] == "trt"
     if protocol == "corrected-1":
         chosen &= metadata["Metadata_Split"] == "test"
     rows = np.flatnonzero(chosen)
-    graph = layout.nearest_neighbours(embeddings[rows], neighbours=12)
+    graph = nearest_neighbours(embeddings[rows], neighbours=12)
     for size in SWEEP.min_cluster_sizes:
         points = layout.umap_points(embeddings[rows], graph, neighbours=size, seed=0)
         yield rows, size, points, layout.hdbscan_labels(points, min_cluster_size=size)
