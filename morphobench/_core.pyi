@@ -112,6 +112,7 @@ def readout_backward(
     weight: NDArray[Any],
     grid_gradient: NDArray[Any],
     weight_gradient: NDArray[Any],
+) -> None: ...
 def descend_layout(
     points: NDArray[np.float32],
     head: NDArray[np.int32],

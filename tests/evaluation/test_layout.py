@@ -75,8 +75,8 @@ def test_descent_by_loops():
     embeddings, _ = _blobs(rows=20, features=4)
     head, tail, strengths = _edges(fuzzy_graph(nearest_neighbours(embeddings, neighbours=5), neighbours=5))
     points = np.random.default_rng(0).uniform(0, 10, (20, 2)).astype(np.float32)
-    slow = oracles.descend_layout(points, head, tail, strengths, epochs=12, a=1.5, b=0.9, negatives=5, seed=7)
-    _core.descend_layout(points, head, tail, strengths, epochs=12, a=1.5, b=0.9, negatives_per_edge=5, seed=7)
+    slow = oracles.descend_layout(points, head, tail, strengths, epochs=3, a=1.5, b=0.9, negatives=5, seed=7)
+    _core.descend_layout(points, head, tail, strengths, epochs=3, a=1.5, b=0.9, negatives_per_edge=5, seed=7)
     np.testing.assert_allclose(points, slow, atol=1e-3)
 
 
