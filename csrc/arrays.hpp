@@ -102,22 +102,26 @@ ImagesView<const T> images_view(const py::array& array, const char* name) {
             array.strides(last - 1) / item};
 }
 
-// A field of a (rows, columns) structured array, by name; any layout of the records will do.
+// A field of a (rows, columns) structured array, by name; any layout of the records will do. Without data if
+// the array has no such field and it is not `required`.
 template <class T>
-FieldView<T> field_view(const py::array& array, const char* field, const char* name) {
+FieldView<T> field_view(const py::array& array, const char* field, const char* name, bool required = true) {
     require_rank(array, 2, name);
     const py::object fields = array.dtype().attr("fields");
+    if (!required && (fields.is_none() || !fields.contains(field))) return {};
     if (fields.is_none() || !fields.contains(field))
         throw py::type_error(std::string(name) + ": a structured array with a field '" + field +
                              "' wanted, got dtype " + py::str(array.dtype()).cast<std::string>());
     const py::object entry = fields[field];
-    const auto dtype = entry[py::int_(0)].cast<py::dtype>();
+    const auto whole = entry[py::int_(0)].cast<py::dtype>();
+    const auto dtype = whole.attr("base").cast<py::dtype>();
     if (!py::dtype::of<T>().equal(dtype))
         throw py::type_error(std::string(name) + "['" + field + "']: dtype " +
                              py::str(py::dtype::of<T>()).cast<std::string>() + " wanted, got " +
                              py::str(dtype).cast<std::string>());
     char* data = const_cast<char*>(static_cast<const char*>(array.data()));
-    return {data + entry[py::int_(1)].cast<py::ssize_t>(), array.strides(0), array.strides(1)};
+    return {data + entry[py::int_(1)].cast<py::ssize_t>(), array.strides(0), array.strides(1),
+            static_cast<std::size_t>(whole.itemsize() / dtype.itemsize())};
 }
 
 // A read-only view of a C-contiguous (rows, columns) array of T.

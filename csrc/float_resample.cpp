@@ -6,14 +6,16 @@
 
 namespace morphobench {
 
-FloatAxisTable::FloatAxisTable(std::int32_t in_size, std::int32_t out_size) : in{in_size}, out{out_size} {
+FloatAxisTable::FloatAxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
+    : in{in_size}, out{out_size} {
     const float scale = static_cast<float>(in) / static_cast<float>(out);
     const float support = scale < 1.0f ? 1.0f : scale;
     const float inverse = 1.0f / support;
     taps = std::min(in, 2 * static_cast<std::int32_t>(std::ceil(support)) + 1);
     weights.assign(static_cast<std::size_t>(out) * static_cast<std::size_t>(taps), 0.0f);
     for (std::int32_t o = 0; o < out; ++o) {
-        const float center = scale * (static_cast<float>(o) + 0.5f);
+        const std::int32_t output = reversed ? out - 1 - o : o;
+        const float center = scale * (static_cast<float>(output) + 0.5f);
         const auto low = static_cast<std::int32_t>(center - support + 0.5f);
         const auto high = static_cast<std::int32_t>(center + support + 0.5f);
         const std::int32_t begin = low < 0 ? 0 : low;

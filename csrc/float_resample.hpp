@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "views.hpp"
@@ -8,9 +9,12 @@
 namespace morphobench {
 
 // One axis of a bilinear, antialiased resize in float32, as torch's interpolate(mode="bilinear",
-// antialias=True, align_corners=False) computes its weights.
+// antialias=True, align_corners=False) computes its weights. `reversed` stores the outputs last to first.
 struct FloatAxisTable {
-    FloatAxisTable(std::int32_t in, std::int32_t out);
+    FloatAxisTable(std::int32_t in, std::int32_t out, bool reversed = false);
+    static std::shared_ptr<const FloatAxisTable> shared(std::int32_t in, std::int32_t out, bool reversed) {
+        return std::make_shared<const FloatAxisTable>(in, out, reversed);
+    }
 
     std::int32_t in, out, taps;
     std::vector<std::int32_t> first; // (out)

@@ -1,137 +1,158 @@
 #include "multi_crop.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <memory>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 #include "blur.hpp"
+#include "color.hpp"
+#include "float_resample.hpp"
 #include "parallel_for.hpp"
+#include "quarter_turn.hpp"
 #include "resample.hpp"
 
 namespace morphobench {
 
 namespace {
 
-// What a thread takes at a time: enough to pay for the thread, few enough to share out evenly.
+// What a thread takes at a time: enough to hide the hand-out, few enough to share out evenly.
 constexpr std::size_t views_per_chunk = 16;
-constexpr std::size_t draws_per_chunk = 1024;
 
-// The tables that a set of draws needs, looked up once so that threads read without a lock.
-class AxisTables {
+// The tables of one axis that a set of draws needs, looked up once so that threads read without a lock.
+template <class Table>
+class Tables {
 public:
-    AxisTables(std::int32_t longest, std::int32_t out)
+    Tables(std::int32_t longest, std::int32_t out)
         : out_{out}, forward_(static_cast<std::size_t>(longest) + 1), mirrored_(forward_.size()) {}
 
     void add(std::int32_t in, bool mirrored) {
         auto& slot = (mirrored ? mirrored_ : forward_)[static_cast<std::size_t>(in)];
-        if (!slot) slot = axis_tables().get(in, out_, mirrored);
+        if (!slot) slot = Table::shared(in, out_, mirrored);
     }
-    const AxisTable& get(std::int32_t in, bool mirrored) const {
+    const Table& get(std::int32_t in, bool mirrored) const {
         return *(mirrored ? mirrored_ : forward_)[static_cast<std::size_t>(in)];
     }
 
 private:
     std::int32_t out_;
-    std::vector<std::shared_ptr<const AxisTable>> forward_, mirrored_;
+    std::vector<std::shared_ptr<const Table>> forward_, mirrored_;
 };
 
-// What a thread keeps from one view to the next.
-struct Scratch {
-    ResampleScratch resample;
-    std::vector<std::uint8_t> pixels;
-    std::vector<float> rows;
-};
-
-PlaneView<const std::uint8_t> crop(PlaneView<const std::uint8_t> plane, const Window& window) {
+template <class T>
+PlaneView<const T> crop(PlaneView<const T> plane, const Window& window) {
     return {plane.row(window.top) + window.left, plane.stride, window.height, window.width};
+}
+
+// The geometry of 8-bit views: crop, resize, flip, turn, / 255.
+class ByteGeometry {
+public:
+    using Pixel = std::uint8_t;
+    using Table = AxisTable;
+
+    void operator()(PlaneView<const Pixel> window, const Table& horizontal, const Table& vertical, int turns,
+                    const Kernels& use, float* out) {
+        const std::int32_t size = horizontal.out;
+        PlaneView<Pixel> pixels = plane_in(pixels_, size);
+        resample(window, horizontal, vertical, use, scratch_, pixels);
+        if (turns) {
+            const PlaneView<Pixel> turned = plane_in(turned_, size);
+            quarter_turn<Pixel>({pixels.data, pixels.stride, size, size}, turns, turned);
+            pixels = turned;
+        }
+        use.to_unit({pixels.data, pixels.stride, size, size}, out);
+    }
+
+private:
+    static PlaneView<Pixel> plane_in(std::vector<Pixel>& storage, std::int32_t size) {
+        storage.resize(static_cast<std::size_t>(size) * static_cast<std::size_t>(padded(size)));
+        return {storage.data(), padded(size), size, size};
+    }
+
+    ResampleScratch scratch_;
+    std::vector<Pixel> pixels_, turned_;
+};
+
+// The same of 16-bit views, in float32, / 65535.
+class WordGeometry {
+public:
+    using Pixel = std::uint16_t;
+    using Table = FloatAxisTable;
+
+    void operator()(PlaneView<const Pixel> window, const Table& horizontal, const Table& vertical, int turns,
+                    const Kernels&, float* out) {
+        const std::int32_t size = horizontal.out;
+        unit_.resize(static_cast<std::size_t>(window.height) * static_cast<std::size_t>(window.width));
+        float* target = unit_.data();
+        for (std::int32_t y = 0; y < window.height; ++y)
+            target = std::transform(window.row(y), window.row(y) + window.width, target,
+                                    [](Pixel pixel) { return static_cast<float>(pixel) / 65535.0f; });
+        resized_.resize(static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
+        const PlaneView<float> resized{turns ? resized_.data() : out, size, size, size};
+        float_resample({unit_.data(), window.width, window.height, window.width}, horizontal, vertical,
+                       between_, resized);
+        if (turns) quarter_turn<float>({resized.data, size, size, size}, turns, {out, size, size, size});
+    }
+
+private:
+    std::vector<float> unit_, resized_, between_;
+};
+
+template <class Geometry>
+void apply(const ViewedImages<typename Geometry::Pixel>& viewed, const DrawFields& draws,
+           const ViewOutput& output, unsigned threads) {
+    const auto& images = viewed.images;
+    Tables<typename Geometry::Table> horizontal(images.width, output.size),
+        vertical(images.height, output.size);
+    for (std::size_t view = 0; view < draws.views; ++view)
+        for (std::size_t image = 0; image < draws.images; ++image) {
+            const ViewDraw draw = draws.get(view, image);
+            horizontal.add(draw.window.width, draw.flip);
+            vertical.add(draw.window.height, draw.flip_vertical);
+        }
+    const Kernels& use = kernels();
+    const auto side = static_cast<std::size_t>(output.size);
+    const std::size_t pixels = side * side;
+    parallel_for(
+        draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
+            thread_local Geometry geometry;
+            thread_local std::vector<float> rows, wide;
+            rows.resize(3 * side);
+            wide.resize(output.type == PixelType::float32 ? 0 : pixels);
+            for (std::size_t i = begin; i < end; ++i) {
+                const std::size_t view = i / draws.images, image = i % draws.images;
+                const ViewDraw draw = draws.get(view, image);
+                for (std::size_t channel = 0; channel < images.channels; ++channel) {
+                    char* target = static_cast<char*>(output.data) +
+                                   (i * images.channels + channel) * pixels * pixel_bytes(output.type);
+                    float* plane = wide.empty() ? reinterpret_cast<float*>(target) : wide.data();
+                    geometry(crop(images.plane(viewed.index(image), channel), draw.window),
+                             horizontal.get(draw.window.width, draw.flip),
+                             vertical.get(draw.window.height, draw.flip_vertical), draw.quarter_turns, use,
+                             plane);
+                    if (draw.blur_sigma > 0.0f)
+                        blur({plane, output.size, output.size, output.size}, draw.blur_sigma, use,
+                             rows.data());
+                    if (draws.brightness) apply_jitter(plane, pixels, draws.jitter(view, image, channel));
+                    if (draw.noise_sigma > 0.0f)
+                        add_noise(plane, pixels, draw.noise_sigma, draw.noise_key,
+                                  static_cast<std::uint32_t>(channel));
+                    if (!output.mean.empty())
+                        normalize(plane, pixels, output.mean[channel], output.deviation[channel]);
+                    if (!wide.empty()) narrow(plane, pixels, output.type, target);
+                }
+            }
+        });
 }
 
 } // namespace
 
-ViewDraw DrawFields::get(std::size_t view, std::size_t image) const {
-    return {{top.get(view, image), left.get(view, image), height.get(view, image), width.get(view, image)},
-            flip.get(view, image) != 0,
-            blur_sigma.get(view, image)};
+void apply_views(const ViewedImages<std::uint8_t>& viewed, const DrawFields& draws, const ViewOutput& output,
+                 unsigned threads) {
+    apply<ByteGeometry>(viewed, draws, output, threads);
 }
 
-void DrawFields::set(std::size_t view, std::size_t image, const ViewDraw& draw) const {
-    top.set(view, image, draw.window.top);
-    left.set(view, image, draw.window.left);
-    height.set(view, image, draw.window.height);
-    width.set(view, image, draw.window.width);
-    flip.set(view, image, draw.flip);
-    blur_sigma.set(view, image, draw.blur_sigma);
-}
-
-void draw_views(const ViewLaw& law, const std::int64_t* image_ids, std::uint64_t seed, std::uint32_t epoch,
-                std::uint16_t first_view, std::int32_t height, std::int32_t width, unsigned threads,
-                const DrawFields& draws) {
-    parallel_for(draws.views * draws.images, draws_per_chunk, threads,
-                 [&](std::size_t begin, std::size_t end) {
-                     for (std::size_t i = begin; i < end; ++i) {
-                         const std::size_t view = i / draws.images, image = i % draws.images;
-                         const ViewStream stream(seed, epoch, image_ids[image],
-                                                 static_cast<std::uint16_t>(first_view + view));
-                         draws.set(view, image, law.draw(height, width, stream));
-                     }
-                 });
-}
-
-void check_draws(const DrawFields& draws, std::int32_t height, std::int32_t width) {
-    for (std::size_t view = 0; view < draws.views; ++view)
-        for (std::size_t image = 0; image < draws.images; ++image) {
-            const auto [window, flip, blur_sigma] = draws.get(view, image);
-            (void)flip;
-            const auto where = [&] {
-                return "params[" + std::to_string(view) + ", " + std::to_string(image) + "]: ";
-            };
-            if (window.height < 1 || window.width < 1 || window.top < 0 || window.left < 0 ||
-                window.height > height || window.width > width || window.top > height - window.height ||
-                window.left > width - window.width)
-                throw std::invalid_argument(
-                    where() + "a window inside the " + std::to_string(height) + " x " +
-                    std::to_string(width) + " image wanted, got top " + std::to_string(window.top) +
-                    ", left " + std::to_string(window.left) + ", height " + std::to_string(window.height) +
-                    ", width " + std::to_string(window.width));
-            if (!(blur_sigma >= 0.0f) || !std::isfinite(blur_sigma))
-                throw std::invalid_argument(where() + "a finite blur_sigma of at least 0 wanted, got " +
-                                            std::to_string(blur_sigma));
-        }
-}
-
-void apply_views(const ViewedImages& viewed, const DrawFields& draws, std::int32_t size, unsigned threads,
-                 float* out) {
-    const ImagesView<const std::uint8_t>& images = viewed.images;
-    AxisTables horizontal(images.width, size), vertical(images.height, size);
-    for (std::size_t view = 0; view < draws.views; ++view)
-        for (std::size_t image = 0; image < draws.images; ++image) {
-            horizontal.add(draws.width.get(view, image), draws.flip.get(view, image) != 0);
-            vertical.add(draws.height.get(view, image), false);
-        }
-    const Kernels& use = kernels();
-    const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
-    parallel_for(
-        draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
-            thread_local Scratch scratch;
-            scratch.pixels.resize(static_cast<std::size_t>(size) * static_cast<std::size_t>(padded(size)));
-            scratch.rows.resize(3 * static_cast<std::size_t>(size));
-            const PlaneView<std::uint8_t> resized{scratch.pixels.data(), padded(size), size, size};
-            for (std::size_t i = begin; i < end; ++i) {
-                const std::size_t image = i % draws.images;
-                const ViewDraw draw = draws.get(i / draws.images, image);
-                for (std::size_t channel = 0; channel < images.channels; ++channel) {
-                    float* target = out + (i * images.channels + channel) * pixels;
-                    resample(crop(images.plane(viewed.index(image), channel), draw.window),
-                             horizontal.get(draw.window.width, draw.flip),
-                             vertical.get(draw.window.height, false), use, scratch.resample, resized);
-                    use.to_unit({resized.data, resized.stride, size, size}, target);
-                    if (draw.blur_sigma > 0.0f)
-                        blur({target, size, size, size}, draw.blur_sigma, use, scratch.rows.data());
-                }
-            }
-        });
+void apply_views(const ViewedImages<std::uint16_t>& viewed, const DrawFields& draws, const ViewOutput& output,
+                 unsigned threads) {
+    apply<WordGeometry>(viewed, draws, output, threads);
 }
 
 } // namespace morphobench

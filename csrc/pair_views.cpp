@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "blur.hpp"
+#include "color.hpp"
 #include "float_resample.hpp"
 #include "parallel_for.hpp"
 
@@ -57,10 +58,11 @@ void apply_pair_views(const ImagesView<const float>& in, const DrawFields& draws
             scratch.rows.resize(3 * static_cast<std::size_t>(in.width));
             for (std::size_t i = begin; i < end; ++i) {
                 const std::size_t image = i % draws.images;
-                const auto [window, flip, blur_sigma] = draws.get(i / draws.images, image);
+                const ViewDraw draw = draws.get(i / draws.images, image);
+                const Window& window = draw.window;
                 for (std::size_t channel = 0; channel < in.channels; ++channel) {
-                    const PlaneView<float> plane = copy(in.plane(image, channel), flip, scratch.plane);
-                    if (blur_sigma > 0.0f) blur(plane, blur_sigma, use, scratch.rows.data());
+                    const PlaneView<float> plane = copy(in.plane(image, channel), draw.flip, scratch.plane);
+                    if (draw.blur_sigma > 0.0f) blur(plane, draw.blur_sigma, use, scratch.rows.data());
                     float* target = out + (i * in.channels + channel) * pixels;
                     float_resample(
                         {plane.row(window.top) + window.left, plane.stride, window.height, window.width},

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "multi_crop.hpp"
+#include "view_draws.hpp"
 #include "views.hpp"
 
 namespace morphobench {

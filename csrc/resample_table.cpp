@@ -87,9 +87,9 @@ std::shared_ptr<const AxisTable> AxisTableCache::get(std::int32_t in, std::int32
     return tables_[{in, out, reversed}] = table;
 }
 
-AxisTableCache& axis_tables() {
+std::shared_ptr<const AxisTable> AxisTable::shared(std::int32_t in, std::int32_t out, bool reversed) {
     static AxisTableCache cache(32u << 20);
-    return cache;
+    return cache.get(in, out, reversed);
 }
 
 } // namespace morphobench

@@ -22,6 +22,8 @@ constexpr std::int32_t weight_half = 1 << (weight_bits - 1);
 // `reversed` stores the outputs last to first, which makes a flip free.
 struct AxisTable {
     AxisTable(std::int32_t in, std::int32_t out, bool reversed);
+    // The one that all threads share, made at its first use.
+    static std::shared_ptr<const AxisTable> shared(std::int32_t in, std::int32_t out, bool reversed);
 
     const std::int32_t* weights_of(std::int32_t o) const {
         return weights.data() + static_cast<std::size_t>(o) * static_cast<std::size_t>(taps);
@@ -39,8 +41,8 @@ struct AxisTable {
     PairedTaps row_pairs;    // ... from any one
 };
 
-// The tables made so far, shared by all threads. Bounded: past `limit_bytes` it forgets everything; tables in
-// use stay alive with those who hold them.
+// The tables made so far. Bounded: past `limit_bytes` it forgets everything; tables in use stay alive with
+// those who hold them.
 class AxisTableCache {
 public:
     explicit AxisTableCache(std::size_t limit_bytes) : limit_bytes_{limit_bytes} {}
@@ -52,7 +54,5 @@ private:
     std::map<std::tuple<std::int32_t, std::int32_t, bool>, std::shared_ptr<const AxisTable>> tables_;
     std::size_t bytes_ = 0, limit_bytes_;
 };
-
-AxisTableCache& axis_tables();
 
 } // namespace morphobench

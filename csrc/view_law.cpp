@@ -4,18 +4,49 @@ namespace morphobench {
 
 namespace {
 
-// Blocks of the stream after those of the crop; a purpose keeps its number for good.
+// Blocks of the stream after those of the crop. A purpose keeps its number for good: a new one must not
+// change what an old seed draws.
 constexpr std::uint16_t flip_and_blur_block = 16;
+constexpr std::uint16_t orientation_block = 17;
+constexpr std::uint16_t noise_block = 18;
+constexpr std::uint16_t noise_key_block = 19;
+constexpr std::uint16_t first_channel_block = 32;
+
+float between(double low, double high, double uniform) {
+    return static_cast<float>(low + (high - low) * uniform);
+}
+
+float factor(double spread, double uniform) {
+    return spread > 0.0 ? between(spread < 1.0 ? 1.0 - spread : 0.0, 1.0 + spread, uniform) : 1.0f;
+}
 
 } // namespace
 
 ViewDraw ViewLaw::draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const {
-    ViewDraw drawn{crop.draw(height, width, stream), false, 0.0f};
+    ViewDraw drawn{};
+    drawn.window = crop.draw(height, width, stream);
     const RandomBlock block = stream.block(flip_and_blur_block);
     drawn.flip = block.uniform32(0) < flip_probability;
     if (block.uniform32(1) < blur_probability)
-        drawn.blur_sigma = static_cast<float>(sigma_low + (sigma_high - sigma_low) * block.uniform32(2));
+        drawn.blur_sigma = between(sigma_low, sigma_high, block.uniform32(2));
+    if (flip_vertical_probability > 0.0 || quarter_turns) {
+        const RandomBlock orientation = stream.block(orientation_block);
+        drawn.flip_vertical = orientation.uniform32(0) < flip_vertical_probability;
+        drawn.quarter_turns = static_cast<std::uint8_t>(quarter_turns ? orientation.below(1, 4) : 0);
+    }
+    if (noise_probability > 0.0) {
+        const RandomBlock noise = stream.block(noise_block);
+        if (noise.uniform32(0) < noise_probability)
+            drawn.noise_sigma = between(noise_low, noise_high, noise.uniform32(1));
+        const RandomBlock key = stream.block(noise_key_block);
+        drawn.noise_key = (std::uint64_t{key.words[1]} << 32) | key.words[0];
+    }
     return drawn;
+}
+
+Jitter ViewLaw::jitter(std::uint16_t channel, const ViewStream& stream) const {
+    const RandomBlock block = stream.block(static_cast<std::uint16_t>(first_channel_block + channel));
+    return {factor(brightness, block.uniform32(0)), factor(contrast, block.uniform32(1))};
 }
 
 } // namespace morphobench

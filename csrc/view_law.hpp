@@ -8,21 +8,36 @@
 
 namespace morphobench {
 
-// What one view of one image is made with; blur_sigma 0 means no blur.
+// What one view of one image is made with; blur_sigma 0 means no blur, noise_sigma 0 no noise.
 struct ViewDraw {
     Window window;
     bool flip;
     float blur_sigma;
+    bool flip_vertical;
+    std::uint8_t quarter_turns; // counter-clockwise, 0 .. 3
+    float noise_sigma;
+    std::uint64_t noise_key; // of the generator of the noise
 };
 
-// The law that the views of one group are drawn by.
+// What the brightness and the contrast of one channel are multiplied by.
+struct Jitter {
+    float brightness, contrast;
+};
+
+// The law that the views of one group are drawn by. Each draw uses blocks of its own, see view_law.cpp.
 struct ViewLaw {
     CropLaw crop;
     double flip_probability;
     double blur_probability;
     double sigma_low, sigma_high;
+    double flip_vertical_probability;
+    bool quarter_turns; // each of the four as likely
+    double noise_probability;
+    double noise_low, noise_high;
+    double brightness, contrast; // factors uniform in 1 - x .. 1 + x, not below 0
 
     ViewDraw draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
+    Jitter jitter(std::uint16_t channel, const ViewStream& stream) const;
 };
 
 } // namespace morphobench

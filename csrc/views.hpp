@@ -41,25 +41,29 @@ struct ImagesView {
     }
 };
 
-// One field of a borrowed (rows, columns) array of records; records may lie unaligned and at any stride.
+// One field of a borrowed (rows, columns) array of records, itself `length` numbers long; records may lie
+// unaligned and at any stride. Without data, the array has no such field.
 template <class T>
 struct FieldView {
-    char* data;
-    std::ptrdiff_t row_stride, column_stride;
+    char* data = nullptr;
+    std::ptrdiff_t row_stride = 0, column_stride = 0;
+    std::size_t length = 1;
 
-    T get(std::size_t row, std::size_t column) const {
+    explicit operator bool() const { return data != nullptr; }
+    T get(std::size_t row, std::size_t column, std::size_t item = 0) const {
         T value;
-        std::memcpy(&value, at(row, column), sizeof value);
+        std::memcpy(&value, at(row, column, item), sizeof value);
         return value;
     }
-    void set(std::size_t row, std::size_t column, T value) const {
-        std::memcpy(at(row, column), &value, sizeof value);
+    void set(std::size_t row, std::size_t column, T value, std::size_t item = 0) const {
+        std::memcpy(at(row, column, item), &value, sizeof value);
     }
 
 private:
-    char* at(std::size_t row, std::size_t column) const {
+    char* at(std::size_t row, std::size_t column, std::size_t item) const {
         return data + static_cast<std::ptrdiff_t>(row) * row_stride +
-               static_cast<std::ptrdiff_t>(column) * column_stride;
+               static_cast<std::ptrdiff_t>(column) * column_stride +
+               static_cast<std::ptrdiff_t>(item * sizeof(T));
     }
 };
 

@@ -21,14 +21,22 @@ def draw_views(
     flip: float,
     blur: float,
     sigma: tuple[float, float],
+    flip_vertical: float,
+    quarter_turns: bool,
+    noise: float,
+    noise_sigma: tuple[float, float],
+    brightness: float,
+    contrast: float,
     threads: int,
 ) -> None: ...
 def apply_views(
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | NDArray[np.uint16],
     rows: NDArray[np.int64] | None,
     params: NDArray[np.void],
-    out: NDArray[np.float32],
+    out: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16] | NDArray[np.uint8],
     *,
+    mean: Sequence[float],
+    deviation: Sequence[float],
     threads: int,
 ) -> None: ...
 def apply_pair_views(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morphobench import _core
-from morphobench.augment.spec import ViewGroup
+from morphobench.augment.spec import ViewGroup, ViewSpec
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
@@ -32,6 +32,24 @@ PARAMS_DTYPE = np.dtype(
     align=True,
 )
 """Window in pixels of the image; ``flip``: left-right; ``blur_sigma`` in pixels of the view, 0 for none."""
+
+
+def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
+    """PARAMS_DTYPE and the further fields that ``spec`` needs.
+
+    ``flip_vertical`` bool; ``quarter_turns`` uint8, counter-clockwise; ``noise_sigma`` float32 and
+    ``noise_key`` uint64, of the generator; ``brightness`` and ``contrast`` float32 (channels,), factors.
+    """
+    fields: list[Any] = [(name, PARAMS_DTYPE[name]) for name in PARAMS_DTYPE.names or ()]
+    if any(group.flip_vertical for group in spec.groups):
+        fields.append(("flip_vertical", np.bool_))
+    if any(group.quarter_turns for group in spec.groups):
+        fields.append(("quarter_turns", np.uint8))
+    if any(group.noise for group in spec.groups):
+        fields += [("noise_sigma", np.float32), ("noise_key", np.uint64)]
+    if any(group.brightness or group.contrast for group in spec.groups):
+        fields += [("brightness", np.float32, (channels,)), ("contrast", np.float32, (channels,))]
+    return np.dtype(fields, align=True)
 
 
 def thread_count(threads: int | None) -> int:
@@ -95,5 +113,11 @@ def draw_group(
         flip=group.flip,
         blur=group.blur,
         sigma=group.blur_sigma_px,
+        flip_vertical=group.flip_vertical,
+        quarter_turns=group.quarter_turns,
+        noise=group.noise,
+        noise_sigma=group.noise_sigma,
+        brightness=group.brightness,
+        contrast=group.contrast,
         threads=threads,
     )

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class ViewBatch:
     """The views of one batch.
 
-    ``rows`` int64 (B,): which images of the store. ``views`` float32 (V, B, C, S, S), and ``tensor``, the same
-    as a torch tensor: on the CPU the same memory, on a CUDA device a copy under way on the current stream. The
-    memory is filled anew when the next batch is asked for.
+    ``rows`` int64 (B,): which images of the store. ``views`` float32 (V, B, C, S, S), and ``tensor``, the
+    same as a torch tensor: on the CPU the same memory, on a CUDA device a copy under way on the current
+    stream. The memory is filled anew when the next batch is asked for.
     """
 
     rows: Int64Array
@@ -99,6 +99,8 @@ class ViewFeed:
             raise InputError(f"image_ids: one for each of {len(images)} images wanted, got {len(self._ids)}")
         if check_integer("depth", depth, 64) < 1:
             raise InputError("depth: at least 1 wanted, got 0")
+        if len(crops.shapes(1, 1)) > 1 or crops.dtype != "float32":
+            raise InputError(f"crops: float32 views of one size wanted, got {crops!r}")
         self._crops, self._images, self._epoch, self._depth = crops, images, epoch, depth
         self._device = _torch_device(device)
         self._free: queue.SimpleQueue[_Buffer | None] = queue.SimpleQueue()
@@ -171,9 +173,8 @@ class ViewFeed:
     def _buffer(self, first_batch_size: int) -> _Buffer:
         if self._batch_size is None:
             self._batch_size = first_batch_size
-        size = self._crops.size_px
         channels = self._images.shape[1] if self._images.ndim == 4 else 1
-        return _Buffer((self._crops.views, self._batch_size, channels, size, size), self._device)
+        return _Buffer(self._crops.shapes(self._batch_size, channels)[0], self._device)
 
     def _fill(self, buffer: _Buffer, rows: Int64Array) -> None:
         if len(rows) > buffer.views.shape[1]:
@@ -182,7 +183,8 @@ class ViewFeed:
             raise InputError(
                 f"batches: rows in 0..{len(self._ids) - 1} wanted, got {rows.min()}..{rows.max()}"
             )
-        params = self._crops.draw(self._ids[rows], self._epoch, self._images.shape)
+        shape = self._images.shape[-2:] if self._images.ndim == 3 else self._images.shape[-3:]
+        params = self._crops.draw(self._ids[rows], self._epoch, shape)
         if len(rows) == buffer.views.shape[1]:
             self._crops.apply(self._images, params, buffer.views, rows=rows)
         else:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from morphobench import _core
 from morphobench.augment.draws import (
-    PARAMS_DTYPE,
     ViewParams,
     check_image_ids,
     check_image_shape,
     check_integer,
     draw_group,
+    params_dtype,
     thread_count,
 )
 from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.errors import InputError
-from morphobench.types import Float32Array, Int64Array, UInt8Array
+from morphobench.types import Int64Array, UInt8Array
+
+Images: TypeAlias = UInt8Array | NDArray[np.uint16]
+Views: TypeAlias = Any
+"""An array (V, N, C, S, S), or a tuple of one for each group where their sizes differ."""
+
+DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "uint8": np.uint8}
+"""Types of views; NumPy has no bfloat16, so its bits come as uint16 (in torch: ``.view(torch.bfloat16)``)."""
 
 
 class MultiCrop:
@@ -27,10 +35,14 @@ class MultiCrop:
 
     Pixels before flip and blur are those of ``torchvision.transforms.functional.resized_crop`` on the PIL
     image, bit for bit; the blur is ``gaussian_blur`` with a 3 x 3 kernel to 1e-6. Draws are a pure function
-    of (seed, epoch, image id, view): they depend on no batch, order or number of threads.
+    of (seed, epoch, image id, view): they depend on no batch, order or number of threads. A ViewSpec may ask
+    for more: flip, vertical flip, quarter turns, blur, brightness, contrast, noise, normalization; in that
+    order. 16-bit images are resized in float32 as torch's antialiased ``interpolate`` does, and divided by
+    65535.
 
-    ``setting``: a name of morphobench.SETTINGS or a ViewSpec. ``size_px``: side of the square views.
-    ``threads``: None for every core that this process may use. InputError for anything else.
+    ``setting``: a name of morphobench.SETTINGS or a ViewSpec. ``size_px``: side of the square views of groups
+    that do not say theirs. ``threads``: None for every core that this process may use. ``dtype``: a key of
+    DTYPES; uint8 views are 255 times the pixel, rounded. InputError for anything else.
     """
 
     def __init__(
@@ -40,13 +52,20 @@ class MultiCrop:
         size_px: int = 64,
         seed: int = 0,
         threads: int | None = None,
+        dtype: str = "float32",
     ) -> None:
         self.spec = view_spec(setting)
         self.size_px = check_integer("size_px", size_px, 65535)
         if not self.size_px:
             raise InputError("size_px: at least 1 wanted, got 0")
+        if dtype not in DTYPES:
+            raise InputError(f"dtype: one of {', '.join(DTYPES)} wanted, got {dtype!r}")
+        if dtype == "uint8" and self.spec.mean:
+            raise InputError("dtype: a float type wanted for normalized views, got 'uint8'")
+        self.dtype = dtype
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
+        self.sizes_px = tuple(group.size_px or self.size_px for group in self.spec.groups)
 
     @property
     def views(self) -> int:
@@ -54,16 +73,26 @@ class MultiCrop:
         return self.spec.views
 
     def __repr__(self) -> str:
-        return f"MultiCrop({self.spec!r}, size_px={self.size_px}, seed={self.seed}, threads={self.threads})"
+        return (
+            f"MultiCrop({self.spec!r}, size_px={self.size_px}, seed={self.seed}, threads={self.threads}, "
+            f"dtype={self.dtype!r})"
+        )
+
+    def shapes(self, images: int, channels: int) -> list[tuple[int, ...]]:
+        """The shapes of the arrays of views: one (V, N, C, S, S), or one a group where sizes differ."""
+        return [(stop - start, images, channels, size_px, size_px) for start, stop, size_px in self._parts()]
 
     def draw(self, image_ids: ArrayLike, epoch: int, image_shape: Sequence[int]) -> ViewParams:
         """How each view of each image is made in this epoch: a structured array (V, N) of PARAMS_DTYPE.
 
         ``image_ids`` (N,) integers; ``image_shape`` ends in (H, W). Edit the result at will before ``apply``.
+        Specs that ask for more have further fields, see ``params_dtype``; with brightness or contrast,
+        ``image_shape`` must be (C, H, W) or (N, C, H, W).
         """
         ids = check_image_ids(image_ids)
         height, width = check_image_shape(image_shape)
-        params = np.zeros((self.views, len(ids)), PARAMS_DTYPE)
+        channels = image_shape[-3] if len(image_shape) > 2 else 1
+        params = np.zeros((self.views, len(ids)), params_dtype(self.spec, channels=channels))
         first_view = 0
         for group in self.spec.groups:
             draw_group(
@@ -81,39 +110,83 @@ class MultiCrop:
 
     def apply(
         self,
-        images: UInt8Array,
+        images: Images,
         params: ViewParams,
-        out: Float32Array | None = None,
+        out: Views | None = None,
         *,
         rows: Int64Array | None = None,
-    ) -> Float32Array:
+    ) -> Views:
         """The views that ``params`` (V, N) describe: float32 (V, N, C, size_px, size_px) in [0, 1].
 
-        ``images``: uint8 (N, H, W) or (N, C, H, W), rows contiguous; a memory map will do. ``rows``: int64
-        (N,), the images to view where ``images`` holds more of them, so that none is copied. ``out``: filled
-        and returned; C-contiguous, writeable, apart from ``images``. Raises TypeError for a wrong dtype,
-        ValueError for a wrong shape or a window outside the image.
+        ``images``: uint8 or uint16 (N, H, W) or (N, C, H, W), rows contiguous; a memory map will do.
+        ``rows``: int64 (N,), the images to view where ``images`` holds more of them, so that none is copied.
+        ``out``: filled and returned; C-contiguous, writeable, apart from ``images``. Where the groups' sizes
+        differ, a tuple of arrays, one for each group, is returned and wanted. Raises TypeError for a wrong
+        dtype, ValueError for a wrong shape or a window outside the image.
         """
         if not isinstance(images, np.ndarray):
             raise TypeError(f"images: a NumPy array wanted, got {type(images).__name__}")
         if not isinstance(params, np.ndarray) or params.ndim != 2:
             raise InputError("params: a structured array of shape (V, N) wanted, as draw returns it")
         channels = images.shape[1] if images.ndim == 4 else 1
-        if out is None:
-            out = np.empty((*params.shape, channels, self.size_px, self.size_px), np.float32)
-        elif isinstance(out, np.ndarray) and out.shape[-2:] != (self.size_px, self.size_px):
-            raise InputError(f"out: views of {self.size_px} x {self.size_px} pixels wanted, got {out.shape}")
-        _core.apply_views(images, rows, params, out, threads=self.threads)
-        return out
+        parts = list(self._parts())
+        if len(parts) == 1:
+            parts = [(0, len(params), parts[0][2])]
+        elif len(params) != self.views:
+            raise InputError(f"params: shape ({self.views}, N) wanted, got {params.shape}")
+        outs = self._outs(out, parts, params.shape[1], channels)
+        for (start, stop, _), target in zip(parts, outs, strict=True):
+            _core.apply_views(
+                images,
+                rows,
+                params[start:stop],
+                target,
+                mean=self.spec.mean,
+                deviation=self.spec.deviation,
+                threads=self.threads,
+            )
+        return outs[0] if len(parts) == 1 else outs
 
     def __call__(
         self,
-        images: UInt8Array,
+        images: Images,
         image_ids: ArrayLike,
         epoch: int,
-        out: Float32Array | None = None,
+        out: Views | None = None,
         *,
         rows: Int64Array | None = None,
-    ) -> Float32Array:
-        """``apply(images, draw(image_ids, epoch, images.shape), out, rows=rows)``."""
-        return self.apply(images, self.draw(image_ids, epoch, images.shape), out, rows=rows)
+    ) -> Views:
+        """``apply(images, draw(image_ids, epoch, images.shape[-3:]), out, rows=rows)``."""
+        shape = images.shape[-2:] if images.ndim == 3 else images.shape[-3:]
+        return self.apply(images, self.draw(image_ids, epoch, shape), out, rows=rows)
+
+    def _parts(self) -> Iterator[tuple[int, int, int]]:
+        """The arrays to fill: first view, last view + 1, size."""
+        if len(set(self.sizes_px)) == 1:
+            yield 0, self.views, self.sizes_px[0]
+            return
+        start = 0
+        for group, size_px in zip(self.spec.groups, self.sizes_px, strict=True):
+            yield start, start + group.count, size_px
+            start += group.count
+
+    def _outs(
+        self, out: Views | None, parts: list[tuple[int, int, int]], images: int, channels: int
+    ) -> tuple[NDArray[Any], ...]:
+        dtype = DTYPES[self.dtype]
+        if out is None:
+            return tuple(
+                np.empty((stop - start, images, channels, size_px, size_px), dtype)
+                for start, stop, size_px in parts
+            )
+        outs = (out,) if len(parts) == 1 else tuple(out)
+        if len(outs) != len(parts):
+            raise InputError(f"out: {len(parts)} arrays wanted, one for each group, got {len(outs)}")
+        for (_, _, size_px), each in zip(parts, outs, strict=True):
+            if not isinstance(each, np.ndarray):
+                raise TypeError(f"out: a NumPy array wanted, got {type(each).__name__}")
+            if each.dtype != dtype:
+                raise TypeError(f"out: dtype {np.dtype(dtype)} wanted, got {each.dtype}")
+            if each.shape[-2:] != (size_px, size_px):
+                raise InputError(f"out: views of {size_px} x {size_px} pixels wanted, got {each.shape}")
+        return outs

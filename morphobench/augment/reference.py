@@ -11,17 +11,28 @@ from morphobench.augment.draws import ViewParams, ViewRecord
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 
-def view_of(plane: UInt8Array, record: ViewRecord, *, size_px: int) -> torch.Tensor:
-    """One view of one channel: uint8 (H, W) -> float32 (1, size_px, size_px), as a record describes it."""
+def view_of(plane: UInt8Array, record: ViewRecord, *, channel: int, size_px: int) -> torch.Tensor:
+    """One view of one channel: uint8 (H, W) -> float32 (1, size_px, size_px), as a record describes it.
+
+    Noise is left out: it has no counterpart that could equal it.
+    """
     image = Image.fromarray(plane)
     window = [int(record[side]) for side in ("top", "left", "height", "width")]
     cropped = functional.resized_crop(image, *window, size=[size_px, size_px])
     view = torch.from_numpy(np.array(cropped)).to(torch.float32).div(255)[None]
+    names = record.dtype.names
     if record["flip"]:
         view = functional.hflip(view)
+    if "flip_vertical" in names and record["flip_vertical"]:
+        view = functional.vflip(view)
+    if "quarter_turns" in names:
+        view = torch.rot90(view, int(record["quarter_turns"]), dims=(1, 2))
     if record["blur_sigma"] > 0:
         sigma = float(record["blur_sigma"])
         view = functional.gaussian_blur(view, kernel_size=[3, 3], sigma=[sigma, sigma])
+    if "brightness" in names:
+        view = functional.adjust_brightness(view, float(record["brightness"][channel]))
+        view = functional.adjust_contrast(view, float(record["contrast"][channel]))
     return view
 
 
@@ -32,7 +43,7 @@ def apply(images: UInt8Array, params: ViewParams, *, size_px: int) -> Float32Arr
     for v, n in np.ndindex(*params.shape):
         for c in range(stack.shape[1]):
             plane = np.ascontiguousarray(stack[n, c])
-            out[v, n, c] = view_of(plane, params[v, n], size_px=size_px)[0].numpy()
+            out[v, n, c] = view_of(plane, params[v, n], channel=c, size_px=size_px)[0].numpy()
     return out
 
 

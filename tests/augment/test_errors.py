@@ -53,7 +53,7 @@ def edited(field: str, value: float) -> np.ndarray:
         (lambda: CROPS.apply(IMAGES[:3], params()), ValueError, r"params.*\(V, 3\).*\(5, 4\)"),
         (lambda: CROPS.apply(IMAGES[:, :, :0], params()), ValueError, "images.*sides"),
         (lambda: CROPS.apply(IMAGES, params()[0]), InputError, "params"),
-        (lambda: CROPS.apply(IMAGES, np.zeros((5, 4))), TypeError, "params.*'flip'"),
+        (lambda: CROPS.apply(IMAGES, np.zeros((5, 4))), TypeError, "params.*'top'"),
         (lambda: CROPS.apply(IMAGES, edited("top", -1)), ValueError, r"params\[2, 1\].*top -1"),
         (lambda: CROPS.apply(IMAGES, edited("width", 0)), ValueError, r"params\[2, 1\].*width 0"),
         (lambda: CROPS.apply(IMAGES, edited("left", 2**31 - 1)), ValueError, r"params\[2, 1\].*left"),

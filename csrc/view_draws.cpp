@@ -1,0 +1,108 @@
+#include "view_draws.hpp"
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "parallel_for.hpp"
+
+namespace morphobench {
+
+namespace {
+
+// What a thread takes at a time: enough to pay for the thread.
+constexpr std::size_t draws_per_chunk = 1024;
+
+void set(const DrawFields& fields, std::size_t view, std::size_t image, const ViewDraw& draw) {
+    fields.top.set(view, image, draw.window.top);
+    fields.left.set(view, image, draw.window.left);
+    fields.height.set(view, image, draw.window.height);
+    fields.width.set(view, image, draw.window.width);
+    fields.flip.set(view, image, draw.flip);
+    fields.blur_sigma.set(view, image, draw.blur_sigma);
+    if (fields.flip_vertical) fields.flip_vertical.set(view, image, draw.flip_vertical);
+    if (fields.quarter_turns) fields.quarter_turns.set(view, image, draw.quarter_turns);
+    if (fields.noise_sigma) fields.noise_sigma.set(view, image, draw.noise_sigma);
+    if (fields.noise_key) fields.noise_key.set(view, image, draw.noise_key);
+}
+
+// The first thing wrong with a draw, or nothing.
+std::string fault(const ViewDraw& draw, std::int32_t height, std::int32_t width) {
+    const Window& window = draw.window;
+    if (window.height < 1 || window.width < 1 || window.top < 0 || window.left < 0 ||
+        window.height > height || window.width > width || window.top > height - window.height ||
+        window.left > width - window.width)
+        return "a window inside the " + std::to_string(height) + " x " + std::to_string(width) +
+               " image wanted, got top " + std::to_string(window.top) + ", left " +
+               std::to_string(window.left) + ", height " + std::to_string(window.height) + ", width " +
+               std::to_string(window.width);
+    if (!(draw.blur_sigma >= 0.0f) || !std::isfinite(draw.blur_sigma))
+        return "a finite blur_sigma of at least 0 wanted, got " + std::to_string(draw.blur_sigma);
+    if (draw.quarter_turns > 3)
+        return "quarter_turns of 0 to 3 wanted, got " + std::to_string(draw.quarter_turns);
+    if (!(draw.noise_sigma >= 0.0f) || !std::isfinite(draw.noise_sigma))
+        return "a finite noise_sigma of at least 0 wanted, got " + std::to_string(draw.noise_sigma);
+    return {};
+}
+
+std::string fault(const Jitter& jitter) {
+    for (const float factor : {jitter.brightness, jitter.contrast})
+        if (!(factor >= 0.0f) || !std::isfinite(factor))
+            return "finite brightness and contrast of at least 0 wanted, got " + std::to_string(factor);
+    return {};
+}
+
+} // namespace
+
+ViewDraw DrawFields::get(std::size_t view, std::size_t image) const {
+    ViewDraw draw{};
+    draw.window = {top.get(view, image), left.get(view, image), height.get(view, image),
+                   width.get(view, image)};
+    draw.flip = flip.get(view, image) != 0;
+    draw.blur_sigma = blur_sigma.get(view, image);
+    if (flip_vertical) draw.flip_vertical = flip_vertical.get(view, image) != 0;
+    if (quarter_turns) draw.quarter_turns = quarter_turns.get(view, image);
+    if (noise_sigma) draw.noise_sigma = noise_sigma.get(view, image);
+    if (noise_key) draw.noise_key = noise_key.get(view, image);
+    return draw;
+}
+
+Jitter DrawFields::jitter(std::size_t view, std::size_t image, std::size_t channel) const {
+    return {brightness ? brightness.get(view, image, channel) : 1.0f,
+            contrast ? contrast.get(view, image, channel) : 1.0f};
+}
+
+void draw_views(const ViewLaw& law, const std::int64_t* image_ids, std::uint64_t seed, std::uint32_t epoch,
+                std::uint16_t first_view, std::int32_t height, std::int32_t width, unsigned threads,
+                const DrawFields& draws) {
+    const std::size_t channels = draws.brightness ? draws.brightness.length : 0;
+    parallel_for(draws.views * draws.images, draws_per_chunk, threads,
+                 [&](std::size_t begin, std::size_t end) {
+                     for (std::size_t i = begin; i < end; ++i) {
+                         const std::size_t view = i / draws.images, image = i % draws.images;
+                         const ViewStream stream(seed, epoch, image_ids[image],
+                                                 static_cast<std::uint16_t>(first_view + view));
+                         set(draws, view, image, law.draw(height, width, stream));
+                         for (std::size_t channel = 0; channel < channels; ++channel) {
+                             const Jitter jitter = law.jitter(static_cast<std::uint16_t>(channel), stream);
+                             draws.brightness.set(view, image, jitter.brightness, channel);
+                             draws.contrast.set(view, image, jitter.contrast, channel);
+                         }
+                     }
+                 });
+}
+
+void check_draws(const DrawFields& draws, std::int32_t height, std::int32_t width) {
+    const std::size_t channels = draws.brightness ? draws.brightness.length : 0;
+    for (std::size_t view = 0; view < draws.views; ++view)
+        for (std::size_t image = 0; image < draws.images; ++image) {
+            std::string wrong = fault(draws.get(view, image), height, width);
+            for (std::size_t channel = 0; channel < channels && wrong.empty(); ++channel)
+                wrong = fault(draws.jitter(view, image, channel));
+            if (!wrong.empty())
+                throw std::invalid_argument("params[" + std::to_string(view) + ", " + std::to_string(image) +
+                                            "]: " + wrong);
+        }
+}
+
+} // namespace morphobench
