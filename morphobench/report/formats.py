@@ -11,7 +11,7 @@ from morphobench.report.stats_table import Cell, Row
 from morphobench.report.units import MISSING, number, scale
 
 ARROWS = {"up": "↑", "down": "↓", "none": ""}
-BEST, BEATEN = "*", "°"
+BEST, BEATEN, BEST_BEATEN = "*", "°", "!"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Format:
     unit: str
     spread: bool
     interval: bool
+    mark_width: int
 
     @classmethod
     def of(cls, column: Column, rows: Iterable[Row], *, spread: bool = True) -> Format:
@@ -31,7 +32,9 @@ class Format:
         divisor, unit = scale([cell.value for cell in cells], column.unit)
         interval = any(math.isfinite(cell.low) for cell in cells)
         spread = spread and not column.is_cost and any(math.isfinite(cell.deviation) for cell in cells)
-        return cls(column, divisor, unit, spread, interval)
+        return cls(
+            column, divisor, unit, spread, interval, max((len(_mark(cell)) for cell in cells), default=0)
+        )
 
     @property
     def unit_and_arrow(self) -> str:
@@ -59,5 +62,11 @@ class Format:
         return f"{low}–{high}" if cell.low >= 0 else f"{low} to {high}"
 
     def mark(self, cell: Cell) -> str:
-        """``*`` for the best, ``°`` for what does not beat every baseline."""
-        return BEST if cell.best else BEATEN if cell.beaten else ""
+        """``*``: the best; ``°``: does not beat every baseline; ``!``: the best, which does not either."""
+        return _mark(cell)
+
+
+def _mark(cell: Cell) -> str:
+    if cell.best:
+        return BEST_BEATEN if cell.beaten else BEST
+    return BEATEN if cell.beaten else ""

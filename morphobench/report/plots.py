@@ -195,7 +195,8 @@ def _baseline_line(axes: Any, table: Table, column: Column, *, horizontal: bool)
     if horizontal:
         axes.annotate(
             f"best baseline: {plain(name)}", (0.99, value), xycoords=axes.get_yaxis_transform(), ha="right",
-            va="bottom", xytext=(0, 3), textcoords="offset points", fontsize=7, color=COLOURS["baseline"],
+            va="bottom", xytext=(0, 3), textcoords="offset points", fontsize=7, zorder=1,
+            color=COLOURS["baseline"],
         )  # fmt: skip
 
 

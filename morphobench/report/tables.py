@@ -16,7 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from morphobench.report.columns import PRIMARY, Column
-from morphobench.report.formats import ARROWS, BEATEN, BEST, Format
+from morphobench.report.formats import ARROWS, BEATEN, BEST, BEST_BEATEN, Format
 from morphobench.report.load import Record
 from morphobench.report.stats_benchmarks import BenchmarkRow, benchmark_rows
 from morphobench.report.stats_table import Cell, Row, Table, build_table
@@ -39,9 +39,10 @@ def summarize(records: Sequence[Record], *, all_metrics: bool = False) -> Summar
     below.
 
     Quality, time and memory in one row; an arrow says which way is better, ``*`` (and bold) marks the best
-    setup of a column, ``°`` a value that does not beat every baseline. ``all_metrics`` adds a table of
-    every metric. Where the terminal is too narrow, deviations over seeds are left out first, then quality
-    and cost stand in two tables. InputError where records of two protocols are mixed.
+    setup of a column, ``°`` a value that does not beat every baseline, ``!`` a best setup that does not.
+    ``all_metrics`` adds a table of every metric. Where the terminal is too narrow, deviations over seeds
+    are left out first, then quality and cost stand in two tables. InputError where records of two protocols
+    are mixed.
     """
     more = build_table(records, all_metrics=True) if all_metrics else None
     return SummaryTable(build_table(records), everything=more)
@@ -142,8 +143,7 @@ def _headers(one: Format) -> list[str]:
 
 def _cells(one: Format, cell: Cell) -> list[Text]:
     text = Text(one.value(cell), style="bold" if cell.best else "")
-    if one.column.direction != "none":
-        text.append(one.mark(cell) or " ")
+    text.append(one.mark(cell).ljust(one.mark_width))
     return [text, *([Text(one.bounds(cell))] if one.interval else [])]
 
 
@@ -178,9 +178,11 @@ def _metric_list(table: Table) -> RichTable:
 def _caption(table: Table) -> Iterable[Text]:
     facts = ", ".join(f"{name} {value}" for name, value in table.facts.items())
     yield Text(f"protocol {table.protocol}; {facts}", style="dim")
-    key = f"{BEST} best setup   {BEATEN} does not beat every baseline   ↑ more is better   ↓ less is better"
+    key = (
+        f"{BEST} best setup   {BEATEN} does not beat every baseline   {BEST_BEATEN} best setup, yet does not"
+    )
     yield Text("beats base: metrics in which the setup beats every baseline, chance included", style="dim")
-    yield Text(key, style="dim")
+    yield Text(f"{key}   ↑ more is better   ↓ less is better", style="dim")
     if any(math.isfinite(cell.deviation) for row in table.rows for cell in row.cells.values()):
         yield Text("± standard deviation over seeds, where there is room", style="dim")
     if any(math.isfinite(cell.low) for row in table.rows for cell in row.cells.values()):

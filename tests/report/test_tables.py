@@ -66,11 +66,17 @@ def test_values_marks_intervals_and_ratios() -> None:
     first, second = _line(text, "aug_one_crop", "unsupervised"), _line(text, "no_aug_multi", "regularized")
     assert "0.910*" in first
     assert "0.85–0.96" in first
-    assert "1.0*" in first  # 1 ms a view, the shortest
+    assert " 1.0*" in first  # 1 ms a view, the shortest
     assert "0.400°" in second, "below chance: marked as not beating the baselines"
     assert "3.0*" in second, "less noise is better"
     assert " 12.5" in second, "2.5 ms a view is 12.5 ms an image of five views"
     assert "2.0" in second.split()[-2], "twice the memory"
+
+
+def test_a_best_setup_that_does_not_beat_the_baselines_says_so() -> None:
+    records = [record("unsupervised/aug_one_crop"), record("baseline/mean_intensity")]
+    records[0]["metrics"]["similarity.d"], records[1]["metrics"]["similarity.d"] = 0.3, 0.4
+    assert "0.300!" in _shown(records)
 
 
 def test_the_caption_says_what_intervals_resample() -> None:
