@@ -12,7 +12,7 @@ from morphobench.data.store import ImageStore
 from morphobench.measure import Remote
 from morphobench.setups import SETUPS, Setup
 
-BATCH_SIZE = 64
+BATCH_SIZE = 128
 ROUNDS = 5
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

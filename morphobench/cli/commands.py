@@ -75,6 +75,7 @@ def run(chosen: argparse.Namespace) -> int:
         batch_size=chosen.batch_size,
         tasks=chosen.task,
         baselines=() if chosen.no_baselines else None,
+        objectives=chosen.objective,
         device=chosen.device,
         threads=chosen.threads,
     )

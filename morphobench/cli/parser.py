@@ -169,6 +169,13 @@ def _add_run(subparsers: Any) -> None:
         metavar="TASKS",
         help="similarity,classification,clustering (all)",
     )
+    parser.add_argument(
+        "--objective",
+        action="append",
+        default=[],
+        metavar="package.module:Class",
+        help="a paradigm of your own, beside the study's; may be given several times",
+    )
     parser.add_argument("--no-baselines", action="store_true", help="leave the baselines out")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:N; auto takes a GPU if there is one"

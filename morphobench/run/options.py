@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from morphobench.errors import InputError
 from morphobench.run.environment import available_cores
 from morphobench.run.records import RESULTS, plain, read_json, write_json
-from morphobench.setups import PROFILES, Setup, Sweep, select
+from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
 
 RUN = "run.json"
@@ -33,7 +33,8 @@ OWN_NAMES = (
 class RunOptions:
     """Everything that a run's results depend on; made by ``resolve``, kept in ``OUT/run.json``.
 
-    ``images`` is None for all of the store, ``train_images`` for all of the train part.
+    ``images`` is None for all of the store, ``train_images`` for all of the train part. ``objectives``:
+    "package.module:Class" by paradigm, for those that are neither the study's nor installed.
     """
 
     setups: tuple[Setup, ...]
@@ -47,6 +48,7 @@ class RunOptions:
     sweep: Sweep
     tasks: tuple[str, ...]
     baselines: tuple[str, ...]
+    objectives: Mapping[str, str]
     device: str
     threads: int
 
@@ -64,10 +66,15 @@ class RunOptions:
         batch_size: int | None = None,
         tasks: Sequence[str] | None = None,
         baselines: Sequence[str] | None = None,
+        objectives: Sequence[str] = (),
         device: str = "auto",
         threads: int | None = None,
     ) -> RunOptions:
-        """The options with the profile's numbers where none are given; InputError names a bad one."""
+        """The options with the profile's numbers where none are given; InputError names a bad one.
+
+        ``objectives``: further paradigms, "package.module:Class"; with no ``setups`` chosen, those of the
+        study and these are.
+        """
         from morphobench.evaluation.base import TASKS
         from morphobench.objectives import registry
         from morphobench.run.baselines import BASELINES
@@ -88,8 +95,12 @@ class RunOptions:
             if number is not None and number < 1:
                 raise InputError(f"--{name}: at least 1 wanted, got {number}")
         base = PROFILES[profile]
+        further = _objectives(objectives, registry.names())
+        known = (*registry.names(), *further)
+        if setups is None and further:
+            setups = [f"{name}/*" for name in (*PARADIGMS, *further)]
         return cls(
-            setups=select(setups, extra=registry.names()),
+            setups=select(setups, extra=known),
             profile=profile,
             protocol=protocol,
             seeds=base.seeds if seeds is None else seeds,
@@ -100,6 +111,7 @@ class RunOptions:
             sweep=base.sweep,
             tasks=_chosen("--task", tasks, tuple(TASKS)),
             baselines=_chosen("--baselines", baselines, tuple(BASELINES)),
+            objectives=further,
             device=_device(device),
             threads=available_cores() if threads is None else threads,
         )
@@ -116,6 +128,8 @@ class RunOptions:
             notes.append("thinned sweeps")
         if self.epochs < PROFILES["paper"].epochs:
             notes.append(f"{self.epochs} of the study's {PROFILES['paper'].epochs} epochs")
+        if self.batch_size != PROFILES["paper"].batch_size:
+            notes.append(f"batches of {self.batch_size} images, not {PROFILES['paper'].batch_size}")
         if self.images is not None:
             notes.append(f"at most {self.images} images")
         if self.train_images is not None:
@@ -194,6 +208,21 @@ def _chosen(option: str, names: Sequence[str] | None, known: tuple[str, ...]) ->
     if unknown:
         raise InputError(f"{option}: of {', '.join(known)} wanted, got {', '.join(unknown)}")
     return tuple(name for name in known if name in names)
+
+
+def _objectives(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    from morphobench.objectives import registry
+
+    found: dict[str, str] = {}
+    for text in given:
+        name = str(registry.find(text).name) if ":" in text else text
+        if ":" not in text or name in known or name in found:
+            reason = f"another paradigm is named {name!r}" if ":" in text else "it names no class"
+            raise InputError(
+                f"--objective: package.module:Class of a new paradigm wanted, got {text!r}: {reason}"
+            )
+        found[name] = text
+    return found
 
 
 def _device(device: str) -> str:

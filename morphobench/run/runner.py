@@ -169,6 +169,7 @@ class _Run:
         return Job(
             store=self.store.path,
             setup=setup,
+            objective=options.objectives.get(setup.paradigm, setup.paradigm),
             protocol=options.protocol,
             seed=seed,
             epochs=options.epochs,
@@ -305,12 +306,17 @@ def _seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int
 
 def _require_classes(store: ImageStore, rows: Int64Array, options: RunOptions) -> None:
     present = sorted({("control", "drug")[label] for label in store.labels[rows]})
-    needing = [str(setup) for setup in options.setups if getattr(find(setup.paradigm), "needs_labels", True)]
+    needing = [str(setup) for setup in options.setups if _needs_labels(setup, options)]
     if needing and len(present) < 2:
         raise InputError(
             f"Metadata_ControlType: control and drug images wanted by {needing[0]}, "
             f"got only {present[0]} images; --setups can leave out what needs both"
         )
+
+
+def _needs_labels(setup: Setup, options: RunOptions) -> bool:
+    objective = find(options.objectives.get(setup.paradigm, setup.paradigm))
+    return bool(getattr(objective, "needs_labels", True))
 
 
 def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None:

@@ -73,12 +73,13 @@ class Files:
 class Job:
     """One setup and seed: what to train on (rows of the store, int64), how, and where results go.
 
-    ``rows``: all images of the run; ``train_rows`` and ``validation_rows`` are among them. ``metadata``: the
+    ``objective``: the name that `objectives.create` takes. ``rows``: all images of the run; ``train_rows`` and ``validation_rows`` are among them. ``metadata``: the
     rows' metadata with ``Metadata_Split``, for the file of embeddings.
     """
 
     store: Path
     setup: Setup
+    objective: str
     protocol: Protocol
     seed: int
     epochs: int
@@ -158,7 +159,7 @@ def embed_untrained(*, job: Job) -> dict[str, Any]:
 
 def _objective(job: Job, store: ImageStore) -> Objective:
     return create(
-        job.setup.paradigm,
+        job.objective,
         protocol=job.protocol,
         channels=store.images.shape[1],
         size_px=store.images.shape[2],

@@ -10,7 +10,7 @@ import pytest
 from morphobench.errors import InputError
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.records import read_json
-from morphobench.setups import PROFILES, SETUPS
+from morphobench.setups import PROFILES, SETTINGS, SETUPS
 
 
 def _content(**changes: Any) -> dict[str, Any]:
@@ -48,6 +48,28 @@ def test_the_whole_study_has_no_notes() -> None:
 def test_bad_options_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         RunOptions.resolve(**changes)
+
+
+def test_a_paradigm_from_outside_joins_the_study() -> None:
+    options = RunOptions.resolve(objectives=["tests.run.outside:Outside"], device="cpu")
+    assert [str(setup) for setup in options.setups[16:]] == [f"outside/{setting}" for setting in SETTINGS]
+    only = RunOptions.resolve(objectives=["tests.run.outside:Outside"], setups=["outside/aug*"], device="cpu")
+    assert [str(setup) for setup in only.setups] == ["outside/aug_one_crop", "outside/aug_multi_crop"]
+    assert only.describe()["objectives"] == {"outside": "tests.run.outside:Outside"}
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "outside",
+        "tests.run.outside:Absent",
+        "tests.run.absent:Outside",
+        "morphobench.objectives.unsupervised:Unsupervised",
+    ],
+)
+def test_objectives_that_cannot_be_used_are_named(objective: str) -> None:
+    with pytest.raises(InputError, match=objective):
+        RunOptions.resolve(objectives=[objective], device="cpu")
 
 
 def test_same_options_go_on_and_others_are_refused_by_name(tmp_path: Path) -> None:

@@ -200,6 +200,13 @@ def test_images_of_several_channels_and_seeds(tmp_path: Path) -> None:
     assert records[0]["data"]["image_shape"] == [3, 64, 64]
 
 
+def test_a_paradigm_from_outside_is_run_as_the_others(store: ImageStore, tmp_path: Path) -> None:
+    options = tiny_options(objectives=["tests.run.outside:Outside"], setups=["outside/aug_one_crop"])
+    (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
+    assert record["setup"] == "outside/aug_one_crop"
+    assert record["time_per_view_ns"] > 0
+
+
 def test_one_class_is_refused_where_a_setup_needs_both(tmp_path: Path) -> None:
     store = tiny_store(tmp_path / "store", Metadata_ControlType="trt")
     with pytest.raises(InputError, match=r"weakly_supervised/no_aug_one_crop, got only drug"):
