@@ -86,8 +86,8 @@ def run(
         failures = work.all(quiet=quiet)
     if failures:
         raise CheckError(
-            f"{len(failures)} of {work.total} failed: {'; '.join(failures)}. "
-            f"{out / FAILURES} says how; run again to try them again"
+            f"{len(failures)} of {work.total} failed: {'; '.join(failures[:3])}"
+            f"{'; ...' if len(failures) > 3 else ''}. {out / FAILURES} says how; run again to try them again"
         )
     return read_records(out)
 

@@ -73,8 +73,9 @@ class Files:
 class Job:
     """One setup and seed: what to train on (rows of the store, int64), how, and where results go.
 
-    ``objective``: the name that `objectives.create` takes. ``rows``: all images of the run; ``train_rows`` and ``validation_rows`` are among them. ``metadata``: the
-    rows' metadata with ``Metadata_Split``, for the file of embeddings.
+    ``objective``: the name that ``objectives.create`` takes. ``rows``: all images of the run; ``train_rows``
+    and ``validation_rows`` are among them. ``metadata``: the rows' metadata with ``Metadata_Split``, for the
+    file of embeddings.
     """
 
     store: Path
