@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation import baselines, classification, clustering, distances, similarity
+from morphobench.evaluation import baselines, classification, clustering, distances, profiling, similarity
 from morphobench.evaluation.base import (
     METRICS,
     TASKS,
@@ -23,5 +23,6 @@ __all__ = [
     "clustering",
     "distances",
     "evaluate",
+    "profiling",
     "similarity",
 ]

@@ -1,0 +1,321 @@
+"""The field's own judgement of profiles: retrieval, matching of mechanisms, replicates, a linear probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from morphobench.errors import InputError
+from morphobench.evaluation import field_metrics, field_metrics_neighbours, profiles
+from morphobench.evaluation.base import EvaluationInput, MetricInfo, TaskResult, register, undefined
+from morphobench.types import BoolArray, Float32Array, Int64Array
+
+Normalization: TypeAlias = Literal["mad_robustize", "spherize", "none"]
+
+NORMALIZATIONS: tuple[Normalization, ...] = ("mad_robustize", "spherize", "none")
+FALSE_DISCOVERIES = 0.05
+LEAST_CONTROLS = 6  # the deviation of fewer is noise that normalization would spread
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class ProfilingOptions:
+    """How embeddings become profiles and what they are tested against; recorded in the table "settings".
+
+    ``aggregate``: of a well's images, feature by feature. ``normalize``: to the negative controls of the same
+    cell line and plate, where each has six, else of the same cell line, else of all. ``neighbours``: votes of
+    kNN. ``null_size``: random rankings per p-value. ``null_sets``: random sets per size for replicates.
+    """
+
+    aggregate: profiles.Aggregate = "median"
+    normalize: Normalization = "mad_robustize"
+    neighbours: int = 5
+    null_size: int = 1000
+    null_sets: int = 200
+
+    def __post_init__(self) -> None:
+        if self.normalize not in NORMALIZATIONS:
+            raise InputError(f"normalize: one of {', '.join(NORMALIZATIONS)} wanted, got {self.normalize!r}")
+
+
+def _share(of: str, chance: float | None = None) -> MetricInfo:
+    return MetricInfo("up", chance, "", of)
+
+
+def _number(unit: str, of: str) -> MetricInfo:
+    return MetricInfo("none", None, unit, of)
+
+
+_METRICS = {
+    "replicate_map": _share("mean average precision of wells of one treatment against controls"),
+    "replicate_retrieved": _share("share of treatments with replicate_map at q < 0.05", 0.0),
+    "moa_map": _share("mean average precision of compounds of one mechanism against other compounds"),
+    "moa_retrieved": _share("share of mechanisms with moa_map at q < 0.05", 0.0),
+    "replicating": _share("share of treatments whose wells correlate above 95 % of random sets", 0.05),
+    "matching": _share("share of mechanisms whose compounds correlate above 95 % of random sets", 0.05),
+    "knn_accuracy": _share("share of wells whose nearest wells vote for their compound"),
+    "knn_chance": _number("", "knn_accuracy of a random neighbour"),
+    "nsc_accuracy": _share("share of treatments nearest to one of their mechanism, own compound apart"),
+    "nsc_chance": _number("", "nsc_accuracy of a random neighbour"),
+    "nscb_accuracy": _share("as nsc_accuracy, own batch (plate where no batch is known) apart too"),
+    "nscb_chance": _number("", "nscb_accuracy of a random neighbour"),
+    "probe_accuracy": _share("balanced accuracy of a linear probe for the mechanism (else the compound)"),
+    "probe_chance": _number("", "probe_accuracy of a constant answer"),
+    "profiles": _number("profiles", "profiles of the split reported, controls included"),
+}
+
+
+@dataclass(frozen=True)
+class _Profiles:
+    """Profiles (P, D) and for each the first row's metadata as text, "" where it is unknown."""
+
+    values: Float32Array
+    columns: dict[str, NDArray[np.object_]]
+    controls: BoolArray
+    reported: BoolArray
+
+    def codes(self, *names: str) -> Int64Array:
+        """A number for each combination of the columns; -1 where the last of them is unknown."""
+        keys = pd.MultiIndex.from_arrays([self.columns[name] for name in names])
+        codes = np.asarray(pd.factorize(keys)[0], dtype=np.int64)
+        return np.where(self.columns[names[-1]] == "", -1, codes)
+
+    def select(self, rows: BoolArray) -> _Profiles:
+        return _Profiles(
+            self.values[rows],
+            {name: column[rows] for name, column in self.columns.items()},
+            self.controls[rows],
+            self.reported[rows],
+        )
+
+    def consensus(self, *names: str) -> _Profiles:
+        """The median profile of each combination of the columns, all of them known."""
+        codes = self.codes(*names)
+        for name in names:
+            codes = np.where(self.columns[name] == "", -1, codes)
+        if not (codes >= 0).any():
+            return self.select(np.zeros(len(codes), dtype=bool))
+        values, first = profiles.aggregate(self.values, codes)
+        columns = {name: column[first] for name, column in self.columns.items()}
+        return _Profiles(values, columns, self.controls[first], self.reported[first])
+
+    def by_line(self) -> Iterator[_Profiles]:
+        for line in np.unique(self.columns["CellLine"]):
+            yield self.select(self.columns["CellLine"] == line)
+
+
+@register("profiling", metrics=_METRICS)
+def profiling(inputs: EvaluationInput) -> TaskResult:
+    """`profile_metrics` with the default options."""
+    return profile_metrics(inputs)
+
+
+def profile_metrics(inputs: EvaluationInput, *, options: ProfilingOptions | None = None) -> TaskResult:
+    """Aggregates images to wells, normalizes them to controls, and judges the profiles as the field does.
+
+    Wells of one compound and concentration are replicates; compounds sharing ``Metadata_MOA`` have one
+    mechanism. Everything is compared within a cell line, on the split that is reported; the probe learns on
+    the training wells. Sources of the formulas stand in `field_metrics` and `field_metrics_neighbours`. A
+    metric that the data cannot define is NaN, with a warning.
+
+    Tables: "settings" (the options and by what was normalized), "replicates" and "mechanisms" (mean average
+    precision, p and q of each).
+
+    Raises:
+        InputError: no ``Metadata_ControlType``, or it knows no row.
+    """
+    options = ProfilingOptions() if options is None else options
+    if inputs.column("Compound") is None:
+        return undefined("profiling", "profiling: Metadata_Compound wanted, got none")
+    warnings: list[str] = []
+    wells = _wells(inputs, options, warnings)
+    wells, normalized_by = _normalized(wells, options, warnings)
+    shown = wells.select(wells.reported)
+    treated = shown.select(~shown.controls)
+    metrics = dict.fromkeys(_METRICS, NAN) | {"profiles": float(len(shown.values))}
+    tables = {"settings": pd.DataFrame([asdict(options) | {"normalized_by": normalized_by}])}
+    if not len(treated.values):
+        warnings.append("profiling: no treated profile in the split reported")
+    else:
+        _replicates(shown, options, inputs.seed, metrics, tables)
+        _mechanisms(treated, options, inputs.seed, metrics, tables)
+    if "Metadata_Split" in inputs.metadata:
+        _probe(wells, metrics)
+    missing = [name for name, value in metrics.items() if np.isnan(value)]
+    if missing:
+        warnings.append(f"profiling: too few replicates, mechanisms or batches for {', '.join(missing)}")
+    return TaskResult(
+        {f"profiling.{name}": value for name, value in metrics.items()}, tables, tuple(warnings)
+    )
+
+
+def _wells(inputs: EvaluationInput, options: ProfilingOptions, warnings: list[str]) -> _Profiles:
+    labels = inputs.labels()
+    count = len(labels)
+    blank = np.full(count, "", dtype=object)
+    names = ("Plate", "Well", "Compound", "Concentration_uM", "MOA", "Batch", "Split")
+    found = {name: inputs.column(name) for name in names}
+    columns = {name: blank if column is None else column for name, column in found.items()}
+    columns["CellLine"] = inputs.cell_lines()
+    if found["Batch"] is None:
+        columns["Batch"] = columns["Plate"]
+    if found["Well"] is None:
+        warnings.append("profiling: Metadata_Well is unknown, so each image is a profile")
+        groups = np.arange(count)
+    else:
+        keys = ("Split", "CellLine", "Plate", "Well", "Compound", "Concentration_uM")
+        groups = pd.factorize(pd.MultiIndex.from_arrays([columns[name] for name in keys]))[0]
+    groups = np.where(labels < 0, -1, groups).astype(np.int64)
+    if (groups < 0).all():
+        raise InputError("Metadata_ControlType: a known type of at least one row wanted, got none")
+    values, first = profiles.aggregate(inputs.embeddings, groups, how=options.aggregate)
+    return _Profiles(
+        values,
+        {name: column[first] for name, column in columns.items()},
+        labels[first] == 0,
+        inputs.reported()[first],
+    )
+
+
+def _normalized(wells: _Profiles, options: ProfilingOptions, warnings: list[str]) -> tuple[_Profiles, str]:
+    """Profiles normalized to the controls of the finest strata that all have enough, and these strata."""
+    if options.normalize == "none":
+        return wells, "none"
+    for names in (("Plate", "CellLine"), ("CellLine",), ()):
+        if any((wells.columns[name] == "").all() for name in names):
+            continue
+        strata = wells.codes(*names) if names else np.zeros(len(wells.values), np.int64)
+        controls = np.bincount(strata, weights=wells.controls, minlength=strata.max() + 1)
+        if controls[strata].min() >= LEAST_CONTROLS:
+            break
+    else:
+        warnings.append("profiling: fewer than six control profiles, so profiles are not normalized")
+        return wells, "none"
+    normalize: Callable[..., Float32Array] = getattr(profiles, options.normalize)
+    values = normalize(wells.values, wells.controls, strata=strata)
+    return _Profiles(values, wells.columns, wells.controls, wells.reported), " and ".join(names) or "all"
+
+
+def _replicates(
+    shown: _Profiles,
+    options: ProfilingOptions,
+    seed: int,
+    metrics: dict[str, float],
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    groups = np.where(shown.controls, -1, shown.codes("CellLine", "Concentration_uM", "Compound"))
+    lines = shown.codes("CellLine")
+    retrieval = field_metrics.average_precision(shown.values, groups, controls=shown.controls, strata=lines)
+    found = field_metrics.mean_average_precision(retrieval, groups, null_size=options.null_size, seed=seed)
+    metrics["replicate_map"], metrics["replicate_retrieved"] = _summary(found)
+    tables["replicates"] = _table(found, shown, groups, ("CellLine", "Compound", "Concentration_uM"))
+    treated = shown.select(~shown.controls)
+    metrics["replicating"] = _pooled_share(treated, ("Concentration_uM", "Compound"), options, seed)
+    metrics["knn_accuracy"], metrics["knn_chance"] = _pooled_accuracy(
+        treated, "Compound", k=options.neighbours, apart=()
+    )
+
+
+def _mechanisms(
+    treated: _Profiles,
+    options: ProfilingOptions,
+    seed: int,
+    metrics: dict[str, float],
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    if (treated.columns["MOA"] == "").all():
+        return
+    compounds = treated.consensus("CellLine", "Compound")
+    groups = compounds.codes("CellLine", "MOA")
+    retrieval = field_metrics.average_precision(compounds.values, groups, strata=compounds.codes("CellLine"))
+    found = field_metrics.mean_average_precision(retrieval, groups, null_size=options.null_size, seed=seed)
+    metrics["moa_map"], metrics["moa_retrieved"] = _summary(found)
+    tables["mechanisms"] = _table(found, compounds, groups, ("CellLine", "MOA"))
+    metrics["matching"] = _pooled_share(compounds, ("MOA",), options, seed)
+    doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
+    treatments = treated.consensus("CellLine", *doses, "Compound")
+    metrics["nsc_accuracy"], metrics["nsc_chance"] = _pooled_accuracy(
+        treatments, "MOA", k=1, apart=("Compound",)
+    )
+    batches = treated.consensus("CellLine", *doses, "Compound", "Batch")
+    if len(np.unique(batches.columns["Batch"])) > 1:
+        metrics["nscb_accuracy"], metrics["nscb_chance"] = _pooled_accuracy(
+            batches, "MOA", k=1, apart=("Compound", "Batch")
+        )
+
+
+def _probe(wells: _Profiles, metrics: dict[str, float]) -> None:
+    treated = wells.select(~wells.controls)
+    label = "Compound" if (treated.columns["MOA"] == "").all() else "MOA"
+    if not len(treated.values):
+        return
+    split = treated.columns["Split"]
+    probe = field_metrics_neighbours.linear_probe(
+        treated.values,
+        treated.codes(label),
+        train=split == "train",
+        validation=split == "validation",
+        test=split == "test",
+    )
+    metrics["probe_accuracy"], metrics["probe_chance"] = probe.balanced_accuracy, probe.chance
+
+
+def _summary(found: field_metrics.GroupRetrieval) -> tuple[float, float]:
+    if not len(found.groups):
+        return NAN, NAN
+    mean = float(np.mean(found.mean_average_precision))
+    return mean, float(np.mean(found.q_values < FALSE_DISCOVERIES))
+
+
+def _table(
+    found: field_metrics.GroupRetrieval, of: _Profiles, groups: Int64Array, names: tuple[str, ...]
+) -> pd.DataFrame:
+    first = np.array([np.flatnonzero(groups == group)[0] for group in found.groups], dtype=np.int64)
+    described = {f"Metadata_{name}": of.columns[name][first] for name in names}
+    return pd.DataFrame(
+        described
+        | {
+            "mean_average_precision": found.mean_average_precision,
+            "p_value": found.p_values,
+            "q_value": found.q_values,
+            "queries": found.queries,
+        }
+    )
+
+
+def _pooled_share(of: _Profiles, names: tuple[str, ...], options: ProfilingOptions, seed: int) -> float:
+    """Share of all cell lines' groups whose profiles correlate above their null."""
+    beaten = [
+        part.median_correlation > part.threshold
+        for line in of.by_line()
+        for part in [
+            field_metrics_neighbours.replicability(
+                line.values, line.codes(*names), null_size=options.null_sets, seed=seed
+            )
+        ]
+    ]
+    pooled = np.concatenate(beaten) if beaten else np.zeros(0)
+    return float(pooled.mean()) if len(pooled) else NAN
+
+
+def _pooled_accuracy(of: _Profiles, label: str, *, k: int, apart: tuple[str, ...]) -> tuple[float, float]:
+    """Accuracy and chance over all cell lines' queries, neighbours being of the same cell line."""
+    parts = [
+        field_metrics_neighbours.neighbour_accuracy(
+            line.values, line.codes(label), k=k, apart=[line.codes(name) for name in apart]
+        )
+        for line in of.by_line()
+    ]
+    asked = [part for part in parts if part.queries]
+    if not asked:
+        return NAN, NAN
+    weights = [part.queries for part in asked]
+    return (
+        float(np.average([part.accuracy for part in asked], weights=weights)),
+        float(np.average([part.chance for part in asked], weights=weights)),
+    )
