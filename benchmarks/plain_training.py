@@ -10,13 +10,16 @@ those of ``corrected-1``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 Step = Callable[[tuple[Tensor, ...], Tensor], float]
+Weights = Sequence[NDArray[np.float32]]
 
 
 def encoder(channels: int = 1) -> list[nn.Module]:
@@ -60,9 +63,18 @@ def projection(inputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, 2048), nn.BatchNorm1d(2048), nn.ReLU(), nn.Linear(2048, 64))
 
 
-def weakly_supervised() -> Step:
+def fill(networks: Iterable[nn.Module], weights: Weights) -> None:
+    """Set the networks' parameters, in their order, to the first of ``weights``."""
+    parameters = [parameter for network in networks for parameter in network.parameters()]
+    with torch.no_grad():
+        for parameter, values in zip(parameters, weights, strict=False):
+            parameter.copy_(torch.from_numpy(values))
+
+
+def weakly_supervised(weights: Weights) -> Step:
     """One step: encoder and classifier under cross-entropy."""
     network = nn.Sequential(*encoder(), *classifier())
+    fill([network], weights)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
@@ -75,9 +87,10 @@ def weakly_supervised() -> Step:
     return step
 
 
-def unsupervised() -> Step:
+def unsupervised(weights: Weights) -> Step:
     """One step: encoder and decoder under binary cross-entropy."""
     network = nn.Sequential(*encoder(), *decoder())
+    fill([network], weights)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
@@ -90,9 +103,10 @@ def unsupervised() -> Step:
     return step
 
 
-def regularized() -> Step:
+def regularized(weights: Weights) -> Step:
     """One step: encoder, decoder and classifier under the sum of both losses."""
     coder, back, judge = (nn.Sequential(*layers) for layers in (encoder(), decoder(), classifier()))
+    fill([coder, back, judge], weights)
     parameters = [*coder.parameters(), *back.parameters(), *judge.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-4)
 
@@ -108,10 +122,11 @@ def regularized() -> Step:
     return step
 
 
-def self_supervised() -> Step:
+def self_supervised(weights: Weights) -> Step:
     """One step: BYOL, both views through online and target networks."""
     online = nn.Sequential(*encoder(), nn.Flatten(), projection(2048))
     predictor = projection(64)
+    fill([online, predictor], weights)
     target = copy.deepcopy(online).requires_grad_(requires_grad=False)
     optimizer = torch.optim.Adam([*online.parameters(), *predictor.parameters()], lr=1e-4)
 
@@ -132,10 +147,32 @@ def self_supervised() -> Step:
     return step
 
 
-STEPS: dict[str, Callable[[], Step]] = {
+STEPS: dict[str, Callable[[Weights], Step]] = {
     "weakly_supervised": weakly_supervised,
     "self_supervised": self_supervised,
     "unsupervised": unsupervised,
     "regularized": regularized,
 }
-"""By paradigm: makes networks and optimizer, gives the function that takes one step."""
+"""By paradigm: from the initial weights, in order, to the function that takes one step."""
+
+
+def batch(paradigm: str, images: int) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Smooth random images as views, one or BYOL's two, and labels."""
+    generator = torch.Generator().manual_seed(0)
+    count = 2 if paradigm == "self_supervised" else 1
+    coarse = torch.rand(count, images, 1, 16, 16, generator=generator)
+    views = tuple(functional.interpolate(view, scale_factor=4, mode="bilinear") for view in coarse)
+    return views, torch.arange(images) % 2
+
+
+class PlainTraining:
+    """The loop as an object for a process of its own."""
+
+    def __init__(self, *, paradigm: str, images: int, threads: int, weights: Weights) -> None:
+        torch.set_num_threads(threads)
+        self._step = STEPS[paradigm](weights)
+        self._batch = batch(paradigm, images)
+
+    def step(self) -> float:
+        """Take one step on the one batch; its loss."""
+        return self._step(*self._batch)

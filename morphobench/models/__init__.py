@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from morphobench.models.backbones import ENCODERS, EncoderFactory, make_encoder
 from morphobench.models.encoder import Encoder
 from morphobench.models.heads import Classifier, Decoder, Projection
 from morphobench.models.published import PublishedNetwork, load_encoder, load_published, save_encoder
 from morphobench.models.seeding import seeded
 
 __all__ = [
+    "ENCODERS",
     "Classifier",
     "Decoder",
     "Encoder",
+    "EncoderFactory",
     "Projection",
     "PublishedNetwork",
     "load_encoder",
     "load_published",
+    "make_encoder",
     "save_encoder",
     "seeded",
 ]

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from morphobench.errors import InputError
+from morphobench.models.backbones import make_encoder
 from morphobench.models.encoder import Encoder
 from morphobench.models.heads import Classifier, Decoder
 from morphobench.models.images import map_images
@@ -104,18 +105,28 @@ def _encoder_from(state: Mapping[str, Tensor], path: Path, *, size_px: int = 64)
     return encoder, prefix
 
 
-def load_encoder(path: Path) -> Encoder:
+def load_encoder(path: Path, *, encoder: str | None = None) -> nn.Module:
     """The encoder of a weights file, in evaluation mode on the CPU.
 
     ``path``: a ``.safetensors`` file of ``save_encoder``, or a ``.torch`` state dict of the study
-    (autoencoder or deep classifier; read with ``weights_only=True``, so that no code in it runs). InputError
-    names the file and what is wrong with it.
+    (autoencoder or deep classifier; read with ``weights_only=True``, so that no code in it runs).
+    ``encoder``: wanted only for a file of an encoder at ``"package.module:factory"``, which must be that
+    name: a file may not choose what is imported. InputError names the file and what is wrong with it.
     """
     state, metadata = _read(path)
     if metadata and metadata.get("format", FORMAT) != FORMAT:
         raise InputError(f"{path}: format {FORMAT} wanted, got {metadata['format']}")
-    encoder, _ = _encoder_from(state, path, size_px=int(metadata.get("size_px", "64")))
-    return encoder.eval()
+    name, size_px = metadata.get("encoder", "study"), int(metadata.get("size_px", "64"))
+    if name == "study":
+        return _encoder_from(state, path, size_px=size_px)[0].eval()
+    if ":" in name and name != encoder:
+        raise InputError(f"{path}: made with encoder {name!r}; pass encoder={name!r} to import it")
+    network = make_encoder(name, int(metadata.get("channels", "1")), size_px)
+    try:
+        network.load_state_dict({key.removeprefix("encoder."): value for key, value in state.items()})
+    except RuntimeError as error:
+        raise InputError(f"{path}: the weights of a {name} wanted, got others ({error})") from error
+    return network.eval()
 
 
 def load_published(path: Path) -> PublishedNetwork:
@@ -140,7 +151,8 @@ def save_encoder(path: Path, encoder: nn.Module, metadata: Mapping[str, str] | N
     ``metadata``: further text to keep in the file's header (setup, seed, protocol ...); InputError where a
     value is not a string, or a name is one of those that the format itself uses.
     """
-    own = {"format": FORMAT, "size_px": str(getattr(encoder, "size_px", 64))}
+    own = {"format": FORMAT, "encoder": str(getattr(encoder, "encoder_name", "study"))}
+    own |= {key: str(getattr(encoder, key, value)) for key, value in {"channels": 1, "size_px": 64}.items()}
     for key, value in (metadata or {}).items():
         if key in own or not isinstance(value, str):
             raise InputError(

@@ -1,74 +1,44 @@
-"""What an objective is, and what the study's objectives share."""
+"""What the objectives share: networks by name, optimizers, argument checks, state, and sums over parts."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from morphobench.errors import InputError
-from morphobench.models import Encoder, seeded
+from morphobench.models import Decoder, seeded
+from morphobench.models.backbones import EncoderFactory, make_encoder, needs_whole_batch
 from morphobench.models.crew import add_gradients, added, deal
+from morphobench.objectives.interface import Objective as Objective
 from morphobench.types import PROTOCOLS
 from morphobench.types import Protocol as ProtocolId
 
 MICRO_BATCH = 16
 """Images that pass through the network at a time on a CPU, so that what they need stays in the cache."""
 
-EncoderFactory = Callable[[int, int], nn.Module]
-"""(channels, size_px) to an encoder with ``embedding_size``, that maps float32 (N, C, S, S) to (N, D)."""
-
 _Module = TypeVar("_Module", bound=nn.Module)
 _Result = TypeVar("_Result")
 
 
-@runtime_checkable
-class Objective(Protocol):
-    """A way of learning a representation: networks, their optimizers, and one training step.
-
-    ``pair_views``: whether a step takes two further views of each image instead of one view. ``encoder``: the
-    network that embeds, float32 (N, C, S, S) to (N, D).
-    """
-
-    name: ClassVar[str]
-    pair_views: ClassVar[bool]
-    protocol: ProtocolId
-    encoder: nn.Module
-
-    def train_step(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """One whole step (forward, backward, optimizer); 0-dim detached tensors by name, ``"loss"`` first."""
-
-    def validation_loss(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """The same terms in evaluation mode, without gradients and without changing any state."""
-
-    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Every parameter by name."""
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, as flat tensors."""
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what ``state_dict`` gave, exactly."""
-
-    def to(self, device: torch.device | str) -> Objective:
-        """Move everything to ``device``, in place."""
-
-
 class BaseObjective(ABC):
-    """Networks by published name, Adam, argument checks and state; a paradigm adds its networks and its loss.
+    """Networks by published name, Adam, argument checks and state; a paradigm adds its networks and its
+    loss.
 
-    Construction (all by keyword): ``protocol``; ``channels`` of the images; ``seed`` of the initial weights
-    (the encoder's depend on it alone, whatever the paradigm); ``device``; ``learning_rate`` (default 1e-4,
-    the study's); ``size_px`` (default 64); ``micro_batch``, images per pass (default 16 on a CPU, the whole
-    batch elsewhere; changes results by rounding only); ``encoder``, a factory for another encoder than the
-    study's.
+    Construction (all by keyword): ``protocol``; ``channels`` of the images; ``seed`` of the initial
+    weights (the encoder's depend on it alone, whatever the paradigm); ``device``; ``learning_rate``
+    (default 1e-4, the study's); ``size_px`` (default 64); ``micro_batch``, images per pass (default 16
+    on a CPU, the whole batch elsewhere; changes results by rounding only); ``encoder``, the name of
+    another encoder than the study's or its factory (`morphobench.models.make_encoder`); one with batch
+    statistics takes each batch whole.
 
-    A step is ``accumulate`` (adds to the gradients), then ``update`` (optimizers, and whatever follows them);
-    a trainer that clips or sums gradients calls the two itself.
+    A step is ``accumulate`` (adds to the gradients), then ``update`` (optimizers, and whatever follows
+    them); a trainer that clips or sums gradients calls the two itself.
     """
 
     name: ClassVar[str]
@@ -85,7 +55,7 @@ class BaseObjective(ABC):
         learning_rate: float = 1e-4,
         size_px: int = 64,
         micro_batch: int | None = None,
-        encoder: EncoderFactory | None = None,
+        encoder: str | EncoderFactory = "study",
     ) -> None:
         if protocol not in PROTOCOLS:
             raise InputError(f"protocol: one of {', '.join(PROTOCOLS)} wanted, got {protocol!r}")
@@ -103,9 +73,9 @@ class BaseObjective(ABC):
         self.steps = 0
         self.networks: list[tuple[str, nn.Module]] = []
         self.optimizers: dict[str, torch.optim.Adam] = {}
-        self._make_encoder = encoder or (lambda channels, size_px: Encoder(channels, size_px=size_px))
-        with seeded(seed, "encoder"):
-            self.encoder = self._make_encoder(channels, size_px)
+        self._encoder_name = encoder
+        self.encoder = self.make_encoder()
+        self._whole = needs_whole_batch(self.encoder)
         self.embedding_size = int(cast(int, self.encoder.embedding_size))
         self.build()
         self.to(self.device)
@@ -129,12 +99,27 @@ class BaseObjective(ABC):
 
     # building blocks
 
+    def make_encoder(self) -> nn.Module:
+        """An encoder with the seed's initial weights, the same ones each time."""
+        with seeded(self.seed, "encoder"):
+            return make_encoder(self._encoder_name, self.channels, self.size_px)
+
     def add(self, prefix: str, part: str, make: Callable[[], _Module]) -> _Module:
         """Make a network from its own seed and register it under the names ``prefix.*``."""
         with seeded(self.seed, part):
             network = make()
         self.networks.append((prefix, network))
         return network
+
+    def add_decoder(self) -> nn.Module:
+        """The study's decoder under ``decoder.*``, behind a linear layer where another encoder needs one."""
+        decoder = self.add("decoder", "decoder", lambda: Decoder(self.channels, size_px=self.size_px))
+        wanted = math.prod(decoder.feature_shape)
+        if wanted == self.embedding_size:
+            return decoder
+        return nn.Sequential(
+            self.add("bridge", "bridge", lambda: nn.Linear(self.embedding_size, wanted)), decoder
+        )
 
     def optimize(self, name: str, *networks: nn.Module) -> None:
         """One Adam over the parameters of ``networks``."""
@@ -144,6 +129,8 @@ class BaseObjective(ABC):
     def parts(self, images: int) -> list[slice]:
         """The micro-batches of a batch."""
         size = self.micro_batch or (MICRO_BATCH if self.device.type == "cpu" else images)
+        if self._whole:
+            size = images
         return [slice(start, min(start + size, images)) for start in range(0, images, size)]
 
     def trained(self) -> list[nn.Parameter]:

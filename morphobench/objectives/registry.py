@@ -12,10 +12,11 @@ import torch
 from morphobench.errors import InputError
 
 if TYPE_CHECKING:
-    from morphobench.objectives.base import Objective
+    from morphobench.objectives.interface import Objective
 
 ENTRY_POINT_GROUP = "morphobench.objectives"
 _OWN = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")
+_FURTHER = ("simclr", "vicreg", "masked_autoencoder")
 _classes: dict[str, type[Any]] = {}
 _Class = TypeVar("_Class", bound=type[Any])
 
@@ -37,7 +38,7 @@ def register(name: str) -> Callable[[_Class], _Class]:
 
 
 def _load_own() -> None:
-    for module in _OWN:
+    for module in (*_OWN, *_FURTHER):
         import_module(f"morphobench.objectives.{module}")
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from morphobench.models import Classifier, Decoder
+from morphobench.models import Classifier
 from morphobench.objectives.base import BaseObjective, classification_loss, reconstruction_loss
 from morphobench.objectives.registry import register
 
@@ -31,7 +31,7 @@ class Regularized(BaseObjective):
     def build(self) -> None:
         """Decoder and classifier, and the protocol's optimizers."""
         self.networks.append(("encoder", self.encoder))
-        self.decoder = self.add("decoder", "decoder", lambda: Decoder(self.channels, size_px=self.size_px))
+        self.decoder = self.add_decoder()
         self.classifier = self.add("model", "classifier", lambda: Classifier(self.embedding_size))
         if self.protocol == "reference-1":
             self.optimize("classifier", self.classifier)

@@ -58,9 +58,7 @@ class SelfSupervised(BaseObjective):
             unused.append(self._add_unused("net.model"))
         self.projector = self._add_projector("online_encoder.projector.net")
         self.predictor = self.add("online_predictor.net", "predictor", lambda: Projection(64))
-        self.target_encoder = self.add(
-            "target_encoder.net.model", "encoder", lambda: self._make_encoder(self.channels, self.size_px)
-        )
+        self.target_encoder = self.add("target_encoder.net.model", "encoder", self.make_encoder)
         if unused:
             unused.append(self._add_unused("target_encoder.net.model"))
         self.target_projector = self._add_projector("target_encoder.projector.net")

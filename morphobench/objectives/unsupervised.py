@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from morphobench.models import Decoder
 from morphobench.objectives.base import BaseObjective, reconstruction_loss
 from morphobench.objectives.registry import register
 
@@ -24,7 +23,7 @@ class Unsupervised(BaseObjective):
     def build(self) -> None:
         """The decoder, and one Adam over both networks."""
         self.networks.append(("encoder", self.encoder))
-        self.decoder = self.add("decoder", "decoder", lambda: Decoder(self.channels, size_px=self.size_px))
+        self.decoder = self.add_decoder()
         self.optimize("adam", self.encoder, self.decoder)
 
     def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002

@@ -1,0 +1,127 @@
+"""SimCLR, VICReg and the masked autoencoder: losses against slow twins, and what every objective promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from morphobench.errors import InputError
+from morphobench.objectives import create, names
+from morphobench.objectives.masked_autoencoder import draw_masks, masked_loss
+from morphobench.objectives.simclr import nt_xent
+from morphobench.objectives.vicreg import covariance_loss, variance_loss
+
+FURTHER = ("simclr", "vicreg", "masked_autoencoder")
+
+
+def vectors(rows: int, columns: int) -> np.ndarray:
+    return np.random.default_rng(rows).standard_normal((rows, columns))
+
+
+def slow_nt_xent(z: np.ndarray, temperature: float) -> float:
+    """Equation 1 of the paper, term by term."""
+    rows, half = len(z), len(z) // 2
+
+    def similarity(i: int, j: int) -> float:
+        return float(z[i] @ z[j] / np.sqrt((z[i] @ z[i]) * (z[j] @ z[j])) / temperature)
+
+    total = 0.0
+    for i in range(rows):
+        partner = i + half if i < half else i - half
+        others = sum(np.exp(similarity(i, k)) for k in range(rows) if k != i)
+        total -= np.log(np.exp(similarity(i, partner)) / others)
+    return total / rows
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5, 2.0])
+def test_nt_xent_is_equation_1(temperature: float) -> None:
+    z = vectors(10, 7)
+    ours = nt_xent(torch.from_numpy(z), temperature=temperature)
+    assert float(ours) == pytest.approx(slow_nt_xent(z, temperature), rel=1e-12)
+
+
+def test_nt_xent_of_equal_vectors_is_chance() -> None:
+    assert float(nt_xent(torch.ones(8, 3), temperature=0.5)) == pytest.approx(np.log(7))
+
+
+def test_vicreg_terms_are_the_equations() -> None:
+    z = vectors(9, 5) * np.array([0.2, 0.5, 1.0, 2.0, 0.9])
+    deviation = np.sqrt([np.sum((column - column.mean()) ** 2) / 8 + 1e-4 for column in z.T])
+    assert float(variance_loss(torch.from_numpy(z))) == pytest.approx(np.maximum(0, 1 - deviation).sum() / 5)
+    covariance = np.cov(z.T)
+    squares = sum(covariance[i, j] ** 2 for i in range(5) for j in range(5) if i != j)
+    assert float(covariance_loss(torch.from_numpy(z))) == pytest.approx(squares / 5)
+
+
+def test_vicreg_weighs_its_terms() -> None:
+    objective = create("vicreg", size_px=16, weights=(2.0, 3.0, 5.0), features=16)
+    views = tuple(torch.rand(2, 6, 1, 16, 16, generator=torch.Generator().manual_seed(0)))
+    terms = objective.train_step(views, torch.zeros(6, dtype=torch.int64))
+    parts = [terms[f"{name}_loss"] for name in ("invariance", "variance", "covariance")]
+    expected = 2 * parts[0] + 3 * parts[1] + 5 * parts[2]
+    torch.testing.assert_close(terms["loss"], expected, rtol=1e-6, atol=0)
+
+
+def test_masks_hide_whole_patches_and_follow_seed_and_step() -> None:
+    options = {"size_px": 16, "patch_px": 4, "ratio": 0.75}
+    hidden = draw_masks(5, **options, seed=1, step=2)
+    assert hidden.shape == (5, 1, 16, 16)
+    patches = hidden.view(5, 4, 4, 4, 4).transpose(2, 3).reshape(5, 16, 16)
+    assert bool((patches.all(2) | ~patches.any(2)).all())
+    assert patches.all(2).sum(1).tolist() == [12] * 5
+    assert torch.equal(hidden, draw_masks(5, **options, seed=1, step=2))
+    assert not torch.equal(hidden, draw_masks(5, **options, seed=1, step=3))
+    assert not torch.equal(hidden, draw_masks(5, **options, seed=2, step=2))
+
+
+def test_masked_loss_counts_hidden_pixels_only() -> None:
+    rng = np.random.default_rng(0)
+    logits, images = rng.standard_normal((3, 2, 8, 8)), rng.random((3, 2, 8, 8))
+    hidden = draw_masks(3, size_px=8, patch_px=4, ratio=0.5, seed=0, step=0)
+    expected = 0.0
+    for n in range(3):
+        seen = hidden[n, 0].numpy()
+        errors = (1 / (1 + np.exp(-logits[n])) - images[n]) ** 2
+        expected += errors[:, seen].mean()
+    ours = masked_loss(torch.from_numpy(logits), torch.from_numpy(images), hidden)
+    assert float(ours) == pytest.approx(expected)
+    changed = torch.from_numpy(logits) + torch.where(hidden, 0.0, 5.0)
+    assert float(masked_loss(changed, torch.from_numpy(images), hidden)) == pytest.approx(expected)
+
+
+def batch(pair: bool) -> tuple[tuple[Tensor, ...], Tensor]:
+    views = torch.rand(2, 8, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    return tuple(views) if pair else (views[0],), torch.zeros(8, dtype=torch.int64)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_they_learn_resume_exactly_and_validate_without_a_trace(name: str) -> None:
+    assert name in names()
+    one = create(name, size_px=16, learning_rate=1e-3)
+    views, labels = batch(one.pair_views)
+    first = one.validation_loss(views, labels)["loss"]
+    assert torch.equal(first, one.validation_loss(views, labels)["loss"])
+    for _ in range(12):
+        one.train_step(views, labels)
+    assert one.validation_loss(views, labels)["loss"] < first
+    two = create(name, size_px=16)
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(one.train_step(views, labels)["loss"], two.train_step(views, labels)["loss"])
+    state, other = one.state_dict(), two.state_dict()
+    assert all(torch.equal(state[key], other[key]) for key in state)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("simclr", {"temperature": 0.0}),
+        ("vicreg", {"weights": (1.0, 2.0)}),
+        ("masked_autoencoder", {"patch_px": 7}),
+        ("masked_autoencoder", {"mask_ratio": 0.0}),
+    ],
+)
+def test_impossible_options_are_refused(name: str, options: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="wanted, got"):
+        create(name, **options)  # type: ignore[arg-type]
