@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation import cluster_scores, layout, neighbours
+from morphobench.evaluation import cluster_scores, composition, layout, neighbours
 from morphobench.evaluation.base import (
     EvaluationInput,
     MetricInfo,
@@ -23,6 +23,7 @@ STUDY_SMALLEST_KEPT = 21
 """reference-1 drops best rows whose min_cluster_size is at most this."""
 
 ANNOTATIONS = {"compound": "Compound", "moa": "MOA", "plate": "Plate"}
+CONTENTS = {**ANNOTATIONS, "cell_line": "CellLine"}
 
 _METRICS = {
     "clusters": MetricInfo("none", None, "clusters", "clusters of the best row of the sweep"),
@@ -72,7 +73,7 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
     """
     drugs = inputs.reported() & (inputs.labels() == 1)
     sweep_rows: list[pd.DataFrame] = []
-    assignments: list[pd.DataFrame] = []
+    found: dict[str, list[pd.DataFrame]] = {"assignments": [], "enrichment": [], "examples": []}
     warnings: list[str] = []
     for line, rows in _groups(inputs, np.flatnonzero(drugs), warnings):
         table, kept = _sweep(inputs, rows)
@@ -86,8 +87,10 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
         sweep_rows.append(table)
         if best is not None:
             points, labels = kept[best]
-            assignments.append(_assignment(inputs, rows, line, points, labels))
-    if not assignments:
+            for name, part in _contents(inputs, rows, points, labels).items():
+                part.insert(0, "group", line)
+                found[name].append(part)
+    if not found["assignments"]:
         reason = "clustering: no cell line has a best row: too few drug images, or no two clusters among them"
         result = undefined("clustering", *warnings, reason)
         tables = {"sweep": pd.concat(sweep_rows, ignore_index=True)} if sweep_rows else {}
@@ -102,8 +105,8 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
     metrics["clustering.cell_lines"] = float(len(best_rows))
     for name in _METRICS:
         metrics.setdefault(f"clustering.{name}", float("nan"))
-    tables = {"sweep": sweep, "assignments": pd.concat(assignments, ignore_index=True)}
-    return TaskResult(metrics, tables, tuple(warnings))
+    tables = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items() if parts}
+    return TaskResult(metrics, {"sweep": sweep, **tables}, tuple(warnings))
 
 
 def _groups(
@@ -207,15 +210,20 @@ def _meaning(
     return scores
 
 
-def _assignment(
-    inputs: EvaluationInput, rows: Int64Array, line: str, points: Float32Array, labels: Int64Array
-) -> pd.DataFrame:
-    """The best row's point and cluster of every image, with its row in the embeddings."""
-    table = pd.DataFrame(
-        {"row": rows, "group": line, "x": points[:, 0], "y": points[:, 1], "cluster": labels}
+def _contents(
+    inputs: EvaluationInput, rows: Int64Array, points: Float32Array, labels: Int64Array
+) -> dict[str, pd.DataFrame]:
+    """Tables of the best row: every image's point and cluster, what clusters are enriched in, examples.
+
+    ``row`` is an image's row in the embeddings.
+    """
+    names = {key: inputs.column(column) for key, column in CONTENTS.items()}
+    known = {key: values[rows] for key, values in names.items() if values is not None}
+    assignments = pd.DataFrame(
+        {"row": rows, "x": points[:, 0], "y": points[:, 1], "cluster": labels, **known}
     )
-    for key, column in ANNOTATIONS.items():
-        values = inputs.column(column)
-        if values is not None:
-            table[key] = values[rows]
-    return table
+    enriched = [composition.enrichment(labels, values, kind=key) for key, values in known.items()]
+    examples = composition.members(points, labels)
+    examples["row"] = rows[examples.pop("position")]
+    tables = {"assignments": assignments, "examples": examples}
+    return tables | ({"enrichment": pd.concat(enriched, ignore_index=True)} if enriched else {})

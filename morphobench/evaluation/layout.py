@@ -122,7 +122,8 @@ def _principal(centers: Float64Array) -> Float64Array:
     largest = np.abs(places).max()
     if largest <= 0:  # parts of one center: side by side
         places[:, 0], largest = np.arange(len(centers)), len(centers)
-    return np.divide(places, largest)
+    scaled: Float64Array = places / largest
+    return scaled
 
 
 def _spectral(strengths: csr_matrix, generator: np.random.Generator) -> Float64Array:
