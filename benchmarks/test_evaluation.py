@@ -1,4 +1,4 @@
-"""The grid of classifiers beside training one after another, and the clustering sweep's layouts beside UMAP's."""
+"""The grid of classifiers beside training one after another, and the clustering sweep beside UMAP fits."""
 
 from __future__ import annotations
 
