@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from morphobench.augment.collate import CollateViews, WithIds
 from morphobench.augment.draws import PARAMS_DTYPE, ViewParams
 from morphobench.augment.feed import ViewBatch, ViewFeed
 from morphobench.augment.multi_crop import MultiCrop
@@ -11,6 +12,7 @@ from morphobench.augment.spec import SPECS, ViewGroup, ViewSpec, view_spec
 __all__ = [
     "PARAMS_DTYPE",
     "SPECS",
+    "CollateViews",
     "MultiCrop",
     "PairViews",
     "ViewBatch",
@@ -18,5 +20,6 @@ __all__ = [
     "ViewGroup",
     "ViewParams",
     "ViewSpec",
+    "WithIds",
     "view_spec",
 ]
