@@ -102,7 +102,7 @@ def _stratum(
     if controls is not None:
         members = {group: found[~controls[found]] for group, found in members.items()}
     for top, block in distances.pairwise_blocks(profiles[queries], profiles, "cosine"):
-        np.nan_to_num(block, copy=False, nan=1.0)  # a zero profile is like nothing
+        block[np.isnan(block)] = 1  # a zero profile is like nothing
         for offset, row in enumerate(block):
             query = queries[top + offset]
             own = members[groups[query]]

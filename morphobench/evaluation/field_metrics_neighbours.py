@@ -13,6 +13,7 @@ from morphobench.evaluation import distances
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 _LARGEST_GROUP = 512
+_CHUNK_VALUES = 1 << 18  # distances at a time that other arrays of their size stand beside
 PROBE_PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 
@@ -68,21 +69,29 @@ def nearest(profiles: Float32Array, *, k: int = 1, apart: Sequence[Int64Array] =
     count = len(profiles)
     found = np.full((count, k), -1, dtype=np.int64)
     kept = min(k, count)
+    step = max(1, _CHUNK_VALUES // count)
     for top, block in distances.pairwise_blocks(profiles, profiles, "cosine"):
-        rows = np.arange(top, top + len(block))
-        np.nan_to_num(block, copy=False, nan=1.0)  # a zero profile is like nothing
-        block[np.arange(len(block)), rows] = np.inf
-        for codes in apart:
-            block[(codes[rows, None] == codes) & (codes >= 0)] = np.inf
-        candidates = np.argpartition(block, kept - 1, axis=1)[:, :kept]
-        # Row numbers in order first, so that the stable sort breaks ties by them.
-        candidates.sort(axis=1)
-        values = np.take_along_axis(block, candidates, axis=1)
-        order = np.argsort(values, axis=1, kind="stable")
-        chosen = np.take_along_axis(candidates, order, axis=1)
-        chosen[~np.isfinite(np.take_along_axis(values, order, axis=1))] = -1
-        found[rows, :kept] = chosen
+        for start in range(0, len(block), step):
+            part = block[start : start + step]
+            rows = np.arange(top + start, top + start + len(part))
+            part[np.isnan(part)] = 1  # a zero profile is like nothing
+            part[np.arange(len(part)), rows] = np.inf
+            for codes in apart:
+                part[(codes[rows, None] == codes) & (codes >= 0)] = np.inf
+            found[rows, :kept] = _smallest(part, kept)
     return found
+
+
+def _smallest(values: Float32Array, kept: int) -> Int64Array:
+    """Columns of each row's smallest values, smallest first; -1 for an infinity."""
+    candidates = np.argpartition(values, kept - 1, axis=1)[:, :kept]
+    # Columns in order first, so that the stable sort breaks ties by them.
+    candidates.sort(axis=1)
+    chosen_values = np.take_along_axis(values, candidates, axis=1)
+    order = np.argsort(chosen_values, axis=1, kind="stable")
+    chosen = np.take_along_axis(candidates, order, axis=1)
+    chosen[~np.isfinite(np.take_along_axis(chosen_values, order, axis=1))] = -1
+    return np.asarray(chosen, dtype=np.int64)
 
 
 def neighbour_accuracy(
@@ -126,7 +135,7 @@ def neighbour_accuracy(
 def _label_shares(labels: Int64Array, apart: Sequence[Int64Array]) -> Float64Array:
     """Share of each row's label among its admissible neighbours; 0 where it has none."""
     shares = np.zeros(len(labels))
-    step = max(1, (1 << 22) // len(labels))
+    step = max(1, _CHUNK_VALUES // len(labels))
     for top in range(0, len(labels), step):
         rows = np.arange(top, min(top + step, len(labels)))
         admissible = rows[:, None] != np.arange(len(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from morphobench.evaluation.field_metrics import (
     mean_average_precision,
     null_average_precision,
 )
+from morphobench.evaluation.field_metrics_neighbours import nearest
 
 Codes = NDArray[np.int64]
 
@@ -180,6 +182,23 @@ def test_stronger_effects_are_retrieved_better() -> None:
     assert means == sorted(means)
     assert means[-1] > 0.9
     assert (found.q_values < 0.05).all()
+
+
+def test_memory_stays_far_below_that_of_all_pairs() -> None:
+    """The 4,000 x 4,000 float32 distances alone would be 64 MB."""
+    groups = np.repeat(np.arange(1000), 4)
+    profiles = planted(groups, strength=1, features=4)
+    tracemalloc.start()
+    try:
+        average_precision(profiles, groups)
+        retrieval_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        nearest(profiles, k=5, apart=(groups,))
+        neighbours_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert retrieval_bytes < 28e6
+    assert neighbours_bytes < 28e6
 
 
 def test_wrong_arguments_are_refused() -> None:
