@@ -76,6 +76,7 @@ def run(chosen: argparse.Namespace) -> int:
         tasks=chosen.task,
         baselines=() if chosen.no_baselines else None,
         objectives=chosen.objective,
+        encoder=chosen.encoder,
         device=chosen.device,
         threads=chosen.threads,
     )

@@ -176,6 +176,9 @@ def _add_run(subparsers: Any) -> None:
         metavar="package.module:Class",
         help="a paradigm of your own, beside the study's; may be given several times",
     )
+    parser.add_argument(
+        "--encoder", default="study", metavar="NAME", help="another encoder than the study's (study)"
+    )
     parser.add_argument("--no-baselines", action="store_true", help="leave the baselines out")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:N; auto takes a GPU if there is one"

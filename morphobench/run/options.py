@@ -49,6 +49,7 @@ class RunOptions:
     tasks: tuple[str, ...]
     baselines: tuple[str, ...]
     objectives: Mapping[str, str]
+    encoder: str
     device: str
     threads: int
 
@@ -67,6 +68,7 @@ class RunOptions:
         tasks: Sequence[str] | None = None,
         baselines: Sequence[str] | None = None,
         objectives: Sequence[str] = (),
+        encoder: str = "study",
         device: str = "auto",
         threads: int | None = None,
     ) -> RunOptions:
@@ -112,6 +114,7 @@ class RunOptions:
             tasks=_chosen("--task", tasks, tuple(TASKS)),
             baselines=_chosen("--baselines", baselines, tuple(BASELINES)),
             objectives=further,
+            encoder=_encoder(encoder),
             device=_device(device),
             threads=available_cores() if threads is None else threads,
         )
@@ -126,6 +129,8 @@ class RunOptions:
         notes = []
         if self.sweep != Sweep():
             notes.append("thinned sweeps")
+        if self.encoder != "study":
+            notes.append(f"encoder {self.encoder}, not the study's")
         if self.epochs < PROFILES["paper"].epochs:
             notes.append(f"{self.epochs} of the study's {PROFILES['paper'].epochs} epochs")
         if self.batch_size != PROFILES["paper"].batch_size:
@@ -223,6 +228,13 @@ def _objectives(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
             )
         found[name] = text
     return found
+
+
+def _encoder(name: str) -> str:
+    from morphobench.models import make_encoder
+
+    make_encoder(name, channels=1, size_px=64)  # refuses an unknown name
+    return name
 
 
 def _device(device: str) -> str:

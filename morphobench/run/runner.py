@@ -170,6 +170,7 @@ class _Run:
             store=self.store.path,
             setup=setup,
             objective=options.objectives.get(setup.paradigm, setup.paradigm),
+            encoder=options.encoder,
             protocol=options.protocol,
             seed=seed,
             epochs=options.epochs,

@@ -81,6 +81,7 @@ class Job:
     store: Path
     setup: Setup
     objective: str
+    encoder: str
     protocol: Protocol
     seed: int
     epochs: int
@@ -161,6 +162,7 @@ def embed_untrained(*, job: Job) -> dict[str, Any]:
 def _objective(job: Job, store: ImageStore) -> Objective:
     return create(
         job.objective,
+        encoder=job.encoder,
         protocol=job.protocol,
         channels=store.images.shape[1],
         size_px=store.images.shape[2],

@@ -41,6 +41,7 @@ def test_the_whole_study_has_no_notes() -> None:
         ({"setups": ["unsuper"]}, "--setups: 'unsuper' matches no setup"),
         ({"tasks": ["classification", "guessing"]}, "--task.*got guessing"),
         ({"baselines": ["luck"]}, "--baselines.*got luck"),
+        ({"encoder": "resnet1"}, "resnet1"),
         ({"device": "abacus"}, "--device: auto, cpu or cuda wanted, got 'abacus'"),
         ({"device": "meta"}, "--device"),
     ],

@@ -207,6 +207,13 @@ def test_a_paradigm_from_outside_is_run_as_the_others(store: ImageStore, tmp_pat
     assert record["time_per_view_ns"] > 0
 
 
+def test_another_encoder_is_trained_and_named(store: ImageStore, tmp_path: Path) -> None:
+    options = tiny_options(encoder="resnet18", images=48)
+    (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
+    assert record["features"] != 2048
+    assert "encoder resnet18, not the study's" in record["notes"]
+
+
 def test_one_class_is_refused_where_a_setup_needs_both(tmp_path: Path) -> None:
     store = tiny_store(tmp_path / "store", Metadata_ControlType="trt")
     with pytest.raises(InputError, match=r"weakly_supervised/no_aug_one_crop, got only drug"):
