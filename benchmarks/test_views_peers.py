@@ -1,0 +1,65 @@
+"""Our views beside other libraries', in the same process and rounds; absent libraries are skipped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.peers.tensor_views import PEERS, Case
+from morphobench.augment import MultiCrop, ViewGroup, ViewSpec, reference
+from morphobench.measure.timing import interleaved
+
+THREADS = 2
+STUDY = ((1.0, 1.0), (0.5, 0.75), (0.5, 0.75), (0.25, 0.5), (0.25, 0.5))
+CASES = (
+    Case("grey_64", 64, 1, 64, 128, STUDY),
+    Case("grey_256_to_64", 256, 1, 64, 64, ((0.9, 1.0),), flip=0.0, blur=0.0),
+    Case("rgb_256_to_224", 256, 3, 224, 32, ((0.25, 1.0),), flip=0.5, blur=0.0),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("peer", list(PEERS))
+def test_views_beside_a_peer(benchmark: BenchmarkFixture, peer: str, case: Case) -> None:
+    """Views per second of both, and the median of the ratios within each round."""
+    theirs = PEERS[peer](case)
+    shape = (case.images, case.channels, case.image_px, case.image_px)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    groups = tuple(ViewGroup(scale=scale, flip=case.flip, blur=case.blur) for scale in case.scales)
+    crops = MultiCrop(ViewSpec(groups), size_px=case.size_px, threads=THREADS)
+    ids = np.arange(case.images)
+    out = crops(images, ids, 0)
+
+    benchmark.pedantic(crops, (images, ids, 1, out), rounds=5, warmup_rounds=1)
+    params = crops.draw(ids[:2], 1, images.shape)
+    assert np.abs(out[:, :2] - reference.apply(images[:2], params, size_px=case.size_px)).max() <= 1e-6
+    views = theirs(images)
+    assert len(views) == len(case.scales)
+    for view in views:
+        assert view.shape == (case.images, case.channels, case.size_px, case.size_px)
+        assert view.dtype == torch.float32
+        assert 0.0 <= float(view.min()) <= float(view.max()) <= 1.0 + 1e-6
+
+    timed = benchmark.enabled
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        times = interleaved(
+            {"peer": lambda: theirs(images), "ours": lambda: crops(images, ids, 2, out)},
+            rounds=9 if timed else 1,
+            warmup=1 if timed else 0,
+            budget_s=2,
+        )
+    finally:
+        torch.set_num_threads(threads)
+    count = case.images * len(case.scales)
+    benchmark.extra_info.update(
+        case=case.name,
+        peer=peer,
+        threads=THREADS,
+        views_per_second=round(count / times.median_ns("ours") * 1e9),
+        peer_views_per_second=round(count / times.median_ns("peer") * 1e9),
+        times_faster_than_peer=round(times.ratio("peer", to="ours"), 1),
+    )
