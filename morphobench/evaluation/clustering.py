@@ -142,7 +142,6 @@ def _sweep(
     sizes = [size for size in inputs.sweep.min_cluster_sizes if size < len(rows)]
     names = {key: inputs.column(column) for key, column in ANNOTATIONS.items()}
     known = {key: values[rows] for key, values in names.items() if values is not None}
-    graph = neighbours.nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
     distances = None
     if not reference and len(rows) <= cluster_scores.LARGEST_DISTANCE_MATRIX:
         from sklearn.metrics import pairwise_distances
@@ -150,10 +149,7 @@ def _sweep(
         distances = np.asarray(pairwise_distances(embeddings), dtype=np.float32)
     records: list[dict[str, float]] = []
     kept: dict[int, tuple[Float32Array, Int64Array]] = {}
-    layouts = layout.umap_layouts(
-        embeddings, graph, neighbours=sizes, seed=inputs.seed, threads=inputs.threads
-    )
-    for size, points in zip(sizes, layouts, strict=True):
+    for size, points in zip(sizes, _layouts(inputs, embeddings, sizes), strict=True):
         labels = layout.hdbscan_labels(points, min_cluster_size=size)
         kept[len(records)] = points, labels
         record: dict[str, float] = {"min_cluster_size": size, "images": len(rows)}
@@ -166,6 +162,14 @@ def _sweep(
         records.append(record)
     columns = ["min_cluster_size", "silhouette", "davies_bouldin", "noise", "clusters"]
     return pd.DataFrame.from_records(records) if records else pd.DataFrame(columns=columns), kept
+
+
+def _layouts(inputs: EvaluationInput, embeddings: Float32Array, sizes: list[int]) -> list[Float32Array]:
+    """2-D points for each of ``sizes``: umap-learn's own under reference-1, else by one graph for all."""
+    if inputs.protocol == "reference-1":
+        return [layout.umap_learn_points(embeddings, neighbours=size, seed=inputs.seed) for size in sizes]
+    graph = neighbours.nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
+    return layout.umap_layouts(embeddings, graph, neighbours=sizes, seed=inputs.seed, threads=inputs.threads)
 
 
 def _reference_scores(points: Float32Array, labels: Int64Array) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """Two-dimensional points for clustering: UMAP's layout of a fuzzy graph, and HDBSCAN's clusters of the
 points.
 
-The layout is UMAP with its defaults, done here so that one neighbour graph serves any number of
+corrected-1's layout is UMAP with its defaults, done here so that one neighbour graph serves any number of
 neighbours, one thread's points are the same every time, and several layouts run at once. Tests hold it to
-umap-learn.
+umap-learn, which makes reference-1's.
 """
 
 from __future__ import annotations
@@ -80,6 +80,17 @@ def umap_layouts(
         order = sorted(range(len(neighbours)), key=lambda each: -neighbours[each])
         jobs = {each: pool.submit(one, neighbours[each]) for each in order}
         return [jobs[each].result() for each in range(len(neighbours))]
+
+
+def umap_learn_points(embeddings: Float32Array, *, neighbours: int, seed: int) -> Float32Array:
+    """The points (N, 2) of umap-learn itself, its defaults, as reference-1 asks; the same for a seed."""
+    with warnings.catch_warnings():
+        # What it warns of (its own use of numba and scikit-learn, one thread for a fixed seed) is meant here.
+        warnings.simplefilter("ignore")
+        from umap import UMAP
+
+        layout = UMAP(n_neighbors=neighbours, metric="euclidean", random_state=seed, n_jobs=1)
+        return np.asarray(layout.fit_transform(embeddings), dtype=np.float32)
 
 
 def hdbscan_labels(points: Float32Array, *, min_cluster_size: int) -> Int64Array:
