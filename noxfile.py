@@ -131,6 +131,12 @@ def known_answers(session: nox.Session) -> None:
 
 
 @nox.session
+def sanitize(session: nox.Session) -> None:
+    """Fuzz the kernels under the address, undefined-behaviour and thread sanitizers. About 15 minutes."""
+    _run(session, "python", "tools/sanitize.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types: ruff, mypy --strict, clang-format."""
     sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.[ch]pp"))

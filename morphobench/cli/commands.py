@@ -162,6 +162,17 @@ def report(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def views(chosen: argparse.Namespace) -> int:
+    """``morphobench views STORE --out PICTURE``."""
+    from morphobench.data import ImageStore
+    from morphobench.report.views import write_views
+
+    store = ImageStore.open(chosen.store)
+    written = write_views(store, chosen.out, setting=chosen.setting, images=chosen.images, seed=chosen.seed)
+    _show(f"{written}")
+    return 0
+
+
 def compare(chosen: argparse.Namespace) -> int:
     """``morphobench compare BASE.json NEW.json``."""
     from morphobench.cli.compare import compare_benchmarks, compare_records, comparison_table

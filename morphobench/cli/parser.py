@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_evaluate(subparsers)
     _add_summarize(subparsers)
     _add_report(subparsers)
+    _add_views(subparsers)
     _add_compare(subparsers)
     _command(subparsers, "info", commands.info, "show versions, the build, the machine, setups and profiles")
     return parser
@@ -243,6 +244,17 @@ def _add_summarize(subparsers: Any) -> None:
 def _add_report(subparsers: Any) -> None:
     parser = _command(subparsers, "report", commands.report, "write OUT's page of tables and pictures")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the results")
+
+
+def _add_views(subparsers: Any) -> None:
+    parser = _command(subparsers, "views", commands.views, "make a picture of the views of a store's images")
+    parser.add_argument("store", type=Path, metavar="STORE", help="folder of a store")
+    parser.add_argument("--out", type=Path, required=True, metavar="PICTURE", help="file to write (.png)")
+    parser.add_argument("--setting", choices=SETTINGS, default="aug_multi_crop", help="(aug_multi_crop)")
+    parser.add_argument("--images", type=_positive, default=8, metavar="N", help="how many images (8)")
+    parser.add_argument(
+        "--seed", type=_natural, default=0, metavar="S", help="what the draws follow from (0)"
+    )
 
 
 def _add_compare(subparsers: Any) -> None:

@@ -9,7 +9,12 @@ import time
 import numpy as np
 
 from morphobench.errors import CheckError, InputError
-from morphobench.measure import report
+from morphobench.measure import (
+    current_host_memory_bytes,
+    peak_host_memory_bytes,
+    report,
+    reset_peak_host_memory,
+)
 
 
 class OwnInputError(InputError):
@@ -78,3 +83,13 @@ class Counter:
 
     def die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def reset_then_grow(*, megabytes: int) -> tuple[bool, int, int | None, int]:
+    """Whether the peak could be reset, its growth by ``megabytes``, the size after freeing, and the peak."""
+    was_reset = reset_peak_host_memory()
+    before = peak_host_memory_bytes()
+    block = np.ones((megabytes, 131072), dtype=np.float64)
+    grown = peak_host_memory_bytes() - before
+    del block
+    return was_reset, grown, current_host_memory_bytes(), peak_host_memory_bytes()
