@@ -7,7 +7,9 @@
 // Vectors of 64 bytes for kernels whose innermost axis is the features. The compiler splits them into what
 // the machine has. MORPHOBENCH_CLONES compiles a function once per instruction set, and picks one at load
 // time.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+// The Thread Sanitizer cannot run the resolvers that choose a clone at loading.
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&                 \
+    !defined(__SANITIZE_THREAD__)
 #define MORPHOBENCH_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MORPHOBENCH_CLONES

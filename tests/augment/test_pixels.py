@@ -141,7 +141,8 @@ def test_simd_levels_give_the_same_bytes() -> None:
     assert levels[-1] == "scalar"
     rng = np.random.default_rng(8)
     cases = [random_case(rng) for _ in range(300)]
-    study = rng.integers(0, 256, (50, 64, 64), dtype=np.uint8)
+    study = rng.integers(0, 256, (80, 64, 64), dtype=np.uint8)
+    unaligned = np.empty(5 * 80 * 64 * 64 + 1, np.float32)[1:].reshape(5, 80, 1, 64, 64)
     results = {}
     try:
         for level in levels:
@@ -150,7 +151,11 @@ def test_simd_levels_give_the_same_bytes() -> None:
                 MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
                 for images, params, size in cases
             ]
-            results[level].append(MultiCrop("aug_multi_crop")(study, range(50), 0))
+            results[level].append(MultiCrop("aug_multi_crop")(study, range(80), 0))
+            results[level].append(MultiCrop("aug_multi_crop")(study, range(80), 0, unaligned).copy())
+            results[level].append(MultiCrop("aug_multi_crop")(study[:20], range(20), 0))
+            assert np.array_equal(results[level][-3], results[level][-2])
+            assert np.array_equal(results[level][-3][:, :20], results[level][-1])
     finally:
         _core.use_simd(str(info["simd"]))
     for level in levels:
