@@ -15,6 +15,7 @@ from morphobench.augment import MultiCrop, reference
 from morphobench.measure.timing import interleaved
 
 IMAGES, SIZE_PX, BATCH, THREADS = 512, 64, 256, 2
+REPEATS = 20  # of ours and memset in a round: one alone takes milliseconds, and would be timed cold
 LEAST_SPEEDUP = 20  # over the study's pipeline; the figures themselves are in extra_info
 
 
@@ -72,7 +73,8 @@ def test_five_views_of_grey_images(
             assert len(views) == crops.views
 
     def ours() -> None:
-        epoch_of_views(crops, images, out, epoch=4)
+        for epoch in range(REPEATS):
+            epoch_of_views(crops, images, out, epoch=epoch)
 
     view_count = IMAGES * crops.views
     memory = np.empty((view_count, SIZE_PX, SIZE_PX), np.float32)
@@ -80,7 +82,8 @@ def test_five_views_of_grey_images(
     with ThreadPoolExecutor(THREADS) as pool:
 
         def memset() -> None:
-            list(pool.map(lambda half: ctypes.memset(half.ctypes.data, 1, half.nbytes), halves))
+            for _ in range(REPEATS):
+                list(pool.map(lambda half: ctypes.memset(half.ctypes.data, 1, half.nbytes), halves))
 
         timed = benchmark.enabled
         times = interleaved(
@@ -90,9 +93,9 @@ def test_five_views_of_grey_images(
             budget_s=30,
         )
     assert (memory.view(np.uint8) == 1).all()
-    speedup = times.ratio("study", to="ours")
+    speedup = REPEATS * times.ratio("study", to="ours")
     benchmark.extra_info.update(
-        views_per_second=round(view_count / times.median_ns("ours") * 1e9),
+        views_per_second=round(REPEATS * view_count / times.median_ns("ours") * 1e9),
         study_views_per_second=round(view_count / times.median_ns("study") * 1e9),
         times_faster_than_study=round(speedup, 1),
         share_of_memset=round(1 / times.ratio("ours", to="memset"), 3),
