@@ -14,21 +14,21 @@ from morphobench.report.facts import finite
 class BenchmarkRow:
     """One benchmark; NaN for what its ``extra_info`` does not say.
 
-    ``ratio``: how many times faster than ``peer``; ``iqr_ns``: between the quartiles of the rounds.
+    ``peers``: how many times faster than each peer of the same run; ``iqr_ns``: between the quartiles of the
+    rounds; ``rate_per_s``: images, views or pairs per second.
     """
 
     name: str
     median_ns: float
     iqr_ns: float
     rounds: int
-    ratio: float
-    peer: str
-    images_per_s: float
+    peers: tuple[tuple[str, float], ...]
+    rate_per_s: float
     peak_memory_bytes: float
 
 
-_RATIOS = ("ratio_to_peer", "times_peer", "peer_ratio", "speedup", "ratio")
-_IMAGES = ("images_per_s", "views_per_s")
+_FASTER = "times_faster_than_"
+_RATES = ("images_per_s", "views_per_second", "pairs_per_second")
 _MEMORY = ("peak_host_memory_bytes", "peak_memory_bytes")
 
 
@@ -54,9 +54,8 @@ def _row(benchmark: Mapping[str, Any]) -> BenchmarkRow:
         median * 1e9,
         iqr * 1e9,
         rounds,
-        _first(extra, _RATIOS),
-        str(extra.get("peer", "")),
-        _first(extra, _IMAGES),
+        _peers(extra),
+        _first(extra, _RATES),
         _first(extra, _MEMORY),
     )
 
@@ -64,3 +63,10 @@ def _row(benchmark: Mapping[str, Any]) -> BenchmarkRow:
 def _first(extra: Mapping[str, Any], keys: tuple[str, ...]) -> float:
     """The first of ``keys`` that ``extra`` holds; NaN for none."""
     return next((finite(extra[key]) for key in keys if key in extra), float("nan"))
+
+
+def _peers(extra: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """What ``times_faster_than_NAME`` says; NAME "peer" is the one that ``peer`` names."""
+    names = {key: key.removeprefix(_FASTER) for key in extra if key.startswith(_FASTER)}
+    named = {key: str(extra.get("peer", name)) if name == "peer" else name for key, name in names.items()}
+    return tuple((name, finite(extra[key])) for key, name in named.items())

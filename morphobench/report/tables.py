@@ -91,21 +91,26 @@ def summarize_benchmarks(data: dict[str, object]) -> Group:
     rows = benchmark_rows(data)
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("benchmark", overflow="fold")
-    for header in ("median ↓", "IQR", "rounds", "vs peer ↑", "images/s ↑", "peak memory ↓"):
+    for header in ("median ↓", "IQR", "rounds", "vs peer ↑", "per s ↑", "peak memory ↓"):
         table.add_column(header, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row.name, *_benchmark_cells(row))
-    return Group(table, Text("vs peer: how many times faster than the peer in the same run", style="dim"))
+        # As Text, since the brackets of a parameter would be read as markup.
+        table.add_row(Text(row.name), *_benchmark_cells(row))
+    notes = (
+        "vs peer: how many times faster than the peer, in interleaved rounds of the same run\n"
+        "per s: images, views or pairs"
+    )
+    return Group(table, Text(notes, style="dim"))
 
 
 def _benchmark_cells(row: BenchmarkRow) -> tuple[str, ...]:
-    peer = f"{number(row.ratio, digits=1)}× {row.peer}".rstrip()
+    peers = "\n".join(f"{number(ratio, digits=1)}× {name}" for name, ratio in row.peers)
     return (
         with_unit(row.median_ns, "ns"),
         with_unit(row.iqr_ns, "ns"),
         str(row.rounds),
-        peer if math.isfinite(row.ratio) else number(row.ratio),
-        number(row.images_per_s, digits=1),
+        peers or number(math.nan),
+        number(row.rate_per_s, digits=1),
         with_unit(row.peak_memory_bytes, "bytes", digits=1),
     )
 

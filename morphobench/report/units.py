@@ -36,5 +36,7 @@ def number(value: float, *, digits: int = 3) -> str:
 
 def with_unit(value: float, unit: str, *, digits: int = 2) -> str:
     """One value in the unit that suits it: ``with_unit(1.5e6, "ns")`` is ``"1.50 ms"``."""
+    if not math.isfinite(value):
+        return number(value)
     divisor, name = scale([value], unit)
     return f"{number(value / divisor, digits=digits)} {name}".rstrip()

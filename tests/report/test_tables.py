@@ -151,7 +151,10 @@ def _benchmark(name: str, **extra: Any) -> dict[str, Any]:
 def test_benchmarks_show_median_ratio_and_memory() -> None:
     data: dict[str, Any] = {
         "benchmarks": [
-            _benchmark("test_views", peer="torchvision", ratio_to_peer=21.34, images_per_s=12345.6),
+            _benchmark(
+                "test_views[grey]", peer="torchvision", times_faster_than_peer=21.34, images_per_s=12345.6
+            ),
+            _benchmark("test_medians", times_faster_than_scipy=30.9, times_faster_than_sklearn=12.0),
             _benchmark("test_step", peak_host_memory_bytes=3 * 2**28),
         ]
     }
@@ -159,7 +162,9 @@ def test_benchmarks_show_median_ratio_and_memory() -> None:
     Console(file=file, width=110).print(summarize_benchmarks(data))
     text = file.getvalue()
     assert "12.5 ms" in _line(text, "views", "views")
-    assert "21.3× torchvision" in text
+    assert "21.3× torchvision" in _line(text, "views", "views[grey]")
+    assert "30.9× scipy" in text
+    assert "12.0× sklearn" in text
     assert "12,346" in text
     assert "768 MiB" in _line(text, "step", "step")
 
