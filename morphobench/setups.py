@@ -41,7 +41,8 @@ SETUPS: tuple[Setup, ...] = tuple(Setup(paradigm, setting) for paradigm in PARAD
 def select(patterns: Iterable[str] | None, *, extra: Iterable[str] = ()) -> tuple[Setup, ...]:
     """The setups that match any of the shell-style ``patterns`` (all 16 for None), in the order of SETUPS.
 
-    ``extra``: further paradigms (registered objectives outside the study's four) that patterns may match.
+    ``extra``: further paradigms (registered objectives outside the study's four), which a pattern reaches by
+    at least a part of their name: ``"*/aug_one_crop"`` is of the study's four, ``"sim*/*"`` reaches SimCLR.
     InputError names a pattern that matches nothing.
     """
     if patterns is None:
@@ -52,7 +53,8 @@ def select(patterns: Iterable[str] | None, *, extra: Iterable[str] = ()) -> tupl
     candidates = [*SETUPS, *further]
     chosen: set[Setup] = set()
     for pattern in patterns:
-        matched = [setup for setup in candidates if fnmatchcase(str(setup), pattern)]
+        reached = candidates if pattern.partition("/")[0].strip("*?") else SETUPS
+        matched = [setup for setup in reached if fnmatchcase(str(setup), pattern)]
         if not matched:
             known = sorted({setup.paradigm for setup in candidates})
             raise InputError(

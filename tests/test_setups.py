@@ -37,7 +37,9 @@ def test_select_reaches_further_paradigms_only_by_name() -> None:
     assert [str(setup) for setup in select(["simclr/*"], extra=["simclr"])] == [
         f"simclr/{name}" for name in SETTINGS
     ]
-    assert select(None, extra=["simclr"]) == SETUPS
+    assert len(select(["sim*/*"], extra=["simclr"])) == 4
+    assert select(None, extra=["simclr"]) == select(["*"], extra=["simclr"]) == SETUPS
+    assert len(select(["*/aug_one_crop"], extra=["simclr"])) == 4
 
 
 def test_select_names_a_pattern_without_a_match() -> None:
