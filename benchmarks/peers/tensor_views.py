@@ -30,11 +30,11 @@ Peer = Callable[[np.ndarray], list[torch.Tensor]]
 """uint8 (N, C, H, W) -> the views, each float32 (N, C, size_px, size_px) in [0, 1]."""
 
 
-def torchvision_v2(case: Case) -> Peer:
-    """torchvision.transforms.v2 on tensors, one image at a time."""
+def _v2_views(case: Case) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+    """One transform a view."""
     from torchvision.transforms import v2
 
-    views = [
+    return [
         v2.Compose(
             [
                 v2.RandomResizedCrop(case.size_px, scale=scale, antialias=True),
@@ -45,6 +45,11 @@ def torchvision_v2(case: Case) -> Peer:
         )
         for scale in case.scales
     ]
+
+
+def torchvision_v2(case: Case) -> Peer:
+    """torchvision.transforms.v2 on tensors, one image at a time."""
+    views = _v2_views(case)
 
     def run(images: np.ndarray) -> list[torch.Tensor]:
         tensors = torch.from_numpy(images)
@@ -55,19 +60,7 @@ def torchvision_v2(case: Case) -> Peer:
 
 def torchvision_v2_batch(case: Case) -> Peer:
     """The same with one draw for the whole batch, which is not the study's law but torchvision's fastest."""
-    from torchvision.transforms import v2
-
-    views = [
-        v2.Compose(
-            [
-                v2.RandomResizedCrop(case.size_px, scale=scale, antialias=True),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.RandomHorizontalFlip(case.flip),
-                v2.RandomApply([v2.GaussianBlur(3, BLUR_SIGMA)], case.blur),
-            ]
-        )
-        for scale in case.scales
-    ]
+    views = _v2_views(case)
     return lambda images: [view(torch.from_numpy(images)) for view in views]
 
 

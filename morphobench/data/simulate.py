@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from morphobench.data.keyed import normals, uniforms
+from morphobench.data.metadata import COLUMNS
 from morphobench.data.planted import (
     CELL_LINES,
     COMPOUNDS,
@@ -33,18 +34,7 @@ SIMULATION_VERSION = 1
 
 _TRAIT_STREAM, _PIXEL_STREAM, _PLATE_STREAM, _WELL_STREAM = 2, 3, 4, 5
 _BATCH = 64
-_COLUMNS = [
-    "Metadata_Path",
-    "Metadata_Plate",
-    "Metadata_Well",
-    "Metadata_Site",
-    "Metadata_CellLine",
-    "Metadata_Compound",
-    "Metadata_Concentration_uM",
-    "Metadata_MOA",
-    "Metadata_ControlType",
-    "Metadata_Strength",
-]
+_COLUMNS = [*(name for name in COLUMNS if name != "Metadata_Split"), "Metadata_Strength"]
 _CONTROL_WELLS = (*DMSO_WELLS, *PBS_WELLS)
 _DRUG_WELLS = tuple(
     well
