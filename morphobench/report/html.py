@@ -122,7 +122,7 @@ def main_effects(findings: Findings) -> list[tuple[Column, dict[str, Effect]]]:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _statistics(findings: Findings) -> list[tuple[str, str, list[str]]]:
@@ -138,7 +138,7 @@ def _statistics(findings: Findings) -> list[tuple[str, str, list[str]]]:
     elif ranking is not None:
         lead = (
             f"Over {ranking.blocks} cell lines, by ROC AUC; bars join setups that do not differ "
-            f"(Nemenyi, {ranking.confidence:.0%}). All alike: p {_p(ranking.p)} (Friedman)."
+            f"(Nemenyi, {ranking.confidence:.0%}). All alike: {_p(ranking.p)} (Friedman)."
         )
     return [
         (

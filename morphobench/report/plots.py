@@ -80,14 +80,15 @@ def bars(table: Table, column: Column) -> str:
     rows = [row for row in table.rows if math.isfinite(row.cells[column.key].value)]
     if not rows:
         return ""
-    with figure(height_in=0.75 + _ROW_IN * (len(rows) + 0.6 * len({row.group for row in rows}))) as made:
+    places = _places(rows)
+    top, bottom = places[0] - 1.4, places[-1] + 0.6  # the first paradigm's name has its room
+    with figure(height_in=0.75 + _ROW_IN * (bottom - top)) as made:
         axes = made.add_subplot()
-        places = _places(rows)
         for row, y in zip(rows, places, strict=True):
             cell = row.cells[column.key]
             axes.barh(y, cell.value / form.divisor, height=0.72, color=colour(row.group))
             low, high = (bound / form.divisor for bound in _reach(cell))
-            for ink, width in (("page", 2.6), ("ink", 1.0)):
+            for ink, width in (("page", 2.6), ("ink", 1.0)) if low < high else ():
                 axes.plot([low, high], [y, y], color=COLOURS[ink], linewidth=width)
             axes.annotate(
                 f"{form.value(cell)}{form.mark(cell)}", (max(high, 0.0), y), (4, 0),
@@ -101,7 +102,7 @@ def bars(table: Table, column: Column) -> str:
             label.set_color(colour(row.group))
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
-        axes.invert_yaxis()
+        axes.set_ylim(bottom, top)
         left, right = axes.get_xlim()
         axes.set_xlim(left, right + 0.2 * (right - left))
         axes.set_title(_title(form))
