@@ -125,9 +125,47 @@ def training_speed(session: nox.Session) -> None:
 
 
 @nox.session
+def evaluation_speed(session: nox.Session) -> None:
+    """Time the whole clustering sweep beside a UMAP fit for each size. About two minutes."""
+    RESULTS.mkdir(exist_ok=True)
+    timings = RESULTS / "evaluation_speed.json"
+    _run(session, "pytest", "benchmarks/heavy/evaluation_speed.py", f"--benchmark-json={timings}", "-q")
+    _run(session, "morphobench", "summarize", timings)
+
+
+@nox.session
 def known_answers(session: nox.Session) -> None:
     """Check the whole study on simulated data whose right answers are known. At most an hour."""
     _run(session, "python", "benchmarks/known_answers.py", RESULTS / "known_answers", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Open our files with pycytominer, copairs and scanpy. They want an older pandas than our checks use."""
+    # An environment of its own that sees the shared one behind it, so that torch is there once.
+    programs = _environment(session)
+    own = ROOT / ".nox" / "interop"
+    session.run(sys.executable, "-m", "venv", "--clear", str(own), external=True)
+    folder = subprocess.run(
+        [programs / "python", "-c", "import sysconfig; print(sysconfig.get_path('platlib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    wanted = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["optional-dependencies"]
+    session.run(
+        *(str(own / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *(*wanted["interop"], *wanted["bench"]),
+        external=True,
+    )
+    site = next(own.glob("lib/python*/site-packages"))
+    (site / "shared.pth").write_text(folder + "\n")
+    session.chdir(ROOT)
+    session.run(
+        *(str(own / "bin" / "python"), "-m", "pytest", "tests/interop", *session.posargs),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        external=True,
+    )
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""All four distances of all pairs and their exact medians, beside scipy and scikit-learn."""
+"""All four distances of all pairs and their exact medians, beside scipy, scikit-learn and faiss."""
 
 from __future__ import annotations
 
@@ -30,6 +30,25 @@ def embeddings(rows: int) -> tuple[Matrix, Matrix]:
     return tuple((rows_of_both * rng.uniform(0.5, 1.5, (2, rows, 1))).astype(np.float32))
 
 
+def faiss_matrices(a: Matrix, b: Matrix) -> Callable[[str], NDArray[np.float64]]:
+    """Distances by faiss: from its squared euclidean, its inner products of unit rows, its Bray-Curtis."""
+    import faiss
+
+    def unit(rows: Matrix) -> Matrix:
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def inner(x: Matrix, y: Matrix) -> Matrix:
+        return 1 - faiss.pairwise_distances(unit(x), unit(y), metric=faiss.METRIC_INNER_PRODUCT)
+
+    makers = {
+        "euclidean": lambda: np.sqrt(np.maximum(faiss.pairwise_distances(a, b), 0)),
+        "cosine": lambda: inner(a, b),
+        "correlation": lambda: inner(*(rows - rows.mean(axis=1, keepdims=True) for rows in (a, b))),
+        "braycurtis": lambda: faiss.pairwise_distances(a, b, metric=faiss.METRIC_BrayCurtis),
+    }
+    return lambda metric: makers[metric]()
+
+
 def medians_of(matrix_of: Callable[[str], NDArray[np.float64]]) -> Medians:
     return {metric: float(np.median(matrix_of(metric))) for metric in distances.METRICS}
 
@@ -48,12 +67,17 @@ def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
     def sklearn() -> Medians:
         return medians_of(lambda metric: pairwise_distances(a, b, metric=metric, n_jobs=THREADS))
 
+    def faiss() -> Medians:
+        return medians_of(faiss_matrices(a, b))
+
     answer = benchmark.pedantic(ours, rounds=10, warmup_rounds=2)
     assert answer == pytest.approx(scipy(), rel=1e-5)
+    assert faiss() == pytest.approx(answer, rel=1e-4)
     if not timed:
         assert answer == pytest.approx(sklearn(), rel=1e-5)
         return
-    times = interleaved({"scipy": scipy, "ours": ours, "sklearn": sklearn}, rounds=3, budget_s=10)
+    rivals = {"scipy": scipy, "ours": ours, "sklearn": sklearn, "faiss": faiss}
+    times = interleaved(rivals, rounds=3, budget_s=12)
     over_scipy, over_sklearn = times.ratio("scipy", to="ours"), times.ratio("sklearn", to="ours")
     benchmark.extra_info.update(
         pairs_per_second=round(a.shape[0] * b.shape[0] / times.median_ns("ours") * 1e9),
@@ -61,6 +85,7 @@ def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
         sklearn_seconds=round(times.median_ns("sklearn") * 1e-9, 3),
         times_faster_than_scipy=round(over_scipy, 1),
         times_faster_than_sklearn=round(over_sklearn, 1),
+        times_faster_than_faiss=round(times.ratio("faiss", to="ours"), 1),
         threads=THREADS,
         features=FEATURES,
     )
@@ -78,3 +103,11 @@ def test_one_matrix(benchmark: BenchmarkFixture, metric: str) -> None:
     expected = cdist(a[:100], b[:100], metric)
     np.testing.assert_allclose(matrix[:100, :100], expected, rtol=1e-5)
     benchmark.extra_info.update(threads=THREADS, features=FEATURES)
+    if benchmark.enabled:
+        other = faiss_matrices(a, b)
+        rivals = {
+            "ours": lambda: distances.pairwise(a, b, metric, threads=THREADS),
+            "faiss": lambda: other(metric),
+        }
+        times = interleaved(rivals, rounds=5, warmup=1)
+        benchmark.extra_info.update(times_faster_than_faiss=round(times.ratio("faiss", to="ours"), 2))

@@ -155,6 +155,16 @@ def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[
     return np.ascontiguousarray(frame[features].to_numpy(np.float32)), metadata, origin
 
 
+def read_metadata(path: types.Path) -> pd.DataFrame:
+    """The ``Metadata_*`` columns of a Parquet file of ours, without its features; InputError for another."""
+    try:
+        names = [name for name in pq.read_schema(path).names if name.startswith("Metadata_")]
+        table: pd.DataFrame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: a file of embeddings wanted, got: {error}") from error
+    return table
+
+
 def _features(frame: pd.DataFrame) -> list[str]:
     free = [
         str(name)

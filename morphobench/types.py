@@ -25,3 +25,12 @@ Direction: TypeAlias = Literal["up", "down", "none"]
 
 PROTOCOLS: tuple[Protocol, ...] = ("reference-1", "corrected-1")
 DEFAULT_PROTOCOL: Protocol = "corrected-1"
+
+Aggregate: TypeAlias = Literal["mean", "median"]
+"""How a well's images become its profile, feature by feature."""
+
+Normalization: TypeAlias = Literal["mad_robustize", "spherize", "none"]
+"""What profiles are put to the negative controls by."""
+
+AGGREGATES: tuple[Aggregate, ...] = ("median", "mean")
+NORMALIZATIONS: tuple[Normalization, ...] = ("mad_robustize", "spherize", "none")

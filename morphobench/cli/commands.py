@@ -79,6 +79,10 @@ def run(chosen: argparse.Namespace) -> int:
         encoder=chosen.encoder,
         device=chosen.device,
         threads=chosen.threads,
+        pairs=chosen.pairs,
+        balance_classes=chosen.balance_classes,
+        aggregate=chosen.aggregate or "median",
+        normalize=chosen.normalize or "mad_robustize",
     )
     records = work(chosen.store, chosen.out, options=options, fresh=chosen.fresh, quiet=chosen.quiet)
     _show(f"{len(records)} records in {chosen.out}; `morphobench summarize {chosen.out}` shows the table")
@@ -112,28 +116,45 @@ def embed(chosen: argparse.Namespace) -> int:
     embeddings = through(encoder, store.images, device=chosen.device)
     made = environment(device=chosen.device)
     provenance = {**made_from, "versions": made["versions"], "commit": made["commit"]}
-    write_embeddings(chosen.out, embeddings, store.metadata, provenance=provenance)
+    described = store.metadata.assign(Metadata_ImageId=store.image_ids)
+    write_embeddings(chosen.out, embeddings, described, provenance=provenance)
     _show(f"{chosen.out}: {len(embeddings)} images, {embeddings.shape[1]} features")
     return 0
 
 
 def evaluate(chosen: argparse.Namespace) -> int:
-    """``morphobench evaluate EMBEDDINGS.parquet``."""
-    from morphobench.cli.external import evaluate_file, metric_table
+    """``morphobench evaluate EMBEDDINGS.parquet ... [--into OUT]``."""
+    from morphobench.cli.external import evaluate_file, evaluate_into, metric_table
     from morphobench.run.records import write_json
 
-    found = evaluate_file(
-        chosen.embeddings,
-        tasks=chosen.task,
-        protocol=chosen.protocol,
-        seed=chosen.seed,
-        profile=chosen.profile,
-    )
-    _show(metric_table(found))
-    for warning in found["warnings"]:
+    if chosen.name is not None and len(chosen.embeddings) > 1:
+        raise InputError(f"--name: one file wanted, got {len(chosen.embeddings)}")
+    found = []
+    for path in chosen.embeddings:
+        if chosen.into is not None:
+            found += evaluate_into(path, chosen)
+            continue
+        found.append(
+            evaluate_file(
+                path,
+                tasks=chosen.task,
+                protocol=chosen.protocol,
+                seed=chosen.seed or 0,
+                profile=chosen.profile or "paper",
+                pairs=chosen.pairs,
+                balance_classes=chosen.balance_classes,
+                aggregate=chosen.aggregate,
+                normalize=chosen.normalize,
+            )
+        )
+        _show(metric_table(found[-1]))
+    for warning in dict.fromkeys(text for one in found for text in one["warnings"]):
         print(f"morphobench: warning: {warning}", file=sys.stderr)  # noqa: T201
+    if chosen.into is not None:
+        for name in dict.fromkeys(one["setup"] for one in found):
+            _show(f"{name} is in {chosen.into}; `morphobench summarize {chosen.into}` shows the table")
     if chosen.json is not None:
-        write_json(chosen.json, found)
+        write_json(chosen.json, found[0] if len(found) == 1 else found)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from rich import box
 from rich.table import Table
 
 from morphobench.errors import InputError
+from morphobench.run.evaluating import described
 from morphobench.run.records import plain
 from morphobench.setups import PROFILES
-from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
+from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Aggregate, Normalization, Protocol
 
 _ARROWS = {"up": "↑", "down": "↓", "none": ""}
 
@@ -25,11 +27,17 @@ def evaluate_file(
     protocol: Protocol | None = None,
     seed: int = 0,
     profile: str = "paper",
+    pairs: Sequence[tuple[str, str]] | None = None,
+    balance_classes: bool = False,
+    aggregate: Aggregate | None = None,
+    normalize: Normalization | None = None,
 ) -> dict[str, Any]:
     """Metrics, tables and warnings of the embeddings in ``path``, as plain JSON types.
 
     ``tasks``: all where None. ``protocol``: the one the file was made under, else corrected-1. A file without
-    ``Metadata_Split`` is split here from ``seed``. InputError for an unknown task or an unfit file.
+    ``Metadata_Split`` is split here from ``seed``. ``pairs``, ``balance_classes``, ``aggregate`` and
+    ``normalize`` as in ``EvaluationInput``; all are kept under ``options``. InputError for an unknown task or
+    an unfit file.
     """
     from morphobench.data import split
     from morphobench.embeddings import read_embeddings
@@ -51,16 +59,18 @@ def evaluate_file(
         parts = split(metadata, seed=seed)
         metadata = metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object))
         warnings += [f"no Metadata_Split: split by {parts.grouped_by}", *parts.warnings]
-    results = evaluate_tasks(
-        EvaluationInput(
-            embeddings=embeddings,
-            metadata=metadata,
-            protocol=protocol,
-            seed=seed,
-            sweep=PROFILES[profile].sweep,
-        ),
-        tasks=chosen,
+    inputs = EvaluationInput(
+        embeddings=embeddings,
+        metadata=metadata,
+        protocol=protocol,
+        seed=seed,
+        sweep=PROFILES[profile].sweep,
+        pairs=None if pairs is None else tuple(pairs),
+        balance_classes=balance_classes,
+        aggregate=aggregate or "median",
+        normalize=normalize or "mad_robustize",
     )
+    results = evaluate_tasks(inputs, tasks=chosen)
     metrics: dict[str, float] = {}
     for task, result in results.items():
         metrics |= result.metrics
@@ -74,7 +84,15 @@ def evaluate_file(
                 "images": len(embeddings),
                 "features": embeddings.shape[1],
                 "provenance": provenance,
+                "options": {
+                    "profile": profile,
+                    "pairs": inputs.pairs,
+                    "balance_classes": inputs.balance_classes,
+                    "aggregate": inputs.aggregate,
+                    "normalize": inputs.normalize,
+                },
                 "metrics": metrics,
+                **described({k: v for one in results.values() for k, v in one.intervals.items()}),
                 "warnings": warnings,
                 "tables": {
                     f"{task}.{name}": table.to_dict("list")
@@ -83,6 +101,31 @@ def evaluate_file(
                 },
             }
         )
+    )
+
+
+def evaluate_into(path: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """The embeddings of ``path`` in the run ``chosen.into``; InputError where the run's own options count."""
+    from morphobench.run.external import add_external
+
+    own = [
+        f"--{name.replace('_', '-')}"
+        for name in (
+            "task",
+            "protocol",
+            "seed",
+            "profile",
+            "pairs",
+            "balance_classes",
+            "aggregate",
+            "normalize",
+        )
+        if getattr(chosen, name) not in (None, False)
+    ]
+    if own:
+        raise InputError(f"--into: the options of the run wanted, got {', '.join(own)} besides")
+    return add_external(
+        path, chosen.into, name=chosen.name, other_images=chosen.other_images, fresh=chosen.fresh
     )
 
 
@@ -96,7 +139,7 @@ def metric_table(found: Mapping[str, Any]) -> Table:
         f"{found['features']} features",
     )
     table.add_column("metric", no_wrap=True)
-    for header in ("value", "better", "chance", "unit"):
+    for header in ("value", "95 % interval", "better", "chance", "unit"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("what it says", overflow="fold")
     for name, value in found["metrics"].items():
@@ -104,9 +147,14 @@ def metric_table(found: Mapping[str, Any]) -> Table:
         table.add_row(
             name,
             "undefined" if value is None else f"{value:.4g}",
+            _bounds((found.get("intervals") or {}).get(name)),
             _ARROWS[known.direction],
             "" if known.chance is None else f"{known.chance:.3g}",
             known.unit,
             known.description,
         )
     return table
+
+
+def _bounds(pair: Sequence[float] | None) -> str:
+    return "" if not pair else f"{pair[0]:.3g} to {pair[1]:.3g}"

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import morphobench
 from morphobench.cli import commands
 from morphobench.setups import PARADIGMS, PROFILES, SETTINGS
-from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS
+from morphobench.types import AGGREGATES, DEFAULT_PROTOCOL, NORMALIZATIONS, PROTOCOLS
 
 PROGRAM = "morphobench"
 _EXIT_CODES = "exit codes: 0 done; 1 a comparison or check failed; 2 bad usage or bad input; 130 interrupted"
@@ -180,6 +180,7 @@ def _add_run(subparsers: Any) -> None:
     parser.add_argument(
         "--encoder", default="study", metavar="NAME", help="another encoder than the study's (study)"
     )
+    _choices_of_tasks(parser)
     parser.add_argument("--no-baselines", action="store_true", help="leave the baselines out")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:N; auto takes a GPU if there is one"
@@ -210,10 +211,53 @@ def _add_embed(subparsers: Any) -> None:
     _fresh(parser, "a file")
 
 
+def _choices_of_tasks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pairs",
+        action="append",
+        type=_pair,
+        metavar="A,B",
+        help="two compounds expected alike, for similarity; may be given several times "
+        "(the study's, else all that share Metadata_MOA)",
+    )
+    parser.add_argument(
+        "--balance-classes",
+        action="store_true",
+        help="weigh the classes of the classifiers' loss by their rarity",
+    )
+    parser.add_argument("--aggregate", choices=AGGREGATES, help="how a well's images become one (median)")
+    parser.add_argument(
+        "--normalize", choices=NORMALIZATIONS, help="what profiles are put to controls by (mad_robustize)"
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    names = _names(text)
+    if len(names) != 2 or names[0] == names[1]:
+        raise argparse.ArgumentTypeError(f"two different compounds, A,B, wanted, got {text!r}")
+    return names[0], names[1]
+
+
 def _add_evaluate(subparsers: Any) -> None:
     parser = _command(subparsers, "evaluate", commands.evaluate, "evaluate embeddings, whoever made them")
     parser.add_argument(
-        "embeddings", type=Path, metavar="EMBEDDINGS.parquet", help="Metadata_ columns and feature columns"
+        "embeddings",
+        type=Path,
+        nargs="+",
+        metavar="EMBEDDINGS.parquet",
+        help="Metadata_ columns and feature columns; Parquet, CSV or .h5ad",
+    )
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="OUT",
+        help="add them to the tables of this run: on its images and splits, with its protocol and tasks",
+    )
+    parser.add_argument("--name", metavar="NAME", help="what the row of OUT's table is called (the file)")
+    parser.add_argument(
+        "--other-images",
+        action="store_true",
+        help="with --into: take rows that are of other images than the run's, with a warning",
     )
     parser.add_argument(
         "--task",
@@ -223,11 +267,11 @@ def _add_evaluate(subparsers: Any) -> None:
         help="similarity,classification,clustering (all)",
     )
     _protocol(parser)
-    parser.add_argument("--seed", type=_natural, default=0, metavar="S", help="of splits and classifiers (0)")
-    parser.add_argument(
-        "--profile", choices=tuple(PROFILES), default="paper", help="whose grids the tasks try (paper)"
-    )
+    parser.add_argument("--seed", type=_natural, metavar="S", help="of splits and classifiers (0)")
+    parser.add_argument("--profile", choices=tuple(PROFILES), help="whose grids the tasks try (paper)")
+    _choices_of_tasks(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write metrics, tables and warnings there")
+    _fresh(parser, "rows of OUT")
 
 
 def _add_summarize(subparsers: Any) -> None:

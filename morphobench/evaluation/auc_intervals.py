@@ -64,7 +64,7 @@ def roc_auc_interval(
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     names, code = coded(groups, arrays=(scores, labels))
     _check(scores, labels)
-    pairs = _Pairs.count(scores, labels, code, len(names))
+    pairs = Pairs.count(scores, labels, code, len(names))
     layers = strata_of(code, labels if pairs.pure else None)
     estimate = float(pairs.auc(np.ones((1, len(names)), dtype=np.int64))[0])
     method = "percentile" if pairs.pure else method
@@ -131,7 +131,7 @@ def roc_auc_draws(parts: Sequence[Scored], *, resamples: int = 2000, seed: int =
     estimates, drawn = np.empty(setups), np.empty((resamples, setups))
     for k in range(setups):
         pairs = [
-            _Pairs.count(part.scores[k], part.labels, own, len(names))
+            Pairs.count(part.scores[k], part.labels, own, len(names))
             for part, own in zip(parts, mine, strict=True)
         ]
         estimates[k] = _mean_defined([one.auc(every) for one in pairs])[0]
@@ -148,7 +148,7 @@ def within(plates: NDArray[Any] | None, wells: NDArray[Any] | None) -> NDArray[A
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """``won`` (G, G): pairs of a drug image of group g and a control image of h ranked rightly, ties half."""
 
     won: Float64Array
@@ -156,7 +156,8 @@ class _Pairs:
     negative: Float64Array
 
     @classmethod
-    def count(cls, scores: Float64Array, labels: NDArray[Any], code: Int64Array, groups: int) -> _Pairs:
+    def count(cls, scores: Float64Array, labels: NDArray[Any], code: Int64Array, groups: int) -> Pairs:
+        """Of ``scores`` (N,) with ``labels`` of 0 / 1 in groups ``code`` (N,) 0 .. ``groups`` - 1."""
         won = np.zeros((groups, groups))
         drug = labels == 1
         drug_scores, drug_code = scores[drug], code[drug]
@@ -176,7 +177,7 @@ class _Pairs:
         """Whether each group holds one class only."""
         return bool(((self.positive == 0) | (self.negative == 0)).all())
 
-    def auc(self, weights: Int64Array) -> Float64Array:
+    def auc(self, weights: Int64Array | Float64Array) -> Float64Array:
         """The AUC (R,) of resamples ``weights`` (R, G); NaN where one lacks a class."""
         times = weights.astype(np.float64)
         pairs = (times @ self.positive) * (times @ self.negative)

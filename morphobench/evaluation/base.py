@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from morphobench.errors import InputError
 from morphobench.evaluation.intervals import Interval
 from morphobench.setups import Sweep
-from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, BoolArray, Direction, Float32Array, Int64Array
+from morphobench.types import (
+    DEFAULT_PROTOCOL,
+    PROTOCOLS,
+    Aggregate,
+    BoolArray,
+    Direction,
+    Float32Array,
+    Int64Array,
+    Normalization,
+)
 from morphobench.types import Protocol as ProtocolId
 
 SPLITS = ("train", "validation", "test")
@@ -41,8 +50,9 @@ class EvaluationInput:
     ``embeddings``: float (N, D), finite. ``metadata``: N rows with ``Metadata_`` columns;
     ``Metadata_Split`` says train, validation or test; ``Metadata_Path`` (or ``path``), the image's file,
     where it is known. ``pairs``: compounds expected alike, for similarity (None: the protocol's choice).
-    ``balance_classes``: weigh the classes of the classifier's loss by their rarity. ``device``: where the
-    classifiers train. ``threads``: how many the layouts of clustering use (None: one per processor); no
+    ``balance_classes``: weigh the classes of the classifier's loss by their rarity. ``aggregate``: how a
+    well's images become its profile, ``normalize``: what profiles are put to controls by. ``device``: where
+    the classifiers train. ``threads``: how many the layouts of clustering use (None: one per processor); no
     result depends on it. Raises InputError.
     """
 
@@ -53,6 +63,8 @@ class EvaluationInput:
     sweep: Sweep = field(default_factory=Sweep)
     pairs: tuple[tuple[str, str], ...] | None = None
     balance_classes: bool = False
+    aggregate: Aggregate = "median"
+    normalize: Normalization = "mad_robustize"
     device: str = "cpu"
     threads: int | None = None
 
@@ -88,6 +100,11 @@ class EvaluationInput:
             return None
         values = self.metadata[full]
         return np.asarray(values.astype(object).where(values.notna(), "").astype(str), dtype=object)
+
+    def column_of(self, name: str, rows: Int64Array) -> NDArray[np.object_] | None:
+        """:meth:`column` of ``rows`` alone; None where it is absent or empty."""
+        values = self.column(name)
+        return None if values is None else values[rows]
 
     def labels(self) -> Int64Array:
         """0 for negative controls, 1 for other images, -1 where it is not said; int64 (N,).

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.auc_intervals import roc_auc_interval_by_unit
 from morphobench.evaluation.base import (
     EvaluationInput,
     MetricInfo,
@@ -19,7 +18,7 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.evaluation.intervals import Interval
+from morphobench.evaluation.classification_intervals import score_intervals
 from morphobench.setups import Sweep
 from morphobench.types import Float64Array, Int64Array
 
@@ -148,26 +147,18 @@ def classification(inputs: EvaluationInput) -> TaskResult:
             "predictions": _predictions(inputs, test, labels, probabilities),
         },
         warnings,
-        {"classification.roc_auc": _interval(inputs, test, labels, probabilities, hard_auc=hard_auc)},
-    )
-
-
-def _interval(
-    inputs: EvaluationInput,
-    test: Int64Array,
-    labels: Int64Array,
-    probabilities: Float64Array,
-    *,
-    hard_auc: bool,
-) -> Interval:
-    """The 95 % interval of the pooled ROC AUC, resampling the test split's plates or wells."""
-    plates, wells = inputs.column("Plate"), inputs.column("Well")
-    return roc_auc_interval_by_unit(
-        (probabilities > 0.5).astype(np.float64) if hard_auc else probabilities,
-        labels[test],
-        plates=None if plates is None else plates[test],
-        wells=None if wells is None else wells[test],
-        seed=inputs.seed,
+        {
+            f"classification.{name}": one
+            for name, one in score_intervals(
+                labels[test],
+                probabilities,
+                lines=inputs.cell_lines()[test],
+                plates=inputs.column_of("Plate", test),
+                wells=inputs.column_of("Well", test),
+                hard_auc=hard_auc,
+                seed=inputs.seed,
+            ).items()
+        },
     )
 
 

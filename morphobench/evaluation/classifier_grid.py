@@ -21,6 +21,9 @@ from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 HIDDEN = 256
 SLOPE = 0.01
+_SLOWNESS_OF_QR = 4
+NETWORKS_AT_ONCE = 1
+"""Networks whose step is done before the next ones' on a CPU: what a step touches then stays in its cache."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ class Scaling:
         return cls(mean.astype(np.float32), factor.astype(np.float32))
 
 
+def _forward(batch: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden activations (G, 256, B) and logits (G, 2, B) of a batch (B, D)."""
+    hidden = functional.leaky_relu_(torch.addmm(b1, W1, batch.T), SLOPE).view(len(W2), HIDDEN, -1)
+    return hidden, torch.baddbmm(b2, W2, hidden)
+
+
 class ClassifierGrid:
     """G networks D -> 256 -> LeakyReLU(0.01) -> 2 with PyTorch's default initialization, all alike at the
     start.
@@ -75,6 +84,8 @@ class ClassifierGrid:
         self.size = size
         self.softmax_first = softmax_first
         self.device = torch.device(device)
+        self._at_once = NETWORKS_AT_ONCE if self.device.type == "cpu" else size
+        self._alike = True
         with torch.no_grad():
             self.weights = [
                 first.weight.repeat(size, 1).to(self.device),
@@ -84,11 +95,15 @@ class ClassifierGrid:
             ]
         self._momentum = [torch.zeros_like(weight) for weight in self.weights]
 
-    def logits(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden activations (G, 256, B) and logits (G, 2, B) of a batch (B, D)."""
-        W1, b1, W2, b2 = self.weights
-        hidden = functional.leaky_relu_(torch.addmm(b1, W1, batch.T), SLOPE).view(self.size, HIDDEN, -1)
-        return hidden, torch.baddbmm(b2, W2, hidden)
+    def logits(self, batch: Tensor) -> Tensor:
+        """Logits (G, 2, B) of a batch (B, D)."""
+        parts = [
+            _forward(batch, *self._parts(self.weights, slice(first, min(first + self._at_once, self.size))))[
+                1
+            ]
+            for first in range(0, self.size, self._at_once)
+        ]
+        return torch.cat(parts)
 
     @torch.no_grad()
     def step(self, batch: Tensor, labels: Tensor, points: Sequence[GridPoint], weights: Tensor) -> None:
@@ -96,9 +111,16 @@ class ClassifierGrid:
 
         ``weights`` (B,): each sample's share of the loss; 1/B for the plain mean.
         """
-        W1, _, W2, _ = self.weights
-        hidden, logits = self.logits(batch)
-        wanted = functional.one_hot(labels, 2).T.to(logits.dtype)
+        wanted = functional.one_hot(labels, 2).T.to(self.weights[0].dtype)
+        for first in range(0, self.size, self._at_once):
+            last = min(first + self._at_once, self.size)
+            self._step(batch, wanted, points[first:last], weights, slice(first, last))
+
+    def _step(
+        self, batch: Tensor, wanted: Tensor, points: Sequence[GridPoint], weights: Tensor, which: slice
+    ) -> None:
+        (W1, b1, W2, b2), momentum = self._parts(self.weights, which), self._parts(self._momentum, which)
+        hidden, logits = _forward(batch, W1, b1, W2, b2)
         outer = torch.softmax(logits, dim=1)
         if self.softmax_first:
             loss_gradient = (torch.softmax(outer, dim=1) - wanted) * weights
@@ -109,22 +131,29 @@ class ClassifierGrid:
         hidden_gradient *= torch.where(hidden > 0, 1.0, SLOPE)
         hidden_gradient = hidden_gradient.view(W1.shape[0], -1)
 
-        self._decay(points)
-        momentum = self._momentum
+        # Momentum as in torch's SGD: v <- momentum v + weight decay w + gradient, w <- w - rate v.
+        keep, shrink, rates = (
+            self._per_network(values)
+            for values in (
+                [point.momentum for point in points],
+                [point.weight_decay for point in points],
+                [-point.learning_rate for point in points],
+            )
+        )
+        for weight, velocity, factor, decay in zip((W1, b1, W2, b2), momentum, keep, shrink, strict=True):
+            velocity.mul_(factor).addcmul_(weight, decay)
         momentum[0].addmm_(hidden_gradient, batch)
         momentum[1].add_(hidden_gradient.sum(dim=1, keepdim=True))
         momentum[2].baddbmm_(loss_gradient, hidden.transpose(1, 2))
         momentum[3].add_(loss_gradient.sum(dim=2, keepdim=True))
-        rates = self._per_network([-point.learning_rate for point in points])
-        for weight, velocity, rate in zip(self.weights, momentum, rates, strict=True):
+        for weight, velocity, rate in zip((W1, b1, W2, b2), momentum, rates, strict=True):
             weight.addcmul_(velocity, rate)
 
-    def _decay(self, points: Sequence[GridPoint]) -> None:
-        """Momentum as in torch's SGD, v <- momentum v + weight decay w; the caller adds the gradient."""
-        keep = self._per_network([point.momentum for point in points])
-        shrink = self._per_network([point.weight_decay for point in points])
-        for weight, velocity, factor, decay in zip(self.weights, self._momentum, keep, shrink, strict=True):
-            velocity.mul_(factor).addcmul_(weight, decay)
+    @staticmethod
+    def _parts(tensors: Sequence[Tensor], which: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The four parameters of some of the networks, as views."""
+        rows = slice(which.start * HIDDEN, which.stop * HIDDEN)
+        return tensors[0][rows], tensors[1][rows], tensors[2][which], tensors[3][which]
 
     def _per_network(self, values: list[float]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One value a network, in shapes that broadcast over each of the four parameters."""
@@ -138,7 +167,7 @@ class ClassifierGrid:
     ) -> Float64Array:
         """Each network's probability of class 1 for each of ``rows``; (G, rows)."""
         parts = [
-            torch.softmax(self.logits(batch)[1].double(), dim=1)[:, 1].cpu().numpy()
+            torch.softmax(self.logits(batch).double(), dim=1)[:, 1].cpu().numpy()
             for batch in (
                 self._scaled(embeddings, rows[start : start + batch_size], scaling)
                 for start in range(0, len(rows), batch_size)
@@ -168,9 +197,11 @@ class ClassifierGrid:
         order = torch.Generator().manual_seed(seed)
         by_class = torch.ones(2) if class_weights is None else torch.as_tensor(class_weights).float()
         span = None
-        if len(rows) < 0.8 * self.weights[0].shape[1]:  # more columns than that are not worth the way there
-            span = _Span(self._scaled(embeddings, rows, scaling), self.weights[0])
+        if _Span.pays(len(rows), *self.weights[0].shape, epochs=epochs):
+            alike = HIDDEN if self._alike else None
+            span = _Span(self._scaled(embeddings, rows, scaling), self.weights[0], alike=alike)
             self.weights[0] = span.weights
+        self._alike = False
         self._momentum = [torch.zeros_like(weight) for weight in self.weights]
         for _ in range(epochs):
             shuffled = torch.randperm(len(rows), generator=order)
@@ -203,14 +234,32 @@ class _Span:
     image and 1 in every weight at the start, goes through the same steps and ends as that factor.
     """
 
-    def __init__(self, images: Tensor, weights: Tensor) -> None:
-        """The span of ``images`` (M, D), and in it the ``weights`` (G*H, D) at the start."""
+    def __init__(self, images: Tensor, weights: Tensor, *, alike: int | None = None) -> None:
+        """The span of ``images`` (M, D), and in it the ``weights`` (G*H, D) at the start.
+
+        ``alike``: after so many rows the weights repeat.
+        """
         self._basis = torch.linalg.qr(images.T)[0]
-        inside = weights @ self._basis
-        self._beside = weights - inside @ self._basis.T
+        first = weights[:alike]
+        inside = first @ self._basis
+        self._beside = first - inside @ self._basis.T
         self.images = functional.pad(images @ self._basis, (0, 1))
-        self.weights = functional.pad(inside, (0, 1), value=1.0)
+        times = len(weights) // len(first)
+        self.weights = functional.pad(inside, (0, 1), value=1.0).repeat(times, 1)
+
+    @staticmethod
+    def pays(images: int, weights: int, features: int, *, epochs: int) -> bool:
+        """Whether training within the span of ``images`` is less work than without, the way there and back
+        included.
+
+        In multiply-adds: each epoch 2 MGD without, 2 MGM within; the way there a decomposition of (D, M), at
+        a fraction of a matrix product's speed, and the images' coordinates; the way back one product.
+        """
+        saved = 2 * epochs * images * weights * (features - images)
+        there = (_SLOWNESS_OF_QR * 2 + 1) * features * images**2
+        return saved > 1.25 * (there + weights * features * images)
 
     def leave(self, weights: Tensor) -> Tensor:
         """Trained ``weights`` (G*H, M + 1) of the span as weights (G*H, D) of the features."""
-        return torch.addcmul(weights[:, :-1] @ self._basis.T, weights[:, -1:], self._beside)
+        beside = self._beside.repeat(len(weights) // len(self._beside), 1)
+        return torch.addcmul(weights[:, :-1] @ self._basis.T, weights[:, -1:], beside)

@@ -17,6 +17,8 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
+from morphobench.evaluation.clustering_intervals import LineClusters, cluster_intervals
+from morphobench.evaluation.intervals import Interval
 from morphobench.types import Float32Array, Int64Array
 
 STUDY_SMALLEST_KEPT = 21
@@ -32,7 +34,7 @@ _METRICS = {
     "silhouette": MetricInfo("up", None, "", "silhouette of the clusters on the 2-D points"),
     "calinski_harabasz": MetricInfo("up", None, "", "Calinski-Harabasz score on the 2-D points"),
     "davies_bouldin": MetricInfo("down", None, "", "Davies-Bouldin score on the 2-D points"),
-    "silhouette_embedding": MetricInfo("up", 0.0, "", "silhouette of the clusters in the embedding space"),
+    "silhouette_embedding": MetricInfo("up", None, "", "silhouette of the clusters in the embedding space"),
     "calinski_harabasz_embedding": MetricInfo(
         "up", None, "", "Calinski-Harabasz score in the embedding space"
     ),
@@ -74,6 +76,7 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
     drugs = inputs.reported() & (inputs.labels() == 1)
     sweep_rows: list[pd.DataFrame] = []
     found: dict[str, list[pd.DataFrame]] = {"assignments": [], "enrichment": [], "examples": []}
+    chosen: list[LineClusters] = []
     warnings: list[str] = []
     for line, rows in _groups(inputs, np.flatnonzero(drugs), warnings):
         table, kept = _sweep(inputs, rows)
@@ -87,6 +90,7 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
         sweep_rows.append(table)
         if best is not None:
             points, labels = kept[best]
+            chosen.append(LineClusters(line, rows, points, labels))
             for name, part in _contents(inputs, rows, points, labels).items():
                 part.insert(0, "group", line)
                 found[name].append(part)
@@ -106,7 +110,26 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
     for name in _METRICS:
         metrics.setdefault(f"clustering.{name}", float("nan"))
     tables = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items() if parts}
-    return TaskResult(metrics, {"sweep": sweep, **tables}, tuple(warnings))
+    return TaskResult(
+        metrics, {"sweep": sweep, **tables}, tuple(warnings), _intervals(inputs, metrics, chosen)
+    )
+
+
+def _intervals(
+    inputs: EvaluationInput, metrics: dict[str, float], chosen: list[LineClusters]
+) -> dict[str, Interval]:
+    known = {key: values for key, name in ANNOTATIONS.items() if (values := inputs.column(name)) is not None}
+    estimates = {name.partition(".")[2]: value for name, value in metrics.items() if np.isfinite(value)}
+    found = cluster_intervals(
+        estimates,
+        chosen,
+        known,
+        plates=inputs.column("Plate"),
+        wells=inputs.column("Well"),
+        noise_is_a_cluster=inputs.protocol == "reference-1",
+        seed=inputs.seed,
+    )
+    return {f"clustering.{name}": one for name, one in found.items()}
 
 
 def _groups(

@@ -34,13 +34,14 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class GroupRetrieval:
-    """One entry per group that has a defined query, ordered by group."""
+    """One entry per group that has a defined query, ordered by group; ``chance``: the null's mean."""
 
     groups: Int64Array
     mean_average_precision: NDArray[np.float64]
     p_values: NDArray[np.float64]
     q_values: NDArray[np.float64]
     queries: Int64Array
+    chance: NDArray[np.float64]
 
 
 def average_precision(
@@ -182,7 +183,7 @@ def mean_average_precision(
         raise InputError(f"null_size: at least 1 wanted, got {null_size}")
     defined = np.isfinite(retrieval.average_precision) & (groups >= 0)
     nulls: dict[tuple[int, int], NDArray[np.float64]] = {}
-    found, means, p_values, queries = [], [], [], []
+    found, means, p_values, queries, chance = [], [], [], [], []
     for group in np.unique(groups[defined]):
         rows = np.flatnonzero(defined & (groups == group))
         null = np.zeros(null_size)
@@ -200,6 +201,7 @@ def mean_average_precision(
         # Means of the same numbers in another order may differ in their last digit.
         p_values.append((np.count_nonzero(null >= mean - 1e-12) + 1) / (null_size + 1))
         queries.append(len(rows))
+        chance.append(float(np.mean(null)))
     p = np.array(p_values, dtype=np.float64)
     return GroupRetrieval(
         np.array(found, np.int64),
@@ -207,6 +209,7 @@ def mean_average_precision(
         p,
         np.asarray(false_discovery_control(p), np.float64) if len(p) else p,
         np.array(queries, np.int64),
+        np.array(chance, np.float64),
     )
 
 

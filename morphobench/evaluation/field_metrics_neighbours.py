@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
 from morphobench.evaluation import distances
-from morphobench.types import Float32Array, Float64Array, Int64Array
+from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 _LARGEST_GROUP = 512
 _CHUNK_VALUES = 1 << 18  # distances at a time that other arrays of their size stand beside
-PROBE_PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+PROBE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of right answers (NaN without queries), its chance level, and how many profiles were asked."""
+    """Share of right answers (NaN without queries), its chance level, and how many profiles were asked.
+
+    ``asked``: their rows; ``right``: whether each was answered rightly.
+    """
 
     accuracy: float
     chance: float
     queries: int
+    asked: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
+    right: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,18 @@ class Replicability:
 
 @dataclass(frozen=True)
 class Probe:
-    """Accuracy on the test rows, plain and averaged over classes, and the penalty that validation chose."""
+    """Accuracy on the test rows, plain and averaged over classes, and the strength that validation chose.
+
+    ``rows``: the test rows asked; ``labels`` and ``predicted``: their classes.
+    """
 
     accuracy: float
     balanced_accuracy: float
     chance: float
-    penalty: float
+    strength: float
+    rows: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
+    labels: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
+    predicted: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
 
 
 def nearest(profiles: Float32Array, *, k: int = 1, apart: Sequence[Int64Array] = ()) -> Int64Array:
@@ -129,7 +142,8 @@ def neighbour_accuracy(
     votes = nearest(profiles, k=k, apart=apart)[asked]
     names = np.where(votes >= 0, labels[votes], -1)
     answers = np.array([_majority(row[row >= 0]) for row in names])
-    return Accuracy(float(np.mean(answers == labels[asked])), float(np.mean(shares[asked])), int(asked.sum()))
+    right = answers == labels[asked]
+    return Accuracy(float(np.mean(right)), float(np.mean(shares[asked])), len(right), known[asked], right)
 
 
 def _label_shares(labels: Int64Array, apart: Sequence[Int64Array]) -> Float64Array:
@@ -239,58 +253,82 @@ def linear_probe(
     train: NDArray[np.bool_],
     validation: NDArray[np.bool_],
     test: NDArray[np.bool_],
-    penalties: Sequence[float] = PROBE_PENALTIES,
+    strengths: Sequence[float] = PROBE_STRENGTHS,
 ) -> Probe:
-    """A ridge classifier on frozen profiles, exact and without a seed, its penalty chosen on validation.
+    """A logistic regression on frozen profiles, its penalty chosen on validation; no seed, one optimum.
 
-    Features are standardized on the training rows, classes weighted by their rarity; the penalty is that of
-    the best balanced accuracy on validation (the largest of equals). Rows whose label is below 0, or absent
-    from training, are left out.
+    Multinomial, with an L2 penalty, classes weighted by their rarity, features standardized on the training
+    rows (scikit-learn's ``LogisticRegression`` by L-BFGS). ``strengths`` are its C, the inverse of the
+    penalty; chosen is that of the best balanced accuracy on validation (the smallest of equals). Rows whose
+    label is below 0, or absent from training, are left out.
+
+    With fewer training rows than features the fit is made in the space that they span, which is exact:
+    weights outside it would only add to the penalty.
 
     Args:
         profiles: (N, D) finite.
         labels: (N,) class numbers.
         train: (N,) rows to fit.
-        validation: (N,) rows to choose the penalty by; none: the middle penalty.
+        validation: (N,) rows to choose the strength by; none: the middle one.
         test: (N,) rows to report.
-        penalties: Candidates, larger than 0.
+        strengths: Candidates, larger than 0.
 
     Returns:
         NaN where there are fewer than two classes to train on, or no test row; chance is 1 / classes, that
         of the balanced accuracy.
 
     Raises:
-        InputError: shapes that do not fit, or no penalty.
+        InputError: shapes that do not fit, or no strength.
     """
-    from sklearn.linear_model import RidgeClassifier
-
     _check_rows(profiles, labels=labels, train=train, validation=validation, test=test)
-    if not penalties or min(penalties) <= 0:
-        raise InputError(f"penalties: at least one, all above 0, wanted, got {tuple(penalties)}")
+    if not strengths or min(strengths) <= 0:
+        raise InputError(f"strengths: at least one, all above 0, wanted, got {tuple(strengths)}")
     classes = np.unique(labels[train & (labels >= 0)])
     usable = np.isin(labels, classes) & (labels >= 0)
     parts = [np.flatnonzero(part & usable) for part in (train, validation, test)]
     if len(classes) < 2 or not len(parts[2]):
         return Probe(float("nan"), float("nan"), float("nan"), float("nan"))
+    x, x_validation, x_test = _standardized(profiles, parts)
+    ordered = sorted(strengths)
+    fitted = []
+    for strength in ordered if len(parts[1]) else ordered[len(ordered) // 2 :][:1]:
+        model = _logistic(x, labels[parts[0]], strength)
+        score = _balanced(labels[parts[1]], model.predict(x_validation)) if len(parts[1]) else 0.0
+        fitted.append((score, -strength, model))
+    _, strength, model = max(fitted, key=lambda one: one[:2])
+    wanted, predicted = labels[parts[2]], np.asarray(model.predict(x_test), dtype=np.int64)
+    return Probe(
+        float(np.mean(predicted == wanted)),
+        _balanced(wanted, predicted),
+        1 / len(classes),
+        -strength,
+        parts[2],
+        wanted,
+        predicted,
+    )
+
+
+def _standardized(profiles: Float32Array, parts: Sequence[Int64Array]) -> list[Float64Array]:
+    """The parts' rows by mean and deviation of the first, in the space that its rows span where it has fewer
+    than features."""
     mean = profiles[parts[0]].mean(axis=0, dtype=np.float64)
     spread = profiles[parts[0]].std(axis=0, dtype=np.float64)
     spread[spread == 0] = 1
-    x, x_validation, x_test = (((profiles[part] - mean) / spread).astype(np.float32) for part in parts)
-    ordered = sorted(penalties)
-    fitted = []
-    for penalty in ordered if len(parts[1]) else ordered[len(ordered) // 2 :][:1]:
-        model = RidgeClassifier(alpha=penalty, class_weight="balanced", solver="cholesky")
-        model.fit(x, labels[parts[0]])
-        score = _balanced(labels[parts[1]], model.predict(x_validation)) if len(parts[1]) else 0.0
-        fitted.append((score, penalty, model))
-    _, penalty, model = max(fitted, key=lambda one: one[:2])
-    predicted = model.predict(x_test)
-    return Probe(
-        float(np.mean(predicted == labels[parts[2]])),
-        _balanced(labels[parts[2]], predicted),
-        1 / len(classes),
-        penalty,
-    )
+    scaled = [(profiles[part] - mean) / spread for part in parts]
+    if len(parts[0]) < profiles.shape[1]:
+        basis = np.linalg.qr(scaled[0].T)[0]
+        scaled = [rows @ basis for rows in scaled]
+    return scaled
+
+
+def _logistic(x: Float64Array, labels: Int64Array, strength: float) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        # The last digits of the optimum change no answer; what is nearly separable takes very long to them.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LogisticRegression(C=strength, class_weight="balanced", max_iter=500).fit(x, labels)
 
 
 def _balanced(labels: Int64Array, predicted: Int64Array) -> float:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 
 from morphobench.errors import InputError
-from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
-
-Aggregate: TypeAlias = Literal["mean", "median"]
+from morphobench.types import Aggregate, BoolArray, Float32Array, Float64Array, Int64Array
 
 _MAD_TO_SD = 1.482602218505602  # of a normal distribution
 

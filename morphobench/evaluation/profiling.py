@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation import field_metrics, field_metrics_neighbours, profiles
+from morphobench.evaluation import field_metrics, field_metrics_neighbours, profiles, profiling_intervals
 from morphobench.evaluation.base import EvaluationInput, MetricInfo, TaskResult, register, undefined
-from morphobench.types import BoolArray, Float32Array, Int64Array
+from morphobench.evaluation.intervals import Interval
+from morphobench.types import NORMALIZATIONS, Aggregate, BoolArray, Float32Array, Int64Array, Normalization
 
-Normalization: TypeAlias = Literal["mad_robustize", "spherize", "none"]
-
-NORMALIZATIONS: tuple[Normalization, ...] = ("mad_robustize", "spherize", "none")
 FALSE_DISCOVERIES = 0.05
 LEAST_CONTROLS = 6  # the deviation of fewer is noise that normalization would spread
 NAN = float("nan")
@@ -32,7 +29,7 @@ class ProfilingOptions:
     kNN. ``null_size``: random rankings per p-value. ``null_sets``: random sets per size for replicates.
     """
 
-    aggregate: profiles.Aggregate = "median"
+    aggregate: Aggregate = "median"
     normalize: Normalization = "mad_robustize"
     neighbours: int = 5
     null_size: int = 1000
@@ -53,8 +50,10 @@ def _number(unit: str, of: str) -> MetricInfo:
 
 _METRICS = {
     "replicate_map": _share("mean average precision of wells of one treatment against controls"),
+    "replicate_map_chance": _number("", "replicate_map of random rankings"),
     "replicate_retrieved": _share("share of treatments with replicate_map at q < 0.05", 0.0),
     "moa_map": _share("mean average precision of compounds of one mechanism against other compounds"),
+    "moa_map_chance": _number("", "moa_map of random rankings"),
     "moa_retrieved": _share("share of mechanisms with moa_map at q < 0.05", 0.0),
     "replicating": _share("share of treatments whose wells correlate above 95 % of random sets", 0.05),
     "matching": _share("share of mechanisms whose compounds correlate above 95 % of random sets", 0.05),
@@ -64,7 +63,7 @@ _METRICS = {
     "nsc_chance": _number("", "nsc_accuracy of a random neighbour"),
     "nscb_accuracy": _share("as nsc_accuracy, own batch (plate where no batch is known) apart too"),
     "nscb_chance": _number("", "nscb_accuracy of a random neighbour"),
-    "probe_accuracy": _share("balanced accuracy of a linear probe for the mechanism (else the compound)"),
+    "probe_accuracy": _share("balanced accuracy of a logistic regression for the mechanism (or compound)"),
     "probe_chance": _number("", "probe_accuracy of a constant answer"),
     "profiles": _number("profiles", "profiles of the split reported, controls included"),
 }
@@ -109,10 +108,39 @@ class _Profiles:
             yield self.select(self.columns["CellLine"] == line)
 
 
+@dataclass
+class _Found:
+    """What is found as the task goes on."""
+
+    metrics: dict[str, float]
+    tables: dict[str, pd.DataFrame]
+    intervals: dict[str, Interval]
+    seed: int
+
+    def retrieval(
+        self, name: str, found: field_metrics.GroupRetrieval, names: NDArray[np.object_], unit: str
+    ) -> None:
+        """Mean average precision ``name``_map, its chance, ``name``_retrieved, and their intervals."""
+        known = len(found.groups) > 0
+        shares = (found.mean_average_precision, found.chance, found.q_values < FALSE_DISCOVERIES)
+        keys = (f"{name}_map", f"{name}_map_chance", f"{name}_retrieved")
+        for key, values in zip(keys, shares, strict=True):
+            self.metrics[key] = float(np.mean(np.asarray(values, dtype=np.float64))) if known else NAN
+        self.intervals[keys[0]], self.intervals[keys[2]] = profiling_intervals.retrieval_intervals(
+            found, names, unit, threshold=FALSE_DISCOVERIES, seed=self.seed
+        )
+
+    def share(self, name: str, hits: BoolArray, names: NDArray[np.object_], unit: str) -> None:
+        """The share of ``hits`` and its interval from the ``names`` that they belong to."""
+        self.metrics[name] = float(np.mean(hits)) if len(hits) else NAN
+        self.intervals[name] = profiling_intervals.hits_interval(hits, names, unit, seed=self.seed)
+
+
 @register("profiling", metrics=_METRICS)
 def profiling(inputs: EvaluationInput) -> TaskResult:
-    """`profile_metrics` with the default options."""
-    return profile_metrics(inputs)
+    """`profile_metrics` with the aggregation and normalization of ``inputs``."""
+    options = ProfilingOptions(aggregate=inputs.aggregate, normalize=inputs.normalize)
+    return profile_metrics(inputs, options=options)
 
 
 def profile_metrics(inputs: EvaluationInput, *, options: ProfilingOptions | None = None) -> TaskResult:
@@ -137,20 +165,27 @@ def profile_metrics(inputs: EvaluationInput, *, options: ProfilingOptions | None
     wells, normalized_by = _normalized(wells, options, warnings)
     shown = wells.select(wells.reported)
     treated = shown.select(~shown.controls)
-    metrics = dict.fromkeys(_METRICS, NAN) | {"profiles": float(len(shown.values))}
-    tables = {"settings": pd.DataFrame([asdict(options) | {"normalized_by": normalized_by}])}
+    found = _Found(
+        dict.fromkeys(_METRICS, NAN) | {"profiles": float(len(shown.values))},
+        {"settings": pd.DataFrame([asdict(options) | {"normalized_by": normalized_by}])},
+        {},
+        inputs.seed,
+    )
     if not len(treated.values):
         warnings.append("profiling: no treated profile in the split reported")
     else:
-        _replicates(shown, options, inputs.seed, metrics, tables)
-        _mechanisms(treated, options, inputs.seed, metrics, tables)
+        _replicates(shown, options, found)
+        _mechanisms(treated, options, found)
     if "Metadata_Split" in inputs.metadata:
-        _probe(wells, metrics)
-    missing = [name for name, value in metrics.items() if np.isnan(value)]
+        _probe(wells, found)
+    missing = [name for name, value in found.metrics.items() if np.isnan(value)]
     if missing:
         warnings.append(f"profiling: too few replicates, mechanisms or batches for {', '.join(missing)}")
     return TaskResult(
-        {f"profiling.{name}": value for name, value in metrics.items()}, tables, tuple(warnings)
+        {f"profiling.{name}": value for name, value in found.metrics.items()},
+        found.tables,
+        tuple(warnings),
+        {f"profiling.{name}": one for name, one in found.intervals.items()},
     )
 
 
@@ -201,55 +236,43 @@ def _normalized(wells: _Profiles, options: ProfilingOptions, warnings: list[str]
     return _Profiles(values, wells.columns, wells.controls, wells.reported), " and ".join(names) or "all"
 
 
-def _replicates(
-    shown: _Profiles,
-    options: ProfilingOptions,
-    seed: int,
-    metrics: dict[str, float],
-    tables: dict[str, pd.DataFrame],
-) -> None:
+def _replicates(shown: _Profiles, options: ProfilingOptions, into: _Found) -> None:
     groups = np.where(shown.controls, -1, shown.codes("CellLine", "Concentration_uM", "Compound"))
     lines = shown.codes("CellLine")
     retrieval = field_metrics.average_precision(shown.values, groups, controls=shown.controls, strata=lines)
-    found = field_metrics.mean_average_precision(retrieval, groups, null_size=options.null_size, seed=seed)
-    metrics["replicate_map"], metrics["replicate_retrieved"] = _summary(found)
-    tables["replicates"] = _table(found, shown, groups, ("CellLine", "Compound", "Concentration_uM"))
-    treated = shown.select(~shown.controls)
-    metrics["replicating"] = _pooled_share(treated, ("Concentration_uM", "Compound"), options, seed)
-    metrics["knn_accuracy"], metrics["knn_chance"] = _pooled_accuracy(
-        treated, "Compound", k=options.neighbours, apart=()
+    found = field_metrics.mean_average_precision(
+        retrieval, groups, null_size=options.null_size, seed=into.seed
     )
+    table = _table(found, shown, groups, ("CellLine", "Compound", "Concentration_uM"))
+    into.tables["replicates"] = table
+    into.retrieval("replicate", found, table["Metadata_Compound"].to_numpy(dtype=object), "compound")
+    treated = shown.select(~shown.controls)
+    hits, compounds = _beating(treated, ("Concentration_uM", "Compound"), options, into.seed)
+    into.share("replicating", hits, compounds, "compound")
+    _matching(treated, "knn", "Compound", "compound", into, k=options.neighbours, apart=())
 
 
-def _mechanisms(
-    treated: _Profiles,
-    options: ProfilingOptions,
-    seed: int,
-    metrics: dict[str, float],
-    tables: dict[str, pd.DataFrame],
-) -> None:
+def _mechanisms(treated: _Profiles, options: ProfilingOptions, into: _Found) -> None:
     if (treated.columns["MOA"] == "").all():
         return
     compounds = treated.consensus("CellLine", "Compound")
     groups = compounds.codes("CellLine", "MOA")
     retrieval = field_metrics.average_precision(compounds.values, groups, strata=compounds.codes("CellLine"))
-    found = field_metrics.mean_average_precision(retrieval, groups, null_size=options.null_size, seed=seed)
-    metrics["moa_map"], metrics["moa_retrieved"] = _summary(found)
-    tables["mechanisms"] = _table(found, compounds, groups, ("CellLine", "MOA"))
-    metrics["matching"] = _pooled_share(compounds, ("MOA",), options, seed)
+    found = field_metrics.mean_average_precision(
+        retrieval, groups, null_size=options.null_size, seed=into.seed
+    )
+    table = into.tables["mechanisms"] = _table(found, compounds, groups, ("CellLine", "MOA"))
+    into.retrieval("moa", found, table["Metadata_MOA"].to_numpy(dtype=object), "mechanism")
+    into.share("matching", *_beating(compounds, ("MOA",), options, into.seed), "mechanism")
     doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
     treatments = treated.consensus("CellLine", *doses, "Compound")
-    metrics["nsc_accuracy"], metrics["nsc_chance"] = _pooled_accuracy(
-        treatments, "MOA", k=1, apart=("Compound",)
-    )
+    _matching(treatments, "nsc", "MOA", "mechanism", into, k=1, apart=("Compound",))
     batches = treated.consensus("CellLine", *doses, "Compound", "Batch")
     if len(np.unique(batches.columns["Batch"])) > 1:
-        metrics["nscb_accuracy"], metrics["nscb_chance"] = _pooled_accuracy(
-            batches, "MOA", k=1, apart=("Compound", "Batch")
-        )
+        _matching(batches, "nscb", "MOA", "mechanism", into, k=1, apart=("Compound", "Batch"))
 
 
-def _probe(wells: _Profiles, metrics: dict[str, float]) -> None:
+def _probe(wells: _Profiles, into: _Found) -> None:
     treated = wells.select(~wells.controls)
     label = "Compound" if (treated.columns["MOA"] == "").all() else "MOA"
     if not len(treated.values):
@@ -262,14 +285,13 @@ def _probe(wells: _Profiles, metrics: dict[str, float]) -> None:
         validation=split == "validation",
         test=split == "test",
     )
-    metrics["probe_accuracy"], metrics["probe_chance"] = probe.balanced_accuracy, probe.chance
-
-
-def _summary(found: field_metrics.GroupRetrieval) -> tuple[float, float]:
-    if not len(found.groups):
-        return NAN, NAN
-    mean = float(np.mean(found.mean_average_precision))
-    return mean, float(np.mean(found.q_values < FALSE_DISCOVERIES))
+    into.metrics["probe_accuracy"], into.metrics["probe_chance"] = probe.balanced_accuracy, probe.chance
+    plates, found = (
+        None if (treated.columns[name] == "").all() else treated.columns[name] for name in ("Plate", "Well")
+    )
+    into.intervals["probe_accuracy"] = profiling_intervals.probe_interval(
+        probe, plates=plates, wells=found, seed=into.seed
+    )
 
 
 def _table(
@@ -288,34 +310,36 @@ def _table(
     )
 
 
-def _pooled_share(of: _Profiles, names: tuple[str, ...], options: ProfilingOptions, seed: int) -> float:
-    """Share of all cell lines' groups whose profiles correlate above their null."""
-    beaten = [
-        part.median_correlation > part.threshold
-        for line in of.by_line()
-        for part in [
-            field_metrics_neighbours.replicability(
-                line.values, line.codes(*names), null_size=options.null_sets, seed=seed
-            )
-        ]
-    ]
-    pooled = np.concatenate(beaten) if beaten else np.zeros(0)
-    return float(pooled.mean()) if len(pooled) else NAN
-
-
-def _pooled_accuracy(of: _Profiles, label: str, *, k: int, apart: tuple[str, ...]) -> tuple[float, float]:
-    """Accuracy and chance over all cell lines' queries, neighbours being of the same cell line."""
-    parts = [
-        field_metrics_neighbours.neighbour_accuracy(
-            line.values, line.codes(label), k=k, apart=[line.codes(name) for name in apart]
+def _beating(
+    of: _Profiles, names: tuple[str, ...], options: ProfilingOptions, seed: int
+) -> tuple[BoolArray, NDArray[np.object_]]:
+    """Of all cell lines' groups whether each one's profiles correlate above their null, and its last name."""
+    hits, found = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)]
+    for line in of.by_line():
+        codes = line.codes(*names)
+        part = field_metrics_neighbours.replicability(
+            line.values, codes, null_size=options.null_sets, seed=seed
         )
-        for line in of.by_line()
-    ]
-    asked = [part for part in parts if part.queries]
-    if not asked:
-        return NAN, NAN
-    weights = [part.queries for part in asked]
-    return (
-        float(np.average([part.accuracy for part in asked], weights=weights)),
-        float(np.average([part.chance for part in asked], weights=weights)),
-    )
+        first = [np.flatnonzero(codes == group)[0] for group in part.groups]
+        hits.append(part.median_correlation > part.threshold)
+        found.append(line.columns[names[-1]][np.asarray(first, dtype=np.int64)])
+    return np.concatenate(hits), np.concatenate(found)
+
+
+def _matching(
+    of: _Profiles, name: str, label: str, unit: str, into: _Found, *, k: int, apart: tuple[str, ...]
+) -> None:
+    """``name``_accuracy with its interval and ``name``_chance over all cell lines' queries, neighbours being
+    of the same cell line."""
+    hits, names, chance = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)], 0.0
+    for line in of.by_line():
+        part = field_metrics_neighbours.neighbour_accuracy(
+            line.values, line.codes(label), k=k, apart=[line.codes(other) for other in apart]
+        )
+        if part.queries:
+            hits.append(part.right)
+            names.append(line.columns[label][part.asked])
+            chance += part.chance * part.queries
+    right = np.concatenate(hits)
+    into.share(f"{name}_accuracy", right, np.concatenate(names), unit)
+    into.metrics[f"{name}_chance"] = chance / len(right) if len(right) else NAN

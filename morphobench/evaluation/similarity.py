@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import PurePath
 
@@ -21,7 +22,10 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.types import BoolArray, Int64Array
+from morphobench.evaluation.intervals import Interval
+from morphobench.evaluation.similarity_intervals import LinePair, median_draws, over_lines, over_units
+from morphobench.evaluation.units import Units, plates_or_wells
+from morphobench.types import BoolArray, Float64Array, Int64Array
 
 STUDY_PAIR = ("Methotrexate", "Pemetrexed")
 STUDY_CONTROL_WELLS = ("P21", "N19", "M8", "L14", "H9", "E2")
@@ -76,7 +80,8 @@ def similarity(inputs: EvaluationInput) -> TaskResult:
         return undefined("similarity", "similarity: Metadata_Compound wanted, got none")
     warnings: list[str] = []
     pairs = _pairs(inputs, compounds, labels)
-    records = list(_measure(inputs, compounds, labels, pairs, warnings))
+    measured = list(_measure(inputs, compounds, labels, pairs, warnings))
+    records = [record for one in measured for record in one.records]
     if not records:
         which = "of " + " / ".join(pairs[0]) if len(pairs) == 1 else "expected alike"
         return undefined(
@@ -85,17 +90,23 @@ def similarity(inputs: EvaluationInput) -> TaskResult:
     table = pd.DataFrame.from_records(records)
     summarize = _reference if inputs.protocol == "reference-1" else _corrected
     metrics: dict[str, float] = {}
+    intervals: dict[str, Interval] = {}
+    draw = _Draws(inputs, compounds, measured)
     for metric in distances.METRICS:
-        prefix = "" if metric == "euclidean" else f"{metric}_"
+        prefix = "similarity." if metric == "euclidean" else f"similarity.{metric}_"
         summary = summarize(table[table["metric"] == metric])
-        metrics.update({f"similarity.{prefix}{name}": value for name, value in summary.items()})
+        metrics.update({f"{prefix}{name}": value for name, value in summary.items()})
+        found = draw.intervals(
+            metric, {name: summary[name] for name in ("d", "distance", "inverse_distance")}
+        )
+        intervals.update({f"{prefix}{name}": one for name, one in found.items()})
     metrics["similarity.pairs"] = float(len(table[["compound_a", "compound_b"]].drop_duplicates()))
     metrics["similarity.cell_lines"] = float(table["cell_line"].nunique())
     if not np.isfinite(metrics["similarity.inverse_distance"]):
         warnings.append("similarity: the images of pairs have identical embeddings, so 1/D is undefined")
     elif lost := [name for name in distances.METRICS[1:] if not np.isfinite(metrics[f"similarity.{name}_d"])]:
         warnings.append(f"similarity: {', '.join(lost)} distance is undefined on these embeddings")
-    return TaskResult(metrics, {"pairs": table}, tuple(warnings))
+    return TaskResult(metrics, {"pairs": table}, tuple(warnings), intervals)
 
 
 def pairs_sharing(compounds: Iterable[str], mechanisms: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -124,24 +135,34 @@ def _pairs(
     return pairs_sharing(compounds[labels == 1], mechanisms[labels == 1])
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """A pair of compounds in a cell line: the rows of both and of controls, a record per metric."""
+
+    line: str
+    rows: tuple[Int64Array, Int64Array, Int64Array]
+    records: list[dict[str, object]]
+
+
 def _measure(
     inputs: EvaluationInput,
     compounds: NDArray[np.object_],
     labels: Int64Array,
     pairs: tuple[tuple[str, str], ...],
     warnings: list[str],
-) -> Iterator[dict[str, object]]:
-    """One record per cell line, pair and metric."""
+) -> Iterator[_Measured]:
+    """Every cell line and pair in it, beside controls."""
     reported, lines = inputs.reported(), inputs.cell_lines()
     controls_of = _study_controls(inputs, reported & (labels == 0), warnings)
     for line in sorted(set(lines)):
         here = reported & (lines == line)
-        controls = here & controls_of
+        controls = np.flatnonzero(here & controls_of)
         rows = {
-            name: here & (labels == 1) & (compounds == name) for name in {x for pair in pairs for x in pair}
+            name: np.flatnonzero(here & (labels == 1) & (compounds == name))
+            for name in {x for pair in pairs for x in pair}
         }
-        known = [pair for pair in pairs if rows[pair[0]].any() and rows[pair[1]].any()]
-        if not controls.any() or not known:
+        known = [pair for pair in pairs if len(rows[pair[0]]) and len(rows[pair[1]])]
+        if not len(controls) or not known:
             continue
         # Each compound is compared with the controls once, however many pairs it is in.
         to_controls = {
@@ -150,23 +171,86 @@ def _measure(
         }
         for a, b in known:
             between = _medians(inputs, rows[a], rows[b], warnings)
-            for metric in distances.METRICS:
-                yield {
+            records: list[dict[str, object]] = [
+                {
                     "cell_line": line,
                     "compound_a": a,
                     "compound_b": b,
                     "metric": metric,
-                    "images_a": int(rows[a].sum()),
-                    "images_b": int(rows[b].sum()),
-                    "control_images": int(controls.sum()),
+                    "images_a": len(rows[a]),
+                    "images_b": len(rows[b]),
+                    "control_images": len(controls),
                     "distance": between[metric],
                     "control_distance_a": to_controls[a][metric],
                     "control_distance_b": to_controls[b][metric],
                     "d": _relative((to_controls[a][metric] + to_controls[b][metric]) / 2, between[metric]),
                 }
+                for metric in distances.METRICS
+            ]
+            yield _Measured(line, (rows[a], rows[b], controls), records)
 
 
-def _medians(inputs: EvaluationInput, a: BoolArray, b: BoolArray, warnings: list[str]) -> dict[str, float]:
+class _Draws:
+    """Intervals by metric: over plates, else wells of each compound, else cell lines."""
+
+    def __init__(
+        self, inputs: EvaluationInput, compounds: NDArray[np.object_], measured: list[_Measured]
+    ) -> None:
+        self.inputs, self.measured = inputs, measured
+        self.reference = inputs.protocol == "reference-1"
+        used = np.unique(np.concatenate([rows for one in measured for rows in one.rows]))
+        self.units = plates_or_wells(
+            inputs.column_of("Plate", used), inputs.column_of("Well", used), strata=compounds[used]
+        )
+        self.place = np.full(len(compounds), -1, dtype=np.int64)
+        if isinstance(self.units, Units):
+            self.place[used] = self.units.code
+            self.weights = self.units.weights(seed=inputs.seed)
+
+    def intervals(self, metric: str, estimates: dict[str, float]) -> dict[str, Interval]:
+        """Of d, distance and inverse_distance by ``metric``."""
+        names = sorted({one.line for one in self.measured})
+        number = distances.METRICS.index(metric)
+        exact, drawn = [], []
+        seen: dict[tuple[int, int], Float64Array] = {}
+        for one in self.measured:
+            record, line = one.records[number], names.index(one.line)
+            found = [
+                np.asarray(record[name], dtype=np.float64)
+                for name in ("distance", "control_distance_a", "control_distance_b")
+            ]
+            exact.append(LinePair(line, *found))
+            if isinstance(self.units, Units) and all(np.isfinite(found)):
+                a, b, controls = one.rows
+                moved = [
+                    self._drawn(x, y, metric, float(value), seen)
+                    for (x, y), value in zip(((a, b), (a, controls), (b, controls)), found, strict=True)
+                ]
+                drawn.append(LinePair(line, *moved))
+        if isinstance(self.units, Units) and drawn:
+            return over_units(estimates, drawn, self.units, reference=self.reference)
+        why = self.units if isinstance(self.units, str) else "the statistic itself is undefined on these data"
+        return over_lines(estimates, exact, reference=self.reference, seed=self.inputs.seed, why=why)
+
+    def _drawn(
+        self,
+        a: Int64Array,
+        b: Int64Array,
+        metric: str,
+        exact: float,
+        seen: dict[tuple[int, int], Float64Array],
+    ) -> Float64Array:
+        """The medians drawn, moved by what the bins' median of all pairs misses of the exact one."""
+        key = int(a[0]), int(b[0])  # rows of two compounds, or of one and the controls, in one cell line
+        if key not in seen:
+            x, y = self.inputs.embeddings[a], self.inputs.embeddings[b]
+            once = np.vstack([np.ones((1, self.weights.shape[1])), self.weights])
+            found = median_draws(x, y, metric, self.place[a], self.place[b], once)
+            seen[key] = found[1:] + (exact - found[0])
+        return seen[key]
+
+
+def _medians(inputs: EvaluationInput, a: Int64Array, b: Int64Array, warnings: list[str]) -> dict[str, float]:
     left, right = inputs.embeddings[a], inputs.embeddings[b]
     try:
         return distances.median_distances(left, right)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from morphobench.evaluation.auc_intervals import Draws, Scored, roc_auc_draws, within
 from morphobench.evaluation.intervals import units_needed
 from morphobench.report.columns import Column
-from morphobench.report.facts import finite
+from morphobench.report.facts import finite, is_external
 from morphobench.report.load import Record
 from morphobench.report.stats_compare import Comparison, compare, compare_over_groups
 from morphobench.report.stats_effects import (
@@ -55,9 +55,10 @@ def analyse(
     ``predictions``, ``by_cell_line``: tables of the classification. With predictions, intervals on the ROC
     AUC resample plates, or wells where there are too few plates; all other intervals are over seeds.
     """
+    seeds = sorted({int(record["seed"]) for record in records})
+    records = [record for record in records if _on_the_same_images(record, records, len(seeds))]
     setups = list(dict.fromkeys(str(record["setup"]) for record in records))
     plain = [name for name in setups if not name.startswith("baseline/")]
-    seeds = sorted({int(record["seed"]) for record in records})
     auc = next((column for column in columns if column.key == AUC), None)
     joint = joint_draws(setups, seeds, predictions) if auc is not None else None
 
@@ -146,6 +147,15 @@ def _against(
         only = Draws(draws.estimates[kept], draws.drawn[:, kept], draws.units)
         return compare_over_groups(only, names, reference=setups[best], unit=unit), f"{draws.units} {unit}s"
     return compare(values[:, kept], names, reference=setups[best]), f"{len(seeds)} seeds"
+
+
+def _on_the_same_images(record: Record, records: Sequence[Record], seeds: int) -> bool:
+    """Whether it takes part in what is paired by image: all but other people's embeddings of other images,
+    or not of every seed."""
+    if not is_external(record):
+        return True
+    same = [one for one in records if one["setup"] == record["setup"] and one.get("same_images", True)]
+    return len(same) == seeds
 
 
 def _complete(setups: Sequence[str]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from morphobench.report.load import Record
 
-BASELINE = "baseline"
+BASELINE, EXTERNAL = "baseline", "external"
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -20,6 +20,11 @@ def split_name(name: str) -> tuple[str, str]:
 def is_baseline(record: Record) -> bool:
     """Whether the record is of a baseline and no setup."""
     return split_name(str(record["setup"]))[0] == BASELINE
+
+
+def is_external(record: Record) -> bool:
+    """Whether the record is of embeddings that somebody else made."""
+    return split_name(str(record["setup"]))[0] == EXTERNAL
 
 
 def finite(value: Any) -> float:
@@ -61,7 +66,7 @@ def run_facts(records: Sequence[Record]) -> dict[str, str]:
 def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
     """What a reader must know before comparing the setups of ``records``."""
     setups = [record for record in records if not is_baseline(record)]
-    notes = []
+    notes = _external_notes(records)
     for name, value in run_facts(setups).items() if setups else ():
         if name != "seeds" and " and " in value:
             notes.append(f"not under identical conditions: {name} {value}")
@@ -80,19 +85,48 @@ def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
         notes.append("one seed: no deviation between seeds; small differences between setups mean nothing")
     if len(setups) == len(records):
         notes.append("no baselines were run; only chance can be compared with")
-    notes += _distinct(
-        f"no interval for {key}: {reason}"
-        for record in records
-        for key, reason in (record.get("interval_reasons") or {}).items()
-    )
+    notes += _missing_intervals(records)
     return tuple(notes)
 
 
-def resampled(records: Iterable[Record]) -> str:
-    """What the records' intervals resample, such as "12 plates"; "plates or wells" where they do not say."""
-    units = _distinct(unit for record in records for unit in (record.get("interval_units") or {}).values())
-    text = " or ".join(units) if len(units) < 4 else "plates or wells"
-    if any(unit.endswith("wells") for unit in units):
+def _external_notes(records: Sequence[Record]) -> list[str]:
+    names = _distinct(split_name(str(record["setup"]))[1] for record in records if is_external(record))
+    notes = [f"not trained here, so without time and memory: {', '.join(names)}"] if names else []
+    others = _distinct(
+        f"{record['setup']}: {(record.get('warnings') or ['other images'])[0]}"
+        for record in records
+        if not record.get("same_images", True)
+    )
+    return notes + others
+
+
+def _missing_intervals(records: Sequence[Record]) -> list[str]:
+    """One note per reason, with the metrics that have no interval for it."""
+    keys: dict[str, list[str]] = {}
+    for record in records:
+        for key, reason in (record.get("interval_reasons") or {}).items():
+            found = keys.setdefault(str(reason), [])
+            if key not in found:
+                found.append(key)
+    return [
+        f"no interval for {', '.join(found[:3])}{f' and {len(found) - 3} more' if len(found) > 3 else ''}: "
+        f"{reason}"
+        for reason, found in keys.items()
+    ]
+
+
+def resampled(records: Iterable[Record], keys: Sequence[str] | None = None) -> str:
+    """What the intervals of the metrics ``keys`` (None: all) resample, such as "12 plates"; "plates or wells"
+    where the records do not say."""
+    units = _distinct(
+        unit
+        for record in records
+        for key, unit in (record.get("interval_units") or {}).items()
+        if keys is None or key in keys
+    )
+    kinds = _distinct(unit.partition(" ")[2] for unit in units)
+    text = " or ".join(units if len(units) < 4 else kinds)
+    if "wells" in kinds:
         text += " (wells say nothing of how plates differ)"
     return text or "plates or wells"
 

@@ -26,11 +26,12 @@ class Format:
     mark_width: int
 
     @classmethod
-    def of(cls, column: Column, rows: Iterable[Row], *, spread: bool = True) -> Format:
-        """The format that suits the values of ``rows``; ``spread``: whether deviations may be shown."""
+    def of(cls, column: Column, rows: Iterable[Row], *, spread: bool = True, interval: bool = True) -> Format:
+        """The format that suits the values of ``rows``; ``spread`` and ``interval``: whether deviations and
+        intervals may be shown."""
         cells = [row.cells[column.key] for row in rows]
         divisor, unit = scale([cell.value for cell in cells], column.unit)
-        interval = any(math.isfinite(cell.low) for cell in cells)
+        interval = interval and any(math.isfinite(cell.low) for cell in cells)
         spread = spread and not column.is_cost and any(math.isfinite(cell.deviation) for cell in cells)
         return cls(
             column, divisor, unit, spread, interval, max((len(_mark(cell)) for cell in cells), default=0)

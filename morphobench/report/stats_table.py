@@ -11,6 +11,7 @@ from morphobench.errors import InputError
 from morphobench.report.columns import COSTS, Column, headline, metric_columns
 from morphobench.report.facts import (
     BASELINE,
+    EXTERNAL,
     finite,
     resampled,
     run_facts,
@@ -84,6 +85,11 @@ class Table:
         return tuple(row for row in self.rows if not row.is_baseline)
 
     @property
+    def trained(self) -> tuple[Row, ...]:
+        """The setups that were trained here, unlike other people's embeddings."""
+        return tuple(row for row in self.setups if row.group != EXTERNAL)
+
+    @property
     def baselines(self) -> tuple[Row, ...]:
         """The baselines' rows, chance first."""
         return tuple(row for row in self.rows if row.is_baseline)
@@ -123,7 +129,8 @@ def build_table(
     _add_ratios(cells)
     columns = (*quality, *(column for column in COSTS if _has_any(cells, column)))
     rows = _rows(groups, cells, quality, columns)
-    return Table(protocol, columns, rows, run_facts(records), run_notes(records), resampled(records))
+    units = resampled(records, [column.key for column in quality])
+    return Table(protocol, columns, rows, run_facts(records), run_notes(records), units)
 
 
 def better(one: float, other: float, direction: str) -> bool:

@@ -67,9 +67,15 @@ class SummaryTable:
         half = (len(quality) + 1) // 2
         widest = options.update(width=1000)
         choices = [
-            [_layout(self.table, part, spread=spread) for part in parts if part]
+            [_layout(self.table, part, spread=spread, intervals=intervals) for part in parts if part]
             for parts in ([[*quality, *cost]], [quality, cost], [quality[:half], quality[half:], cost])
-            for spread in (None, PRIMARY, PRIMARY[1:], ())
+            for spread, intervals in (
+                (None, None),
+                (None, PRIMARY),
+                (PRIMARY, PRIMARY),
+                (PRIMARY[1:], PRIMARY[1:]),
+                ((), PRIMARY[1:]),
+            )
         ]
         fitting = (
             tables
@@ -115,12 +121,27 @@ def _benchmark_cells(row: BenchmarkRow) -> tuple[str, ...]:
     )
 
 
-def _layout(table: Table, columns: Sequence[Column], *, spread: Sequence[str] | None = None) -> RichTable:
-    """The table of ``columns``; ``spread``: the metrics that show their deviation over seeds (None: all)."""
+def _layout(
+    table: Table,
+    columns: Sequence[Column],
+    *,
+    spread: Sequence[str] | None = None,
+    intervals: Sequence[str] | None = None,
+) -> RichTable:
+    """The table of ``columns``.
+
+    ``spread`` and ``intervals``: the metrics that show their deviation over seeds and their interval (None:
+    all)."""
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     made.add_column("setup", no_wrap=True, vertical="bottom")
     formats = [
-        Format.of(column, table.rows, spread=spread is None or column.key in spread) for column in columns
+        Format.of(
+            column,
+            table.rows,
+            spread=spread is None or column.key in spread,
+            interval=intervals is None or column.key in intervals,
+        )
+        for column in columns
     ]
     for one in formats:
         for header in _headers(one):

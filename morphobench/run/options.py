@@ -6,13 +6,25 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from morphobench.errors import InputError
 from morphobench.run.environment import available_cores
 from morphobench.run.records import RESULTS, plain, read_json, write_json
 from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
-from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
+from morphobench.types import (
+    DEFAULT_PROTOCOL,
+    PROTOCOLS,
+    Aggregate,
+    Float32Array,
+    Normalization,
+    Protocol,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from morphobench.evaluation import EvaluationInput
 
 RUN = "run.json"
 OWN_NAMES = (
@@ -27,6 +39,9 @@ OWN_NAMES = (
     "report",
 )
 """What a run and its report put into OUT, and all that ``--fresh`` removes."""
+
+_FIRST = {"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize"}
+"""What runs did before these were options, and so did not keep."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,10 @@ class RunOptions:
     encoder: str
     device: str
     threads: int
+    pairs: tuple[tuple[str, str], ...] | None = None
+    balance_classes: bool = False
+    aggregate: Aggregate = "median"
+    normalize: Normalization = "mad_robustize"
 
     @classmethod
     def resolve(
@@ -71,6 +90,10 @@ class RunOptions:
         encoder: str = "study",
         device: str = "auto",
         threads: int | None = None,
+        pairs: Sequence[tuple[str, str]] | None = None,
+        balance_classes: bool = False,
+        aggregate: Aggregate = "median",
+        normalize: Normalization = "mad_robustize",
     ) -> RunOptions:
         """The options with the profile's numbers where none are given; InputError names a bad one.
 
@@ -117,6 +140,39 @@ class RunOptions:
             encoder=_encoder(encoder),
             device=_device(device),
             threads=available_cores() if threads is None else threads,
+            pairs=None if pairs is None else tuple(pairs),
+            balance_classes=balance_classes,
+            aggregate=aggregate,
+            normalize=normalize,
+        )
+
+    @classmethod
+    def read(cls, out: Path) -> RunOptions:
+        """The options of the run in ``out``, as its run.json keeps them; InputError where it has none."""
+        content = read_json(out / RUN)
+        kept = dict(content["options"]) if isinstance(content, dict) and "options" in content else {}
+        try:
+            kept["setups"] = tuple(Setup.parse(name) for name in kept["setups"])
+            kept["sweep"] = Sweep(**{name: _frozen(value) for name, value in kept["sweep"].items()})
+            return cls(**{name: _frozen(value) for name, value in kept.items()})
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{out / RUN}: the options of a run wanted, got others ({error})") from error
+
+    def evaluation(self, embeddings: Float32Array, metadata: pd.DataFrame, seed: int) -> EvaluationInput:
+        """The embeddings (N, D) of images with ``metadata``, to be evaluated as this run does."""
+        from morphobench.evaluation import EvaluationInput
+
+        return EvaluationInput(
+            embeddings=embeddings,
+            metadata=metadata,
+            protocol=self.protocol,
+            seed=seed,
+            sweep=self.sweep,
+            pairs=self.pairs,
+            balance_classes=self.balance_classes,
+            aggregate=self.aggregate,
+            normalize=self.normalize,
+            device=self.device,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -127,6 +183,12 @@ class RunOptions:
     def notes(self) -> list[str]:
         """What a reader of the results must know: how this run does less than the study."""
         notes = []
+        if self.pairs is not None:
+            notes.append(f"similarity of {len(self.pairs)} chosen pairs")
+        if self.balance_classes:
+            notes.append("classifiers' loss weighted by class")
+        if (self.aggregate, self.normalize) != ("median", "mad_robustize"):
+            notes.append(f"profiles: {self.aggregate} of images, normalized by {self.normalize}")
         if self.sweep != Sweep():
             notes.append("thinned sweeps")
         if self.encoder != "study":
@@ -183,7 +245,7 @@ def _refuse_other(out: Path, content: dict[str, Any]) -> None:
         f"{_option(part, key)} {_shown(there[part].get(key))} there, {_shown(value)} asked"
         for part, values in content.items()
         for key, value in plain(values).items()
-        if there[part].get(key) != value
+        if there[part].get(key, _FIRST.get(key)) != value
     ]
     if differences:
         raise InputError(
@@ -204,6 +266,10 @@ def _shown(value: Any) -> str:
         return "all"
     text = str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
 
 
 def _chosen(option: str, names: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -19,12 +19,11 @@ from morphobench.data import ImageStore, split, subset
 from morphobench.data.splits import Split
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
-from morphobench.evaluation import EvaluationInput, evaluate
-from morphobench.evaluation.intervals import Interval
 from morphobench.measure import IsolatedError, run_isolated
 from morphobench.objectives.registry import find
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.environment import environment
+from morphobench.run.evaluating import evaluated
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.progress import RunProgress
 from morphobench.run.records import (
@@ -35,11 +34,10 @@ from morphobench.run.records import (
     read_json,
     read_records,
     write_json,
-    write_text,
 )
 from morphobench.run.worker import Files, Job
 from morphobench.setups import PARADIGMS, Setup
-from morphobench.types import Float32Array, Int64Array
+from morphobench.types import Int64Array
 
 _WORKER = "morphobench.run.worker"
 _SUBSET_SEED = 0  # every seed of a run looks at the same images
@@ -154,7 +152,9 @@ class _Run:
         trained_s = time.perf_counter() - started
         progress.message({"stage": "evaluating"})
         embeddings, metadata, _ = read_embeddings(files.embeddings)
-        found = self._evaluate(embeddings, metadata, seed, files)
+        found = evaluated(
+            self.options.evaluation(embeddings, metadata, seed), self.options.tasks, files.tables
+        )
         record = self._record(name, seed, outcome)
         return {
             **record,
@@ -216,39 +216,6 @@ class _Run:
         write_json(files.outcome, outcome)
         return outcome
 
-    def _evaluate(
-        self, embeddings: Float32Array, metadata: pd.DataFrame, seed: int, files: Files
-    ) -> dict[str, Any]:
-        """The record's metrics, intervals (null where there is none, and why) and tasks; tables go to
-        files."""
-        options = self.options
-        inputs = EvaluationInput(
-            embeddings=embeddings,
-            metadata=metadata,
-            protocol=options.protocol,
-            seed=seed,
-            sweep=options.sweep,
-            device=options.device,
-        )
-        tasks: dict[str, Any] = {}
-        metrics: dict[str, float] = {}
-        intervals: dict[str, Interval] = {}
-        for task in options.tasks:
-            started = time.perf_counter()
-            result = evaluate(inputs, tasks=(task,))[task]
-            tasks[task] = {"seconds": time.perf_counter() - started, "warnings": list(result.warnings)}
-            metrics |= result.metrics
-            intervals |= result.intervals
-            for table_name, table in result.tables.items():
-                write_text(files.tables / f"{task}.{table_name}.csv", table.to_csv(index=False))
-        return {
-            "metrics": metrics,
-            "intervals": {key: one.pair for key, one in intervals.items()},
-            "interval_units": {key: f"{one.units} {one.unit}s" for key, one in intervals.items() if one},
-            "interval_reasons": {key: one.reason for key, one in intervals.items() if not one},
-            "tasks": tasks,
-        }
-
     def _record(self, name: str, seed: int, outcome: Mapping[str, Any]) -> dict[str, Any]:
         options, parts = self.options, self.seeds[seed].parts
         training = outcome.get("training") or {}
@@ -302,7 +269,10 @@ def _seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int
         kept[train[subset(metadata.iloc[train], images=train_images, seed=_SUBSET_SEED)]] = True
         rows, metadata, parts = rows[kept], metadata[kept], replace(parts, labels=parts.labels[kept])
     described = metadata[[name for name in metadata.columns if str(name).startswith("Metadata_")]]
-    return _Seed(rows, parts, described.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)))
+    described = described.assign(
+        Metadata_ImageId=store.image_ids[rows], Metadata_Split=np.asarray(parts.labels, dtype=object)
+    )
+    return _Seed(rows, parts, described)
 
 
 def _require_classes(store: ImageStore, rows: Int64Array, options: RunOptions) -> None:

@@ -134,5 +134,5 @@ def test_wrong_arguments_are_refused() -> None:
         nearest(profiles, apart=(codes[:2],))
     with pytest.raises(InputError, match="null_size, quantile"):
         replicability(profiles, codes, quantile=2)
-    with pytest.raises(InputError, match="penalties: at least one"):
-        linear_probe(profiles, codes, train=codes == 0, validation=codes == 0, test=codes == 0, penalties=())
+    with pytest.raises(InputError, match="strengths: at least one"):
+        linear_probe(profiles, codes, train=codes == 0, validation=codes == 0, test=codes == 0, strengths=())

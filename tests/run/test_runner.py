@@ -121,7 +121,7 @@ def test_what_is_done_is_not_done_again(
         raise AssertionError("nothing was left to do")
 
     monkeypatch.setattr(runner, "run_isolated", refuse)
-    monkeypatch.setattr(runner, "evaluate", refuse)
+    monkeypatch.setattr(runner, "evaluated", refuse)
     before = (finished / "results.jsonl").read_bytes()
     options = tiny_options(
         setups=["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"],
@@ -144,7 +144,7 @@ def test_after_a_crash_in_evaluation_training_is_not_done_again(
 ) -> None:
     out, options = tmp_path / "out", tiny_options()
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "evaluate", _interrupt)
+        patch.setattr(runner, "evaluated", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(store.path, out, options=options, quiet=True)
     assert not (out / "results.jsonl").exists()

@@ -1,0 +1,265 @@
+"""Other people's embeddings in a run's tables: on the same images and splits, under the same protocol."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from morphobench.data import split
+from morphobench.embeddings import read_embeddings, read_metadata
+from morphobench.errors import InputError
+from morphobench.run.environment import environment
+from morphobench.run.evaluating import evaluated
+from morphobench.run.options import RunOptions
+from morphobench.run.records import RESULTS, append_record, plain, read_records, sha256, write_text
+from morphobench.run.runner import locked
+from morphobench.run.worker import Files
+from morphobench.types import Float32Array, Int64Array
+
+PREFIX = "external/"
+KEYS = (
+    ("Metadata_ImageId",),
+    ("Metadata_Path", "Metadata_Tile"),
+    ("Metadata_Path",),
+    ("Metadata_Plate", "Metadata_Well", "Metadata_Site"),
+    ("Metadata_Plate", "Metadata_Well"),
+)
+"""Columns that may say which image a row is of; the first that both have, each row once, are taken."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """Embeddings (N, D) with the metadata that they are evaluated with; ``same``: the run's very images."""
+
+    embeddings: Float32Array
+    metadata: pd.DataFrame
+    split: dict[str, Any]
+    same: bool
+    warnings: tuple[str, ...]
+
+
+def add_external(
+    path: Path, out: Path, *, name: str | None = None, other_images: bool = False, fresh: bool = False
+) -> list[dict[str, Any]]:
+    """Evaluate the embeddings in ``path`` as the run in ``out`` does, once per seed; its records there.
+
+    The setup is named ``external/NAME``, the file's name by default. Rows are matched with the run's images
+    by the first of `KEYS` that both have; the run's metadata and split count, the file's columns only name
+    rows. Images that the run does not have are left out, with a warning. ``other_images``: where rows cannot
+    be matched, they are judged as they are, each in the part of the split that its plate (or well) is in, or
+    in a split made anew where the run does not know these; always with a warning. ``fresh``: replace records
+    of another file under that name.
+
+    Raises InputError for a folder that is no run, a file that cannot be matched or lacks images of the run
+    (naming some), and for a name that another file has.
+    """
+    path, out = Path(path), Path(out)
+    options = RunOptions.read(out)
+    setup = f"{PREFIX}{path.stem if name is None else name}"
+    if "/" in setup.removeprefix(PREFIX) or setup == PREFIX:
+        raise InputError(f"--name: a name without a slash wanted, got {name!r}")
+    digest = sha256(path)
+    embeddings, described, provenance = read_embeddings(path)
+    with locked(out):
+        records = read_records(out)
+        there = [record for record in records if record["setup"] == setup]
+        if any(record.get("file", {}).get("sha256") != digest for record in there):
+            if not fresh:
+                raise InputError(
+                    f"{out}: {setup} was made from another file; take another --name, or --fresh"
+                )
+            _forget(out, setup)
+            there = []
+        made = {int(record["seed"]): record for record in there}
+        for seed, sibling in sorted(_siblings(records).items()):
+            if seed in made:
+                continue
+            matched = _matched(
+                embeddings, described, _run_metadata(out, sibling), seed, sibling, other_images
+            )
+            started = time.perf_counter()
+            found = evaluated(
+                options.evaluation(matched.embeddings, matched.metadata, seed),
+                options.tasks,
+                Files.of(out, setup, seed).tables,
+            )
+            record = {
+                "setup": setup,
+                "kind": "external",
+                "protocol": options.protocol,
+                "seed": seed,
+                "time_per_view_ns": None,
+                "peak_host_memory_bytes": None,
+                "peak_device_memory_bytes": None,
+                "features": embeddings.shape[1],
+                "profile": options.describe(),
+                "notes": options.notes(),
+                "data": sibling.get("data"),
+                "split": matched.split,
+                "same_images": matched.same,
+                "file": {"name": path.name, "sha256": digest, "provenance": provenance},
+                "warnings": [*matched.warnings, *_other_protocol(provenance, options.protocol)],
+                **found,
+                "evaluation_s": time.perf_counter() - started,
+                "environment": environment(device=options.device, threads=options.threads),
+            }
+            made[seed] = dict(plain(record))
+            append_record(out / RESULTS, record)
+    return [made[seed] for seed in sorted(made)]
+
+
+def _siblings(records: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """A record of the run itself for each seed."""
+    found: dict[int, dict[str, Any]] = {}
+    for record in records:
+        if not str(record["setup"]).startswith(PREFIX):
+            found.setdefault(int(record["seed"]), record)
+    if not found:
+        raise InputError("OUT: a run with at least one setup or baseline done wanted, got none")
+    return found
+
+
+def _run_metadata(out: Path, sibling: Mapping[str, Any]) -> pd.DataFrame:
+    """The metadata of the run's images with their split, as all files of embeddings of a seed hold it."""
+    return read_metadata(Files.of(out, str(sibling["setup"]), int(sibling["seed"])).embeddings)
+
+
+def _forget(out: Path, setup: str) -> None:
+    kept = [record for record in read_records(out) if record["setup"] != setup]
+    write_text(out / RESULTS, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
+
+
+def _matched(
+    embeddings: Float32Array,
+    described: pd.DataFrame,
+    images: pd.DataFrame,
+    seed: int,
+    sibling: Mapping[str, Any],
+    other_images: bool,
+) -> _Matched:
+    if "path" in described and "Metadata_Path" not in described:
+        described = described.rename(columns={"path": "Metadata_Path"})
+    try:
+        key, rows, warnings = _rows_of_images(described, images)
+    except InputError:
+        if not other_images:
+            raise
+        return _as_they_are(embeddings, described, images, seed)
+    differing = [
+        f"{name} of {count} images"
+        for name in described
+        if name in images
+        and name not in key
+        and name != "Metadata_Split"
+        and (count := _differences(described[name].iloc[rows], images[name]))
+    ]
+    if differing:
+        warnings += (f"the file says otherwise than the run, whose word counts: {', '.join(differing)}",)
+    return _Matched(embeddings[rows], images, dict(sibling.get("split") or {}), True, warnings)
+
+
+def _rows_of_images(
+    described: pd.DataFrame, images: pd.DataFrame
+) -> tuple[tuple[str, ...], Int64Array, tuple[str, ...]]:
+    """The columns that match, for each image of the run the file's row, and what to know about it."""
+    common = [key for key in KEYS if all(name in described and name in images for name in key)]
+    key = next(
+        (key for key in common if not (_texts(images, key).has_duplicates)),
+        None,
+    )
+    if key is None:
+        wanted = " or ".join(" + ".join(key) for key in KEYS if all(name in images for name in key))
+        raise InputError(
+            "EMBEDDINGS: columns that name each image of the run once wanted "
+            f"({wanted or 'none are known'}), got {', '.join(map(str, described.columns)) or 'none'}; "
+            "--other-images takes rows as they are"
+        )
+    theirs, ours = _texts(described, key), _texts(images, key)
+    if theirs.has_duplicates:
+        twice = theirs[theirs.duplicated()].unique()
+        raise InputError(
+            f"EMBEDDINGS: each image once wanted, got {len(twice)} several times by {' + '.join(key)}, "
+            f"such as {_some(twice)}"
+        )
+    rows = theirs.get_indexer(ours)
+    absent = ours[rows < 0]
+    if len(absent):
+        raise InputError(
+            f"EMBEDDINGS: all {len(ours)} images of the run wanted, got {len(ours) - len(absent)} of them by "
+            f"{' + '.join(key)}; it lacks {_some(absent)}"
+        )
+    further = len(theirs) - len(ours)
+    warnings = (f"{further} rows of images that the run does not have were left out",) if further else ()
+    return key, np.asarray(rows, dtype=np.int64), warnings
+
+
+def _as_they_are(
+    embeddings: Float32Array, described: pd.DataFrame, images: pd.DataFrame, seed: int
+) -> _Matched:
+    warning = "other images than the run's: not comparable image by image"
+    for key in (("Metadata_Plate",), ("Metadata_Plate", "Metadata_Well")):
+        if not all(name in described and name in images for name in key):
+            continue
+        known = pd.Series(images["Metadata_Split"].to_numpy(), index=_texts(images, key))
+        parts = known[~known.index.duplicated()]
+        whole = known.groupby(level=0).nunique().max() == 1
+        theirs = _texts(described, key)
+        if whole and theirs.isin(parts.index).all():
+            unit = key[-1].removeprefix("Metadata_").lower()
+            found = np.asarray(parts.loc[theirs], dtype=object)
+            told = f"{warning}; each row in the part of its {unit}"
+            return _other(embeddings, described, found, unit, (told,))
+    made = split(described.drop(columns="Metadata_Split", errors="ignore"), seed=seed)
+    told = f"{warning}, and on a split made anew by {made.grouped_by}"
+    labels = np.asarray(made.labels, dtype=object)
+    return _other(embeddings, described, labels, made.grouped_by, (told, *made.warnings))
+
+
+def _other(
+    embeddings: Float32Array, described: pd.DataFrame, parts: Any, unit: str, warnings: tuple[str, ...]
+) -> _Matched:
+    counts = {part: int((parts == part).sum()) for part in ("train", "validation", "test")}
+    told = {"grouped_by": unit, "warnings": [], "images": counts}
+    return _Matched(embeddings, described.assign(Metadata_Split=parts), told, False, warnings)
+
+
+def _texts(table: pd.DataFrame, key: tuple[str, ...]) -> pd.Index:
+    """The columns of ``key`` as one text a row; whole numbers read as such, whatever type the file gave."""
+    parts = []
+    for name in key:
+        column = table[name]
+        if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+            column = column.astype("Int64")
+        parts.append(column.astype(object).where(column.notna(), "").astype(str))
+    text = parts[0]
+    for part in parts[1:]:
+        text = text + "\t" + part
+    found: pd.Index[str] = pd.Index(text.to_numpy(dtype=object))
+    return found
+
+
+def _differences(theirs: pd.Series[Any], ours: pd.Series[Any]) -> int:
+    if pd.api.types.is_numeric_dtype(theirs) and pd.api.types.is_numeric_dtype(ours):
+        a, b = theirs.to_numpy(np.float64), ours.to_numpy(np.float64)
+        return int((~np.isclose(a, b, equal_nan=True)).sum())
+    texts = [side.astype(object).where(side.notna(), "").astype(str).to_numpy() for side in (theirs, ours)]
+    return int((texts[0] != texts[1]).sum())
+
+
+def _some(names: pd.Index) -> str:
+    shown = ", ".join(str(name).replace("\t", " ") for name in names[:_SHOWN])
+    return f"{shown}{', ...' if len(names) > _SHOWN else ''}"
+
+
+def _other_protocol(provenance: Mapping[str, Any], protocol: str) -> list[str]:
+    made_under = provenance.get("protocol")
+    return [] if made_under in (None, protocol) else [f"made under {made_under}, evaluated under {protocol}"]
