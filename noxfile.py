@@ -175,9 +175,23 @@ def sanitize(session: nox.Session) -> None:
 
 
 @nox.session
+def neon(session: nox.Session) -> None:
+    """Compare the NEON kernels with the scalar ones, under QEMU elsewhere than on ARM. A minute."""
+    check = [sys.executable, str(ROOT / "tools" / "check_neon.py"), *session.posargs]
+    code = subprocess.run(check, check=False).returncode
+    if code == 77:
+        session.skip(
+            "Debian's packages g++-aarch64-linux-gnu and qemu-user, or their like, are not installed"
+        )
+    if code:
+        session.error("the NEON kernels differ from the scalar ones")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the compiler's warnings: ruff, mypy --strict, clang-format, -Werror."""
-    sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.[ch]pp"))
+    native = [*ROOT.glob("csrc/*.[ch]pp"), *ROOT.glob("tests/native/*.cpp")]
+    sources = sorted(str(path.relative_to(ROOT)) for path in native)
     _run(session, "ruff", "check", ".")
     _run(session, "ruff", "format", "--check", ".")
     _run(session, "clang-format", "--dry-run", "--Werror", *sources)

@@ -4,10 +4,10 @@
 
 namespace morphobench {
 
-void blur(PlaneView<float> plane, float sigma, const Kernels& use, float* rows) {
+void blur(PlaneView<const float> in, float sigma, const Kernels& use, float* rows, float* out) {
     const double edge = portable_exp(-0.5 / (static_cast<double>(sigma) * static_cast<double>(sigma)));
     const double sum = 1.0 + 2.0 * edge;
-    use.blur(plane, static_cast<float>(edge / sum), static_cast<float>(1.0 / sum), rows);
+    use.blur(in, static_cast<float>(edge / sum), static_cast<float>(1.0 / sum), rows, out);
 }
 
 } // namespace morphobench

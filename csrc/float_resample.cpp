@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
+
+#include "lanes.hpp"
 
 namespace morphobench {
 
@@ -34,32 +37,66 @@ FloatAxisTable::FloatAxisTable(std::int32_t in_size, std::int32_t out_size, bool
     }
 }
 
+namespace {
+
+using Vector = Lanes<float>::Vector;
+constexpr std::int32_t lanes = static_cast<std::int32_t>(Lanes<float>::count);
+
+// Strips of 16 rows, turned so that rows lie side by side: then a tap is one weight for all of them.
+MORPHOBENCH_CLONES void resample_rows(PlaneView<const float> in, const FloatAxisTable& table, float* turned,
+                                      PlaneView<float> out) {
+    for (std::int32_t top = 0; top < in.height; top += lanes) {
+        const std::int32_t rows = std::min(lanes, in.height - top);
+        for (std::int32_t i = 0; i < rows; ++i)
+            for (std::int32_t x = 0; x < in.width; ++x)
+                turned[x * lanes + i] = in.row(top + i)[x];
+        for (std::int32_t o = 0; o < table.out; ++o) {
+            const float* pixels = turned + table.first[static_cast<std::size_t>(o)] * lanes;
+            const float* weights = table.weights.data() + static_cast<std::ptrdiff_t>(o) * table.taps;
+            Vector sum = {};
+            for (std::int32_t t = 0; t < table.taps; ++t) {
+                Vector column;
+                load(column, pixels + t * lanes);
+                sum += column * weights[t];
+            }
+            for (std::int32_t i = 0; i < rows; ++i)
+                out.row(top + i)[o] = sum[i];
+        }
+    }
+}
+
+// `in` has room for whole vectors after its last row.
+MORPHOBENCH_CLONES void resample_columns(PlaneView<const float> in, const FloatAxisTable& table,
+                                         PlaneView<float> out) {
+    for (std::int32_t o = 0; o < table.out; ++o) {
+        const float* weights = table.weights.data() + static_cast<std::ptrdiff_t>(o) * table.taps;
+        for (std::int32_t x = 0; x < in.width; x += lanes) {
+            const float* pixels = in.row(table.first[static_cast<std::size_t>(o)]) + x;
+            Vector sum = {};
+            for (std::int32_t t = 0; t < table.taps; ++t) {
+                Vector row;
+                load(row, pixels + t * in.stride);
+                sum += row * weights[t];
+            }
+            float* target = out.row(o) + x;
+            if (in.width - x >= lanes)
+                store(target, sum);
+            else
+                std::memcpy(target, &sum, static_cast<std::size_t>(in.width - x) * sizeof *target);
+        }
+    }
+}
+
+} // namespace
+
 void float_resample(PlaneView<const float> window, const FloatAxisTable& horizontal,
-                    const FloatAxisTable& vertical, std::vector<float>& between, PlaneView<float> out) {
-    between.resize(static_cast<std::size_t>(window.height) * static_cast<std::size_t>(horizontal.out));
-    const PlaneView<float> rows{between.data(), horizontal.out, window.height, horizontal.out};
-    for (std::int32_t y = 0; y < window.height; ++y) {
-        float* target = rows.row(y);
-        for (std::int32_t o = 0; o < horizontal.out; ++o) {
-            const float* pixels = window.row(y) + horizontal.first[static_cast<std::size_t>(o)];
-            const float* weights =
-                horizontal.weights.data() + static_cast<std::ptrdiff_t>(o) * horizontal.taps;
-            float sum = 0.0f;
-            for (std::int32_t t = 0; t < horizontal.taps; ++t)
-                sum += pixels[t] * weights[t];
-            target[o] = sum;
-        }
-    }
-    for (std::int32_t o = 0; o < vertical.out; ++o) {
-        float* target = out.row(o);
-        const float* weights = vertical.weights.data() + static_cast<std::ptrdiff_t>(o) * vertical.taps;
-        std::fill(target, target + out.width, 0.0f);
-        for (std::int32_t t = 0; t < vertical.taps; ++t) {
-            const float* source = rows.row(vertical.first[static_cast<std::size_t>(o)] + t);
-            for (std::int32_t x = 0; x < out.width; ++x)
-                target[x] += source[x] * weights[t];
-        }
-    }
+                    const FloatAxisTable& vertical, std::vector<float>& scratch, PlaneView<float> out) {
+    const auto turned = static_cast<std::size_t>(window.width) * lanes;
+    const auto stretched = static_cast<std::size_t>(window.height) * static_cast<std::size_t>(horizontal.out);
+    scratch.resize(turned + stretched + lanes);
+    const PlaneView<float> rows{scratch.data() + turned, horizontal.out, window.height, horizontal.out};
+    resample_rows(window, horizontal, scratch.data(), rows);
+    resample_columns({rows.data, rows.stride, rows.height, rows.width}, vertical, out);
 }
 
 } // namespace morphobench

@@ -21,8 +21,8 @@ struct FloatAxisTable {
     std::vector<float> weights;      // (out, taps), padded with zeros
 };
 
-// Resizes `window` to the tables' sizes, rows first; `between` is scratch.
+// Resizes `window` to the tables' sizes, rows first.
 void float_resample(PlaneView<const float> window, const FloatAxisTable& horizontal,
-                    const FloatAxisTable& vertical, std::vector<float>& between, PlaneView<float> out);
+                    const FloatAxisTable& vertical, std::vector<float>& scratch, PlaneView<float> out);
 
 } // namespace morphobench

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "blur_rows.hpp"
+
 namespace morphobench {
 
 bool avx2_runs() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
@@ -101,6 +103,13 @@ AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, Pl
     }
 }
 
+// Four bytes of a table in every 32-bit element.
+AVX2_INLINE __m256i broadcast(const void* p) {
+    std::int32_t four;
+    std::memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
 // Sums of many taps for 32 columns of bytes: PairedTaps' formula.
 struct ManySums {
     __m256i high[2], low[4];
@@ -135,7 +144,7 @@ AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
-        const std::int8_t* highs = taps.high.data() + row;
+        const std::int8_t* highs = taps.high.data() + 2 * row;
         const std::int16_t* lows = taps.low.data() + row;
         std::uint8_t* target = out.row(o);
         for (std::int32_t x = 0; x < in.width; x += 32) {
@@ -146,10 +155,8 @@ AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps
                 const std::int32_t y = taps.first[at] + 2 * pair;
                 const __m256i a = load(in.row(std::min(y, in.height - 1)) + x);
                 const __m256i b = load(in.row(std::min(y + 1, in.height - 1)) + x);
-                std::int32_t low;
-                std::memcpy(&low, lows + 2 * pair, sizeof low);
                 add_pair(sums, _mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b),
-                         broadcast_pair(highs + 2 * pair), _mm256_set1_epi32(low));
+                         broadcast(highs + 4 * pair), broadcast(lows + 2 * pair));
             }
             store(target + x, _mm256_packus_epi16(finish(sums.high[0], sums.low[0], sums.low[1]),
                                                   finish(sums.high[1], sums.low[2], sums.low[3])));
@@ -175,7 +182,9 @@ AVX2_INLINE void transpose_8x8(__m256i (&m)[8]) {
 
 constexpr std::int32_t strip_rows = 16;
 
-// Pairs of neighbouring columns of 16 rows, pair by pair: 16 x 2 bytes each, rows in order.
+// What is gathered of a pair of neighbouring columns: 16 rows x 2 pixels, as bytes and as 16-bit numbers.
+constexpr std::int32_t pair_bytes = 3 * 2 * strip_rows;
+
 AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::uint8_t* pairs) {
     std::uint8_t tail[strip_rows][16] = {};
     for (std::int32_t x = 0; x < in.width; x += 16) {
@@ -191,9 +200,12 @@ AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::
         for (int i = 0; i < 8; ++i)
             m[i] = load_lanes(rows[i], rows[i + 8]);
         transpose_8x8(m);
+        const __m256i zero = _mm256_setzero_si256();
         for (const __m256i& pair : m) {
             store(pairs, pair);
-            pairs += 2 * strip_rows;
+            store(pairs + 32, _mm256_unpacklo_epi8(pair, zero));
+            store(pairs + 64, _mm256_unpackhi_epi8(pair, zero));
+            pairs += pair_bytes;
         }
     }
 }
@@ -201,16 +213,12 @@ AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::
 // One output of 16 rows, as 16-bit elements.
 AVX2_INLINE __m256i output_of_pairs(const std::uint8_t* pairs, const std::int8_t* highs,
                                     const std::int16_t* lows, std::int32_t count) {
-    const __m256i zero = _mm256_setzero_si256();
-    __m256i high = zero, low_a = zero, low_b = zero;
-    for (std::int32_t pair = 0; pair < count; ++pair) {
-        const __m256i pixels = load(pairs + 2 * strip_rows * pair);
-        std::int32_t weights;
-        std::memcpy(&weights, lows + 2 * pair, sizeof weights);
-        const __m256i low = _mm256_set1_epi32(weights);
-        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(pixels, broadcast_pair(highs + 2 * pair)));
-        low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(_mm256_unpacklo_epi8(pixels, zero), low));
-        low_b = _mm256_add_epi32(low_b, _mm256_madd_epi16(_mm256_unpackhi_epi8(pixels, zero), low));
+    __m256i high = _mm256_setzero_si256(), low_a = high, low_b = high;
+    for (std::int32_t pair = 0; pair < count; ++pair, pairs += pair_bytes) {
+        const __m256i low = broadcast(lows + 2 * pair);
+        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(load(pairs), broadcast(highs + 4 * pair)));
+        low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(load(pairs + 32), low));
+        low_b = _mm256_add_epi32(low_b, _mm256_madd_epi16(load(pairs + 64), low));
     }
     return finish(high, low_a, low_b);
 }
@@ -219,7 +227,7 @@ AVX2_INLINE __m256i output_of_pairs(const std::uint8_t* pairs, const std::int8_t
 AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
                           PlaneView<std::uint8_t> out) {
     thread_local std::vector<std::uint8_t> gathered;
-    const std::size_t room = static_cast<std::size_t>((in.width + 15) / 16 * 8 + taps.pairs) * 2 * strip_rows;
+    const std::size_t room = static_cast<std::size_t>((in.width + 15) / 16 * 8 + taps.pairs) * pair_bytes;
     if (gathered.size() < room) gathered.resize(room);
     for (std::int32_t top = 0; top < in.height; top += strip_rows) {
         gather_pairs(in, top, gathered.data());
@@ -229,8 +237,9 @@ AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& ta
             for (std::int32_t i = 0; i < 16; ++i) {
                 const auto at = static_cast<std::size_t>(std::min(left + i, out.width - 1));
                 const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
-                m[i / 8][i % 8] = output_of_pairs(gathered.data() + strip_rows * taps.first[at],
-                                                  taps.high.data() + row, taps.low.data() + row, taps.pairs);
+                m[i / 8][i % 8] =
+                    output_of_pairs(gathered.data() + taps.first[at] / 2 * pair_bytes,
+                                    taps.high.data() + 2 * row, taps.low.data() + row, taps.pairs);
             }
             transpose_8x8(m[0]);
             transpose_8x8(m[1]);
@@ -278,23 +287,31 @@ AVX2 void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, Pla
 AVX2 void to_unit(PlaneView<const std::uint8_t> in, float* out) {
     const __m256 high = _mm256_set1_ps(static_cast<float>(1.0 / 255.0));
     const __m256 low = _mm256_set1_ps(static_cast<float>(1.0 / 255.0 - static_cast<float>(1.0 / 255.0)));
-    for (std::int32_t y = 0; y < in.height; ++y) {
+    const bool whole = in.stride == in.width;
+    const std::ptrdiff_t count = whole ? std::ptrdiff_t{in.height} * in.width : in.width;
+    for (std::int32_t y = 0; y < (whole ? 1 : in.height); ++y, out += count) {
         const std::uint8_t* source = in.row(y);
-        std::int32_t x = 0;
-        for (; x + 8 <= in.width; x += 8) {
+        std::ptrdiff_t x = 0;
+        // A few at first, because a store across two lines of the cache costs twice as much.
+        for (; x < count && reinterpret_cast<std::uintptr_t>(out + x) % 32; ++x)
+            out[x] = static_cast<float>(source[x]) / 255.0f;
+        for (; x + 8 <= count; x += 8) {
             const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source + x));
             const __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
             _mm256_storeu_ps(out + x, _mm256_fmadd_ps(value, high, _mm256_mul_ps(value, low)));
         }
-        for (; x < in.width; ++x)
+        for (; x < count; ++x)
             out[x] = static_cast<float>(source[x]) / 255.0f;
-        out += in.width;
     }
+}
+
+AVX2 void blur(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+    blur_plane(in, edge, center, rows, out);
 }
 
 } // namespace
 
-const Kernels avx2_kernels{"avx2", horizontal, vertical, to_unit, scalar_kernels.blur};
+const Kernels avx2_kernels{"avx2", horizontal, vertical, to_unit, blur};
 
 } // namespace morphobench
 

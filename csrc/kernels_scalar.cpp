@@ -1,7 +1,10 @@
 // The portable kernels: what every other version must equal byte for byte.
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
+#include "blur_rows.hpp"
 #include "simd.hpp"
 
 namespace morphobench {
@@ -14,7 +17,73 @@ std::uint8_t to_pixel(std::int32_t sum) {
     return static_cast<std::uint8_t>(value > 255 ? 255 : value);
 }
 
-void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+template <class T>
+struct Pair {
+    T a, b;
+};
+
+// 16 bits, for the compiler to use vectors of them.
+inline std::int16_t dot(Pair<std::uint8_t> pixels, Pair<std::int16_t> weights) {
+    return static_cast<std::int16_t>(pixels.a * weights.a + pixels.b * weights.b);
+}
+
+// TwoTaps' formula, of one digit or three.
+template <int digits>
+inline std::uint8_t two_taps(Pair<std::uint8_t> pixels, Pair<std::int16_t> high, Pair<std::int16_t> middle,
+                             Pair<std::int16_t> low) {
+    std::int16_t sum = static_cast<std::int16_t>(dot(pixels, high) + 64);
+    if constexpr (digits > 1) {
+        const std::int16_t rest = static_cast<std::int16_t>(dot(pixels, middle) + (dot(pixels, low) >> 8));
+        sum = static_cast<std::int16_t>(sum + (rest >> 7));
+    }
+    return static_cast<std::uint8_t>(sum >> 7);
+}
+
+// What a thread takes of a row at a time, so that sums stay in registers or the nearest cache.
+constexpr std::int32_t strip = 64;
+
+template <int digits>
+void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+    for (std::int32_t left = 0; left < out.width; left += strip) {
+        const auto at = static_cast<std::size_t>(left);
+        const auto count = std::min<std::size_t>(strip, static_cast<std::size_t>(out.width - left));
+        std::int16_t high[2][strip], middle[2][strip], low[2][strip];
+        for (std::size_t i = 0; i < 2 * strip; ++i) {
+            high[i % 2][i / 2] = taps.high[2 * at + i];
+            middle[i % 2][i / 2] = taps.middle[2 * at + i];
+            low[i % 2][i / 2] = taps.low[2 * at + i];
+        }
+        for (std::int32_t y = 0; y < in.height; ++y) {
+            std::uint8_t a[strip] = {}, b[strip] = {};
+            for (std::size_t x = 0; x < count; ++x) {
+                a[x] = in.row(y)[taps.first[at + x]];
+                b[x] = in.row(y)[taps.second[at + x]];
+            }
+            std::uint8_t* target = out.row(y) + left;
+            for (std::size_t x = 0; x < strip; ++x)
+                target[x] = two_taps<digits>({a[x], b[x]}, {high[0][x], high[1][x]},
+                                             {middle[0][x], middle[1][x]}, {low[0][x], low[1][x]});
+        }
+    }
+}
+
+template <int digits>
+void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+    for (std::int32_t o = 0; o < out.height; ++o) {
+        const auto at = static_cast<std::size_t>(o);
+        const auto pair = [&](const std::vector<std::int8_t>& digit) {
+            return Pair<std::int16_t>{digit[2 * at], digit[2 * at + 1]};
+        };
+        const Pair<std::int16_t> high = pair(taps.high), middle = pair(taps.middle), low = pair(taps.low);
+        const std::uint8_t* above = in.row(taps.first[at]);
+        const std::uint8_t* below = in.row(taps.second[at]);
+        std::uint8_t* __restrict target = out.row(o);
+        for (std::int32_t x = 0; x < in.width; ++x)
+            target[x] = two_taps<digits>({above[x], below[x]}, high, middle, low);
+    }
+}
+
+void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     for (std::int32_t y = 0; y < in.height; ++y) {
         const std::uint8_t* source = in.row(y);
         std::uint8_t* target = out.row(y);
@@ -29,10 +98,7 @@ void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneV
     }
 }
 
-// A strip of columns at a time, so that the sums stay in registers or the nearest cache.
-constexpr std::int32_t strip = 64;
-
-void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     std::array<std::int32_t, strip> sums;
     for (std::int32_t o = 0; o < table.out; ++o) {
         const std::int32_t* weights = table.weights_of(o);
@@ -49,6 +115,24 @@ void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneVie
                 target[x] = to_pixel(sums[static_cast<std::size_t>(x)]);
         }
     }
+}
+
+void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+    if (table.two.digits == 1)
+        horizontal_two<1>(in, table.two, out);
+    else if (table.two.digits > 1)
+        horizontal_two<3>(in, table.two, out);
+    else
+        horizontal_many(in, table, out);
+}
+
+void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+    if (table.two.digits == 1)
+        vertical_two<1>(in, table.two, out);
+    else if (table.two.digits > 1)
+        vertical_two<3>(in, table.two, out);
+    else
+        vertical_many(in, table, out);
 }
 
 constexpr std::array<float, 256> make_units() {
@@ -68,34 +152,8 @@ void to_unit(PlaneView<const std::uint8_t> in, float* out) {
     }
 }
 
-// The row convolved along x; a single column reflects onto itself.
-void blur_row(const float* in, std::int32_t width, float edge, float center, float* out) {
-    const std::int32_t last = width - 1;
-    const std::int32_t next_to_first = width > 1 ? 1 : 0;
-    const std::int32_t next_to_last = width > 1 ? last - 1 : 0;
-    out[0] = edge * (in[next_to_first] + in[next_to_first]) + center * in[0];
-    for (std::int32_t x = 1; x < last; ++x)
-        out[x] = edge * (in[x - 1] + in[x + 1]) + center * in[x];
-    out[last] = edge * (in[next_to_last] + in[next_to_last]) + center * in[last];
-}
-
-void blur(PlaneView<float> plane, float edge, float center, float* rows) {
-    const std::int32_t height = plane.height, width = plane.width;
-    const auto buffer = [&](std::int32_t y) { return rows + static_cast<std::ptrdiff_t>(y % 3) * width; };
-    const auto reflect = [&](std::int32_t y) {
-        if (height == 1) return 0;
-        return y < 0 ? -y : (y >= height ? 2 * (height - 1) - y : y);
-    };
-    blur_row(plane.row(0), width, edge, center, buffer(0));
-    for (std::int32_t y = 0; y < height; ++y) {
-        if (y + 1 < height) blur_row(plane.row(y + 1), width, edge, center, buffer(y + 1));
-        const float* above = buffer(reflect(y - 1));
-        const float* here = buffer(y);
-        const float* below = buffer(reflect(y + 1));
-        float* target = plane.row(y);
-        for (std::int32_t x = 0; x < width; ++x)
-            target[x] = edge * (above[x] + below[x]) + center * here[x];
-    }
+void blur(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+    blur_plane(in, edge, center, rows, out);
 }
 
 } // namespace

@@ -42,6 +42,14 @@ PlaneView<const T> crop(PlaneView<const T> plane, const Window& window) {
     return {plane.row(window.top) + window.left, plane.stride, window.height, window.width};
 }
 
+// Room for `count` numbers, from the start of a line of the cache on.
+float* aligned(std::vector<float>& storage, std::size_t count) {
+    constexpr std::size_t line = 64;
+    storage.resize(count + line / sizeof(float));
+    const auto past = reinterpret_cast<std::uintptr_t>(storage.data()) % line;
+    return storage.data() + (past ? (line - past) / sizeof(float) : 0);
+}
+
 // The geometry of 8-bit views: crop, resize, flip, turn, / 255.
 class ByteGeometry {
 public:
@@ -111,36 +119,40 @@ void apply(const ViewedImages<typename Geometry::Pixel>& viewed, const DrawField
     const Kernels& use = kernels();
     const auto side = static_cast<std::size_t>(output.size);
     const std::size_t pixels = side * side;
-    parallel_for(
-        draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
-            thread_local Geometry geometry;
-            thread_local std::vector<float> rows, wide;
-            rows.resize(3 * side);
-            wide.resize(output.type == PixelType::float32 ? 0 : pixels);
-            for (std::size_t i = begin; i < end; ++i) {
-                const std::size_t view = i / draws.images, image = i % draws.images;
-                const ViewDraw draw = draws.get(view, image);
-                for (std::size_t channel = 0; channel < images.channels; ++channel) {
-                    char* target = static_cast<char*>(output.data) +
-                                   (i * images.channels + channel) * pixels * pixel_bytes(output.type);
-                    float* plane = wide.empty() ? reinterpret_cast<float*>(target) : wide.data();
-                    geometry(crop(images.plane(viewed.index(image), channel), draw.window),
-                             horizontal.get(draw.window.width, draw.flip),
-                             vertical.get(draw.window.height, draw.flip_vertical), draw.quarter_turns, use,
-                             plane);
-                    if (draw.blur_sigma > 0.0f)
-                        blur({plane, output.size, output.size, output.size}, draw.blur_sigma, use,
-                             rows.data());
-                    if (draws.brightness) apply_jitter(plane, pixels, draws.jitter(view, image, channel));
-                    if (draw.noise_sigma > 0.0f)
-                        add_noise(plane, pixels, draw.noise_sigma, draw.noise_key,
-                                  static_cast<std::uint32_t>(channel));
-                    if (!output.mean.empty())
-                        normalize(plane, pixels, output.mean[channel], output.deviation[channel]);
-                    if (!wide.empty()) narrow(plane, pixels, output.type, target);
-                }
-            }
-        });
+    const std::size_t plane_bytes = pixels * pixel_bytes(output.type);
+    const bool wide = output.type == PixelType::float32;
+    parallel_for(draws.views * draws.images, views_per_chunk, threads,
+                 [&](std::size_t begin, std::size_t end) {
+                     thread_local Geometry geometry;
+                     thread_local std::vector<float> rows, sharp, blurred;
+                     rows.resize(3 * side);
+                     float* const before_blur = aligned(sharp, pixels);
+                     float* const before_narrowing = wide ? nullptr : aligned(blurred, pixels);
+                     for (std::size_t i = begin; i < end; ++i) {
+                         const std::size_t view = i / draws.images, image = i % draws.images;
+                         const ViewDraw draw = draws.get(view, image);
+                         for (std::size_t channel = 0; channel < images.channels; ++channel) {
+                             char* target = static_cast<char*>(output.data) +
+                                            (i * images.channels + channel) * plane_bytes;
+                             float* plane = wide ? reinterpret_cast<float*>(target) : before_narrowing;
+                             geometry(crop(images.plane(viewed.index(image), channel), draw.window),
+                                      horizontal.get(draw.window.width, draw.flip),
+                                      vertical.get(draw.window.height, draw.flip_vertical),
+                                      draw.quarter_turns, use, draw.blur_sigma > 0.0f ? before_blur : plane);
+                             if (draw.blur_sigma > 0.0f)
+                                 blur({before_blur, output.size, output.size, output.size}, draw.blur_sigma,
+                                      use, rows.data(), plane);
+                             if (draws.brightness)
+                                 apply_jitter(plane, pixels, draws.jitter(view, image, channel));
+                             if (draw.noise_sigma > 0.0f)
+                                 add_noise(plane, pixels, draw.noise_sigma, draw.noise_key,
+                                           static_cast<std::uint32_t>(channel));
+                             if (!output.mean.empty())
+                                 normalize(plane, pixels, output.mean[channel], output.deviation[channel]);
+                             if (!wide) narrow(plane, pixels, output.type, target);
+                         }
+                     }
+                 });
 }
 
 } // namespace

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t views_per_chunk = 4;
 
 struct Scratch {
-    std::vector<float> plane, rows, between;
+    std::vector<float> plane, blurred, rows, between;
 };
 
 using Tables = std::vector<std::unique_ptr<const FloatAxisTable>>;
@@ -27,7 +27,7 @@ void add(Tables& tables, std::int32_t in, std::int32_t out) {
 }
 
 // A copy of `in`, mirrored left-right if asked.
-PlaneView<float> copy(PlaneView<const float> in, bool mirrored, std::vector<float>& storage) {
+PlaneView<const float> copy(PlaneView<const float> in, bool mirrored, std::vector<float>& storage) {
     storage.resize(static_cast<std::size_t>(in.height) * static_cast<std::size_t>(in.width));
     const PlaneView<float> out{storage.data(), in.width, in.height, in.width};
     for (std::int32_t y = 0; y < in.height; ++y) {
@@ -36,7 +36,7 @@ PlaneView<float> copy(PlaneView<const float> in, bool mirrored, std::vector<floa
         else
             std::copy(in.row(y), in.row(y) + in.width, out.row(y));
     }
-    return out;
+    return {out.data, out.stride, out.height, out.width};
 }
 
 } // namespace
@@ -61,8 +61,12 @@ void apply_pair_views(const ImagesView<const float>& in, const DrawFields& draws
                 const ViewDraw draw = draws.get(i / draws.images, image);
                 const Window& window = draw.window;
                 for (std::size_t channel = 0; channel < in.channels; ++channel) {
-                    const PlaneView<float> plane = copy(in.plane(image, channel), draw.flip, scratch.plane);
-                    if (draw.blur_sigma > 0.0f) blur(plane, draw.blur_sigma, use, scratch.rows.data());
+                    PlaneView<const float> plane = copy(in.plane(image, channel), draw.flip, scratch.plane);
+                    if (draw.blur_sigma > 0.0f) {
+                        scratch.blurred.resize(scratch.plane.size());
+                        blur(plane, draw.blur_sigma, use, scratch.rows.data(), scratch.blurred.data());
+                        plane.data = scratch.blurred.data();
+                    }
                     float* target = out + (i * in.channels + channel) * pixels;
                     float_resample(
                         {plane.row(window.top) + window.left, plane.stride, window.height, window.width},

@@ -3,15 +3,16 @@
 #include <atomic>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <mutex>
-#include <thread>
-#include <vector>
+
+#include "crew.hpp"
 
 namespace morphobench {
 
 // Calls body(begin, end) over [0, count) in chunks of at most `grain`, on up to `threads` threads, of which
 // the caller is one. Chunks are handed out as threads come free, so bodies must not depend on which thread
-// runs them. The first exception of any body is rethrown here after every thread has joined; no chunk is
+// runs them. The first exception of any body is rethrown here after every thread is through; no chunk is
 // started after it.
 template <class Body>
 void parallel_for(std::size_t count, std::size_t grain, unsigned threads, Body&& body) {
@@ -41,17 +42,7 @@ void parallel_for(std::size_t count, std::size_t grain, unsigned threads, Body&&
             failed.store(true, std::memory_order_relaxed);
         }
     };
-    std::vector<std::thread> pool;
-    pool.reserve(workers - 1);
-    try {
-        for (std::size_t i = 1; i < workers; ++i)
-            pool.emplace_back(work);
-    } catch (...) {
-        // The system has no more threads to give: those that started, and this one, finish the work.
-    }
-    work();
-    for (std::thread& thread : pool)
-        thread.join();
+    run_with_crew(workers - 1, std::cref(work));
     if (error) std::rethrow_exception(error);
 }
 

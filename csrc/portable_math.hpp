@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 
 namespace morphobench {
 
@@ -37,27 +38,33 @@ inline double portable_log(double x) {
 }
 
 // The standard normal number below which a share p of them lies, 0 < p < 1, to about 1e-9 relative error:
-// the rational approximation of P. J. Acklam (2003).
-inline double normal_quantile(double p) {
+// the rational approximations of P. J. Acklam (2003), one for the middle and one for the tails. The middle's
+// has no branch, so that it can be computed for many at once.
+
+template <std::size_t count>
+inline double polynomial(const double (&coefficients)[count], double x) {
+    double sum = 0.0;
+    for (const double coefficient : coefficients)
+        sum = sum * x + coefficient;
+    return sum;
+}
+
+inline bool in_normal_middle(double p) { return p >= 0.02425 && p <= 1.0 - 0.02425; }
+
+inline double normal_quantile_middle(double p) {
     constexpr double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
                             1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
     constexpr double b[] = {-5.447609879822406e+01, 1.615858368580409e+02,  -1.556989798598866e+02,
                             6.680131188771972e+01,  -1.328068155288572e+01, 1.0};
+    const double q = p - 0.5, r = q * q;
+    return polynomial(a, r) * q / polynomial(b, r);
+}
+
+inline double normal_quantile_tail(double p) {
     constexpr double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
                             -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00};
     constexpr double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
                             3.754408661907416e+00, 1.0};
-    const auto polynomial = [](const auto& coefficients, double x) {
-        double sum = 0.0;
-        for (const double coefficient : coefficients)
-            sum = sum * x + coefficient;
-        return sum;
-    };
-    constexpr double tail = 0.02425;
-    if (p >= tail && p <= 1.0 - tail) {
-        const double q = p - 0.5, r = q * q;
-        return polynomial(a, r) * q / polynomial(b, r);
-    }
     const double q = std::sqrt(-2.0 * portable_log(p < 0.5 ? p : 1.0 - p));
     const double x = polynomial(c, q) / polynomial(d, q);
     return p < 0.5 ? x : -x;

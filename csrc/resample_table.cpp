@@ -66,12 +66,14 @@ AxisTable::AxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
     if (two.digits == 0) {
         column_pairs = PairedTaps(*this, true);
         row_pairs = PairedTaps(*this, false);
+        column_quads = ColumnQuads(*this);
+        row_quads = RowQuads(*this);
     }
 }
 
 std::size_t AxisTable::bytes() const {
     return sizeof *this + (first.size() + weights.size()) * sizeof(std::int32_t) + two.bytes() +
-           column_pairs.bytes() + row_pairs.bytes();
+           column_pairs.bytes() + row_pairs.bytes() + column_quads.bytes() + row_quads.bytes();
 }
 
 std::shared_ptr<const AxisTable> AxisTableCache::get(std::int32_t in, std::int32_t out, bool reversed) {

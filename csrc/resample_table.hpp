@@ -36,9 +36,11 @@ struct AxisTable {
     std::vector<std::int32_t> first;   // (out), with first[o] + taps <= in wherever in >= taps
     std::vector<std::int32_t> weights; // (out, taps), padded with zeros
 
-    TwoTaps two;             // the same as digits, of either axis
-    PairedTaps column_pairs; // where `two` has no form: pairs of neighbours, from an even one
-    PairedTaps row_pairs;    // ... from any one
+    TwoTaps two;              // the same as digits, of either axis
+    PairedTaps column_pairs;  // where `two` has no form: pairs of neighbours, from an even one
+    PairedTaps row_pairs;     // ... from any one
+    ColumnQuads column_quads; // ... and fours of neighbours
+    RowQuads row_quads;
 };
 
 // The tables made so far. Bounded: past `limit_bytes` it forgets everything; tables in use stay alive with

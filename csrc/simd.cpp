@@ -11,7 +11,11 @@ namespace {
 std::vector<const Kernels*> runnable() {
     std::vector<const Kernels*> found;
 #if MORPHOBENCH_X86
+    if (avx512_runs()) found.push_back(&avx512_kernels);
     if (avx2_runs()) found.push_back(&avx2_kernels);
+#endif
+#if MORPHOBENCH_NEON
+    found.push_back(&neon_kernels);
 #endif
     found.push_back(&scalar_kernels);
     return found;

@@ -13,6 +13,11 @@
 #else
 #define MORPHOBENCH_X86 0
 #endif
+#if defined(__aarch64__)
+#define MORPHOBENCH_NEON 1
+#else
+#define MORPHOBENCH_NEON 0
+#endif
 
 namespace morphobench {
 
@@ -30,14 +35,19 @@ struct Kernels {
     void (*vertical)(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out);
     // pixel / 255, correctly rounded
     void (*to_unit)(PlaneView<const std::uint8_t> in, float* out);
-    // [edge, center, edge] along both axes with reflected borders, in place; `rows` holds 3 * width
-    void (*blur)(PlaneView<float> plane, float edge, float center, float* rows);
+    // [edge, center, edge] along both axes with reflected borders; `rows` holds 3 * width, `out` the plane
+    void (*blur)(PlaneView<const float> in, float edge, float center, float* rows, float* out);
 };
 
 extern const Kernels scalar_kernels;
 #if MORPHOBENCH_X86
 extern const Kernels avx2_kernels;
 bool avx2_runs();
+extern const Kernels avx512_kernels;
+bool avx512_runs();
+#endif
+#if MORPHOBENCH_NEON
+extern const Kernels neon_kernels;
 #endif
 
 // The kernels in use: the best that this machine has, or those that MORPHOBENCH_SIMD or use_simd named.

@@ -31,6 +31,14 @@ struct TwoTaps {
     // For a shuffle of 16 loaded bytes into the taps of 8 outputs; made where in >= 16.
     std::vector<std::int32_t> bases;    // (padded out / 8) where to load
     std::vector<std::uint8_t> shuffles; // (padded out / 8, 16)
+
+    // The same for a shuffle of 64 loaded bytes into the taps of every second 8 of 64 outputs.
+    std::vector<std::int32_t> wide_bases;    // (padded out / 64, 2) where to load for the even and the odd 8
+    std::vector<std::uint8_t> wide_shuffles; // (padded out / 8, 16)
+
+private:
+    bool shuffle_16(const AxisTable& table, std::size_t size);
+    bool shuffle_64(const AxisTable& table, std::size_t size);
 };
 
 // Any number of taps, in pairs: weight = high 2^15 + low, high in 0..127, low in 0..32767. The sum of the
@@ -44,8 +52,36 @@ struct PairedTaps {
     bool usable = false;
     std::int32_t pairs = 0;
     std::vector<std::int32_t> first; // (out)
-    std::vector<std::int8_t> high;   // (out, pairs, 2)
+    std::vector<std::int8_t> high;   // (out, pairs, 4): both taps, twice over
     std::vector<std::int16_t> low;   // (out, pairs, 2)
+};
+
+// Any number of taps, in fours, as instructions take them that multiply four pixels with four signed bytes
+// and add all to a 32-bit sum: weight = high 2^16 + middle 2^8 + low, middle and low in -128..127, high in
+// 0..64. The whole sum is below 2^31, so that parts of it may wrap around.
+struct RowQuads {
+    RowQuads() = default;
+    explicit RowQuads(const AxisTable& table);
+    std::size_t bytes() const { return digits.size(); }
+
+    std::int32_t quads = 0;
+    std::vector<std::int8_t> digits; // (out, quads, 3, 4): high, middle, low
+};
+
+// The same for 16 outputs at a time along a row. `chunks` times 64 bytes, loaded from a base on, hold quad q
+// of 16 outputs; one shuffle, by the place in a chunk, is for all chunks, and a mask says which bytes of it
+// come from which chunk.
+struct ColumnQuads {
+    ColumnQuads() = default;
+    explicit ColumnQuads(const AxisTable& table);
+    std::size_t bytes() const;
+
+    std::int32_t quads = 0, chunks = 0;
+    bool inside = false;                // no load passes the end of a row
+    std::vector<std::int32_t> bases;    // (groups of 16 outputs, quads)
+    std::vector<std::uint64_t> masks;   // (groups, quads, chunks)
+    std::vector<std::uint8_t> shuffles; // (groups, quads, 64)
+    std::vector<std::int8_t> digits;    // (groups, quads, 3, 64)
 };
 
 } // namespace morphobench

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import PIL
 import pytest
@@ -33,16 +35,31 @@ def random_case(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
     return images, params, size
 
 
+def simd_levels() -> Iterator[str]:
+    """Every level of this machine, switched to one after the other; then the first one again."""
+    info = _core.build_info()
+    levels = info["simd_levels"]
+    assert isinstance(levels, tuple)
+    assert levels[-1] == "scalar"
+    try:
+        for level in levels:
+            _core.use_simd(level)
+            yield level
+    finally:
+        _core.use_simd(str(info["simd"]))
+
+
 @pytest.mark.skipif(not RECENT_PILLOW, reason="Pillow before 13 takes its passes in another order")
 @pytest.mark.parametrize("part", range(4))
 def test_views_equal_pillows_bit_for_bit(part: int) -> None:
-    """10,000 random cases in all: images to 512 x 512, outputs to 256, 1 to 8 channels."""
+    """10,000 random cases in all: images to 512 x 512, outputs to 256, 1 to 8 channels; at every level."""
     rng = np.random.default_rng([7, part])
     for case in range(2500):
         images, params, size = random_case(rng)
-        ours = MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
         theirs = reference.apply(images, params, size_px=size)
-        assert np.array_equal(ours, theirs), (part, case, images.shape, params, size)
+        for level in simd_levels():
+            ours = MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
+            assert np.array_equal(ours, theirs), (part, case, level, images.shape, params, size)
 
 
 @pytest.mark.parametrize("setting", ["no_aug_multi_crop", "aug_multi_crop"])
@@ -135,29 +152,32 @@ def test_memory_map_strided_channels_and_out(tmp_path) -> None:
 
 
 def test_simd_levels_give_the_same_bytes() -> None:
-    info = _core.build_info()
-    levels = info["simd_levels"]
-    assert isinstance(levels, tuple)
-    assert levels[-1] == "scalar"
     rng = np.random.default_rng(8)
     cases = [random_case(rng) for _ in range(300)]
     study = rng.integers(0, 256, (80, 64, 64), dtype=np.uint8)
     unaligned = np.empty(5 * 80 * 64 * 64 + 1, np.float32)[1:].reshape(5, 80, 1, 64, 64)
     results = {}
-    try:
-        for level in levels:
-            _core.use_simd(level)
-            results[level] = [
-                MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
-                for images, params, size in cases
-            ]
-            results[level].append(MultiCrop("aug_multi_crop")(study, range(80), 0))
-            results[level].append(MultiCrop("aug_multi_crop")(study, range(80), 0, unaligned).copy())
-            results[level].append(MultiCrop("aug_multi_crop")(study[:20], range(20), 0))
-            assert np.array_equal(results[level][-3], results[level][-2])
-            assert np.array_equal(results[level][-3][:, :20], results[level][-1])
-    finally:
-        _core.use_simd(str(info["simd"]))
-    for level in levels:
+    for level in simd_levels():
+        results[level] = [
+            MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
+            for images, params, size in cases
+        ]
+        results[level].append(MultiCrop("aug_multi_crop")(study, range(80), 0))
+        results[level].append(MultiCrop("aug_multi_crop")(study, range(80), 0, unaligned).copy())
+        results[level].append(MultiCrop("aug_multi_crop")(study[:20], range(20), 0))
+        assert np.array_equal(results[level][-3], results[level][-2])
+        assert np.array_equal(results[level][-3][:, :20], results[level][-1])
+    for level in results:
         for ours, scalar in zip(results[level], results["scalar"], strict=True):
             assert ours.tobytes() == scalar.tobytes()
+
+
+@pytest.mark.parametrize(("rows", "columns", "size"), [(9000, 30, 7), (30, 9000, 300), (700, 700, 1)])
+def test_simd_levels_give_the_same_bytes_where_thousands_of_pixels_shrink(
+    rows: int, columns: int, size: int
+) -> None:
+    rng = np.random.default_rng(9)
+    images = np.where(rng.random((2, rows, columns)) < 0.9, 255, 0).astype(np.uint8)
+    views = [MultiCrop("no_aug_one_crop", size_px=size)(images, [0, 1], 0) for _ in simd_levels()]
+    assert all(np.array_equal(each, views[-1]) for each in views)
+    assert 0.8 < views[-1].mean() < 1.0

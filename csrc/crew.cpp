@@ -1,0 +1,111 @@
+#include "crew.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#define MORPHOBENCH_POSIX 1
+#include <pthread.h>
+#include <signal.h>
+#else
+#define MORPHOBENCH_POSIX 0
+#endif
+
+namespace morphobench {
+
+namespace {
+
+struct Job {
+    const std::function<void()>* work;
+    std::size_t wanted, running;
+};
+
+// Signals are for the program's own threads: a helper, made while this lives, gets none.
+class SignalsBlocked {
+#if MORPHOBENCH_POSIX
+public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+private:
+    sigset_t before_;
+#endif
+};
+
+class Crew {
+public:
+    void run(std::size_t helpers, const std::function<void()>& work) {
+        Job job{&work, helpers, 0};
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            hire(helpers);
+            jobs_.push_back(&job);
+        }
+        if (helpers == 1)
+            wanted_.notify_one();
+        else
+            wanted_.notify_all();
+        work();
+        std::unique_lock<std::mutex> lock(mutex_);
+        jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+        through_.wait(lock, [&] { return job.running == 0; });
+    }
+
+private:
+    void hire(std::size_t helpers) {
+        const SignalsBlocked blocked;
+        try {
+            for (; helpers_ < helpers; ++helpers_)
+                std::thread([this] { serve(); }).detach();
+        } catch (const std::system_error&) {
+            // The system has no more threads to give: those there are, and the callers, do the work.
+        }
+    }
+
+    [[noreturn]] void serve() {
+        std::unique_lock<std::mutex> lock(mutex_);
+        for (;;) {
+            wanted_.wait(lock, [&] { return !jobs_.empty(); });
+            Job& job = *jobs_.front();
+            if (--job.wanted == 0) jobs_.erase(jobs_.begin());
+            ++job.running;
+            lock.unlock();
+            (*job.work)();
+            lock.lock();
+            if (--job.running == 0) through_.notify_all();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wanted_, through_;
+    std::vector<Job*> jobs_; // those that want more helpers
+    std::size_t helpers_ = 0;
+};
+
+// Never destroyed: its threads wait on it until the process ends.
+Crew*& crew() {
+    static Crew* one = [] {
+#if MORPHOBENCH_POSIX
+        // Threads do not survive a fork, and one may have held the mutex.
+        pthread_atfork(nullptr, nullptr, [] { crew() = new Crew; });
+#endif
+        return new Crew;
+    }();
+    return one;
+}
+
+} // namespace
+
+void run_with_crew(std::size_t helpers, const std::function<void()>& work) { crew()->run(helpers, work); }
+
+} // namespace morphobench

@@ -1,0 +1,103 @@
+// Compares every kernel of every SIMD level that runs here with the scalar one, byte for byte, on random
+// cases: check_kernels [CASES]. A program of its own, so that it also runs where Python does not (see
+// tools/check_neon.py). Exit code 1 at the first difference.
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../../csrc/simd.hpp"
+
+namespace {
+
+using namespace morphobench;
+
+std::mt19937 generator(7);
+
+std::int32_t below(std::int32_t count) {
+    return std::uniform_int_distribution<std::int32_t>(0, count - 1)(generator);
+}
+
+// 1 to `most`, small ones the most frequent.
+std::int32_t side(std::int32_t most) {
+    return static_cast<std::int32_t>(
+        std::exp2(std::uniform_real_distribution<>(0, std::log2(most))(generator)));
+}
+
+struct Bytes {
+    std::vector<std::uint8_t> storage;
+    PlaneView<std::uint8_t> plane;
+
+    Bytes(std::int32_t height, std::int32_t width, std::int32_t stride)
+        : storage(static_cast<std::size_t>(height) * static_cast<std::size_t>(stride)),
+          plane{storage.data(), stride, height, width} {
+        const bool extremes = below(4) == 0;
+        for (std::uint8_t& byte : storage)
+            byte = static_cast<std::uint8_t>(extremes ? 255 * below(2) : below(256));
+    }
+    PlaneView<const std::uint8_t> read() const {
+        return {plane.data, plane.stride, plane.height, plane.width};
+    }
+    bool same_pixels(const Bytes& other) const {
+        for (std::int32_t y = 0; y < plane.height; ++y)
+            if (std::memcmp(plane.row(y), other.plane.row(y), static_cast<std::size_t>(plane.width)) != 0)
+                return false;
+        return true;
+    }
+};
+
+bool resize_case(const Kernels& use) {
+    const std::int32_t in = side(below(50) ? 600 : 9000), out = side(300), others = side(80);
+    const AxisTable table(in, out, below(2) != 0);
+    // No room after the last row: whoever reads there is caught by a sanitizer.
+    const Bytes row_image(others, in, in), column_image(in, others, padded(others));
+    Bytes ours_rows(others, out, padded(out)), theirs_rows(others, out, padded(out));
+    Bytes ours_columns(out, others, padded(others)), theirs_columns(out, others, padded(others));
+    use.horizontal(row_image.read(), table, ours_rows.plane);
+    scalar_kernels.horizontal(row_image.read(), table, theirs_rows.plane);
+    use.vertical(column_image.read(), table, ours_columns.plane);
+    scalar_kernels.vertical(column_image.read(), table, theirs_columns.plane);
+    const bool same = ours_rows.same_pixels(theirs_rows) && ours_columns.same_pixels(theirs_columns);
+    if (!same) std::printf("%s: %d to %d pixels differs\n", use.level, in, out);
+    return same;
+}
+
+bool float_case(const Kernels& use) {
+    const std::int32_t height = side(90), width = side(300);
+    const Bytes image(height, width, below(2) ? padded(width) : width);
+    const std::size_t count = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+    // Any alignment, and a number on either side that must stay.
+    const auto shift = static_cast<std::size_t>(1 + below(16));
+    std::vector<float> first(count + 18, 7.0f), second(first), rows(3 * static_cast<std::size_t>(width));
+    float *ours = first.data() + shift, *theirs = second.data() + shift;
+    const auto differ = [&](const char* kernel) {
+        if (std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) == 0) return false;
+        std::printf("%s: %s of %d x %d pixels differs\n", use.level, kernel, height, width);
+        return true;
+    };
+    use.to_unit(image.read(), ours);
+    scalar_kernels.to_unit(image.read(), theirs);
+    if (differ("to_unit")) return false;
+    const std::vector<float> sharp(theirs, theirs + count);
+    const PlaneView<const float> plane{sharp.data(), width, height, width};
+    const float edge = 0.3f * static_cast<float>(below(1000)) / 1000.0f, center = 1.0f - 2.0f * edge;
+    use.blur(plane, edge, center, rows.data(), ours);
+    scalar_kernels.blur(plane, edge, center, rows.data(), theirs);
+    return !differ("blur");
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+    const int cases = count > 1 ? std::atoi(arguments[1]) : 1000;
+    for (const std::string& level : simd_levels()) {
+        use_simd(level);
+        for (int i = 0; i < cases; ++i)
+            if (!resize_case(kernels()) || !float_case(kernels())) return 1;
+        std::printf("%s: %d cases equal the scalar level's bytes\n", level.c_str(), cases);
+    }
+}
