@@ -1,17 +1,15 @@
-"""The record that describes a view, and the checks that every user of it shares."""
+"""The record that describes a view, and the call that fills it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from morphobench import _core
 from morphobench.augment.spec import ViewGroup, ViewSpec
-from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
 ViewParams: TypeAlias = NDArray[np.void]
@@ -34,6 +32,7 @@ PARAMS_DTYPE = np.dtype(
 """Window in pixels of the image; ``flip``: left-right; ``blur_sigma`` in pixels of the view, 0 for none."""
 
 
+@lru_cache(maxsize=64)
 def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
     """PARAMS_DTYPE and the further fields that ``spec`` needs.
 
@@ -50,42 +49,6 @@ def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
     if any(group.brightness or group.contrast for group in spec.groups):
         fields += [("brightness", np.float32, (channels,)), ("contrast", np.float32, (channels,))]
     return np.dtype(fields, align=True)
-
-
-def thread_count(threads: int | None) -> int:
-    """``threads``, or the number of cores that this process may use; InputError below 1."""
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not isinstance(threads, int) or threads < 1:
-        raise InputError(f"threads: an integer of at least 1 or None wanted, got {threads!r}")
-    return threads
-
-
-def check_integer(name: str, value: Any, most: int) -> int:
-    """``value`` as an int in 0..most; InputError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= most:
-        raise InputError(f"{name}: an integer in 0..{most} wanted, got {value!r}")
-    return int(value)
-
-
-def check_image_ids(image_ids: ArrayLike) -> Int64Array:
-    """``image_ids`` as contiguous int64 (N,); InputError for another rank, TypeError for other numbers."""
-    ids = np.asarray(image_ids)
-    if ids.ndim != 1:
-        raise InputError(f"image_ids: shape (N,) wanted, got {ids.shape}")
-    if ids.size and not np.issubdtype(ids.dtype, np.integer):
-        raise TypeError(f"image_ids: integers wanted, got dtype {ids.dtype}")
-    return np.ascontiguousarray(ids, dtype=np.int64)
-
-
-def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int]:
-    """Height and width: the last two of (H, W), (C, H, W) or (N, C, H, W)."""
-    if len(image_shape) < 2:
-        raise InputError(f"image_shape: (H, W) or (C, H, W) wanted, got {tuple(image_shape)}")
-    height, width = (check_integer("image_shape", side, 65535) for side in tuple(image_shape)[-2:])
-    if not (height and width):
-        raise InputError(f"image_shape: sides of at least 1 pixel wanted, got {tuple(image_shape)}")
-    return height, width
 
 
 def draw_group(

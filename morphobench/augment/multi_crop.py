@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morphobench import _core
-from morphobench.augment.draws import (
-    ViewParams,
+from morphobench.augment.checks import (
+    allocate,
     check_image_ids,
     check_image_shape,
+    check_images,
     check_integer,
-    draw_group,
-    params_dtype,
+    check_params,
+    check_rows,
     thread_count,
 )
+from morphobench.augment.draws import ViewParams, draw_group, params_dtype
 from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.errors import InputError
 from morphobench.types import Int64Array, UInt8Array
@@ -55,10 +57,8 @@ class MultiCrop:
         dtype: str = "float32",
     ) -> None:
         self.spec = view_spec(setting)
-        self.size_px = check_integer("size_px", size_px, 65535)
-        if not self.size_px:
-            raise InputError("size_px: at least 1 wanted, got 0")
-        if dtype not in DTYPES:
+        self.size_px = check_integer("size_px", size_px, 65535, least=1)
+        if not isinstance(dtype, str) or dtype not in DTYPES:
             raise InputError(f"dtype: one of {', '.join(DTYPES)} wanted, got {dtype!r}")
         if dtype == "uint8" and self.spec.mean:
             raise InputError("dtype: a float type wanted for normalized views, got 'uint8'")
@@ -66,6 +66,7 @@ class MultiCrop:
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
         self.sizes_px = tuple(group.size_px or self.size_px for group in self.spec.groups)
+        self._spare: list[ViewParams] = []
 
     @property
     def views(self) -> int:
@@ -90,9 +91,12 @@ class MultiCrop:
         ``image_shape`` must be (C, H, W) or (N, C, H, W).
         """
         ids = check_image_ids(image_ids)
-        height, width = check_image_shape(image_shape)
-        channels = image_shape[-3] if len(image_shape) > 2 else 1
+        channels, height, width = check_image_shape(image_shape)
         params = np.zeros((self.views, len(ids)), params_dtype(self.spec, channels=channels))
+        self._draw_into(params, ids, epoch, height, width)
+        return params
+
+    def _draw_into(self, params: ViewParams, ids: Int64Array, epoch: int, height: int, width: int) -> None:
         first_view = 0
         for group in self.spec.groups:
             draw_group(
@@ -106,7 +110,6 @@ class MultiCrop:
                 threads=self.threads,
             )
             first_view += group.count
-        return params
 
     def apply(
         self,
@@ -124,10 +127,9 @@ class MultiCrop:
         differ, a tuple of arrays, one for each group, is returned and wanted. Raises TypeError for a wrong
         dtype, ValueError for a wrong shape or a window outside the image.
         """
-        if not isinstance(images, np.ndarray):
-            raise TypeError(f"images: a NumPy array wanted, got {type(images).__name__}")
-        if not isinstance(params, np.ndarray) or params.ndim != 2:
-            raise InputError("params: a structured array of shape (V, N) wanted, as draw returns it")
+        check_images(images)
+        check_params(params)
+        check_rows(rows)
         channels = images.shape[1] if images.ndim == 4 else 1
         parts = list(self._parts())
         if len(parts) == 1:
@@ -157,8 +159,23 @@ class MultiCrop:
         rows: Int64Array | None = None,
     ) -> Views:
         """``apply(images, draw(image_ids, epoch, images.shape[-3:]), out, rows=rows)``."""
-        shape = images.shape[-2:] if images.ndim == 3 else images.shape[-3:]
-        return self.apply(images, self.draw(image_ids, epoch, shape), out, rows=rows)
+        check_images(images)
+        ids = check_image_ids(image_ids)
+        channels, height, width = check_image_shape(images.shape[1:])
+        shape, dtype = (self.views, len(ids)), params_dtype(self.spec, channels=channels)
+        params = self._spare_params(shape, dtype)
+        self._draw_into(params, ids, epoch, height, width)
+        views = self.apply(images, params, out, rows=rows)
+        self._spare[:] = [params]
+        return views
+
+    def _spare_params(self, shape: tuple[int, int], dtype: np.dtype[np.void]) -> ViewParams:
+        """The records of the call before where they fit; taken in one step, so that threads may share us."""
+        try:
+            spare = self._spare.pop()
+        except IndexError:
+            return np.zeros(shape, dtype)
+        return spare if spare.shape == shape and spare.dtype == dtype else np.zeros(shape, dtype)
 
     def _parts(self) -> Iterator[tuple[int, int, int]]:
         """The arrays to fill: first view, last view + 1, size."""
@@ -176,17 +193,20 @@ class MultiCrop:
         dtype = DTYPES[self.dtype]
         if out is None:
             return tuple(
-                np.empty((stop - start, images, channels, size_px, size_px), dtype)
+                allocate((stop - start, images, channels, size_px, size_px), dtype, name="size_px")
                 for start, stop, size_px in parts
             )
-        outs = (out,) if len(parts) == 1 else tuple(out)
+        outs = (out,) if len(parts) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
         if len(outs) != len(parts):
-            raise InputError(f"out: {len(parts)} arrays wanted, one for each group, got {len(outs)}")
-        for (_, _, size_px), each in zip(parts, outs, strict=True):
+            got = len(outs) if outs else type(out).__name__
+            raise InputError(f"out: {len(parts)} arrays wanted, one for each group, got {got}")
+        for number, ((_, _, size_px), each) in enumerate(zip(parts, outs, strict=True)):
             if not isinstance(each, np.ndarray):
                 raise TypeError(f"out: a NumPy array wanted, got {type(each).__name__}")
             if each.dtype != dtype:
                 raise TypeError(f"out: dtype {np.dtype(dtype)} wanted, got {each.dtype}")
             if each.shape[-2:] != (size_px, size_px):
                 raise InputError(f"out: views of {size_px} x {size_px} pixels wanted, got {each.shape}")
+            if any(np.may_share_memory(each, other) for other in outs[:number]):
+                raise InputError("out: arrays apart from each other wanted, got overlapping ones")
         return outs

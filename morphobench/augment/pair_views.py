@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morphobench import _core
-from morphobench.augment.draws import (
-    PARAMS_DTYPE,
-    ViewParams,
+from morphobench.augment.checks import (
+    allocate,
     check_image_ids,
     check_integer,
-    draw_group,
+    check_params,
     thread_count,
 )
-from morphobench.augment.spec import ViewGroup
+from morphobench.augment.draws import PARAMS_DTYPE, ViewParams, draw_group
+from morphobench.augment.spec import MOST_VIEWS, ViewGroup
 from morphobench.errors import InputError
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Float32Array, Protocol
 
@@ -24,8 +24,8 @@ PAIR_LAW = ViewGroup(count=2, scale=(0.08, 1.0), flip=0.5, blur=0.2)
 NORMALIZATION = {"reference-1": (0.449, 0.226), "corrected-1": (0.0, 1.0)}
 """Mean and deviation that the pair is normalized by."""
 
-# View numbers from here on belong to the pairs, so that they share no random number with the views.
-_FIRST_VIEW = 1 << 15
+# View numbers of the pairs, so that they share no random number with the views.
+_FIRST_VIEW = MOST_VIEWS + 1
 
 
 class PairViews:
@@ -47,7 +47,7 @@ class PairViews:
         if protocol not in PROTOCOLS:
             raise InputError(f"protocol: one of {', '.join(PROTOCOLS)} wanted, got {protocol!r}")
         self.protocol = protocol
-        self.size_px = check_integer("size_px", size_px, 65535)
+        self.size_px = check_integer("size_px", size_px, 65535, least=1)
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
 
@@ -74,10 +74,18 @@ class PairViews:
         ``out``: filled and returned; C-contiguous, writeable, apart from ``views``. Raises TypeError for a
         wrong dtype, ValueError for a wrong shape or a window outside the view.
         """
-        if not isinstance(views, np.ndarray) or views.ndim != 4:
-            raise InputError("views: a NumPy array of shape (N, C, S, S) wanted")
+        if not isinstance(views, np.ndarray):
+            raise TypeError(f"views: a NumPy array wanted, got {type(views).__name__}")
+        if views.ndim != 4:
+            raise InputError(f"views: shape (N, C, S, S) wanted, got {views.shape}")
+        check_params(params)
         if out is None:
-            out = np.empty((*params.shape, views.shape[1], self.size_px, self.size_px), np.float32)
+            shape = (*params.shape, views.shape[1], self.size_px, self.size_px)
+            out = allocate(shape, np.float32, name="size_px")
+        elif not isinstance(out, np.ndarray):
+            raise TypeError(f"out: a NumPy array wanted, got {type(out).__name__}")
+        elif out.shape[-2:] != (self.size_px, self.size_px):
+            raise InputError(f"out: views of {self.size_px} x {self.size_px} pixels wanted, got {out.shape}")
         mean, deviation = NORMALIZATION[self.protocol]
         _core.apply_pair_views(views, params, out, mean=mean, deviation=deviation, threads=self.threads)
         return out

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any
 
+from morphobench.augment.checks import check_integer, check_number, check_range
 from morphobench.errors import InputError
 
 WHOLE = (1.0, 1.0)
 RATIO = (3 / 4, 4 / 3)
 BLUR_SIGMA_PX = (0.1, 2.0)
 
-
-def _check_number(name: str, value: float, most: float) -> None:
-    if not (isinstance(value, (int, float)) and 0.0 <= value <= most):
-        raise InputError(f"{name}: a number in 0..{most:g} wanted, got {value!r}")
-
-
-def _check_range(name: str, value: tuple[float, float], least: float, most: float) -> None:
-    low, high = value
-    if not (least <= low <= high <= most and math.isfinite(high)):
-        raise InputError(f"{name}: {least:g} <= low <= high <= {most:g} wanted, got {value!r}")
+MOST_VIEWS = (1 << 15) - 1
+"""View numbers from here on belong to BYOL's pairs (see pair_views)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +46,46 @@ class ViewGroup:
     noise_sigma: tuple[float, float] = (0.0, 0.05)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.count, int) and self.count >= 1):
-            raise InputError(f"count: an integer of at least 1 wanted, got {self.count!r}")
-        size_px = self.size_px
-        if size_px is not None and not (isinstance(size_px, int) and 1 <= size_px <= 65535):
-            raise InputError(f"size_px: an integer in 1..65535 or None wanted, got {size_px!r}")
-        _check_range("scale", self.scale, 1e-9, 1.0)
-        _check_range("ratio", self.ratio, 1e-6, 1e6)
+        # Lists and NumPy's numbers become tuples and Python's own, so that equal specs are equal and hash.
+        checked: dict[str, Any] = {"count": check_integer("count", self.count, MOST_VIEWS, least=1)}
+        if self.size_px is not None:
+            checked["size_px"] = check_integer("size_px", self.size_px, 65535, least=1)
+        checked["scale"] = check_range("scale", self.scale, 1e-9, 1.0)
+        checked["ratio"] = check_range("ratio", self.ratio, 1e-6, 1e6)
         for name in ("flip", "flip_vertical", "blur", "noise"):
-            _check_number(name, getattr(self, name), 1.0)
+            checked[name] = check_number(name, getattr(self, name), 0.0, 1.0)
         for name in ("brightness", "contrast"):
-            _check_number(name, getattr(self, name), 1e3)
-        _check_range("blur_sigma_px", self.blur_sigma_px, 1e-3, 1e3)
-        _check_range("noise_sigma", self.noise_sigma, 0.0, 1e3)
+            checked[name] = check_number(name, getattr(self, name), 0.0, 1e3)
+        checked["blur_sigma_px"] = check_range("blur_sigma_px", self.blur_sigma_px, 1e-3, 1e3)
+        checked["noise_sigma"] = check_range("noise_sigma", self.noise_sigma, 0.0, 1e3)
+        if not isinstance(self.quarter_turns, bool):
+            raise InputError(f"quarter_turns: True or False wanted, got {self.quarter_turns!r}")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        chosen = [(field.name, getattr(self, field.name), field.default) for field in fields(self)]
+        return f"ViewGroup({', '.join(f'{name}={v!r}' for name, v, default in chosen if v != default)})"
+
+    def __str__(self) -> str:
+        size = "" if self.size_px is None else f" of {self.size_px} px"
+        steps = {
+            "whole image" if self.scale == WHOLE else f"area {_range(self.scale)}": True,
+            f"ratio {_range(self.ratio)}": self.scale != WHOLE and self.ratio != RATIO,
+            f"flip {self.flip:g}": self.flip,
+            f"vertical flip {self.flip_vertical:g}": self.flip_vertical,
+            "quarter turns": self.quarter_turns,
+            f"blur {self.blur:g} (sigma {_range(self.blur_sigma_px)} px)": self.blur,
+            f"brightness {self.brightness:g}": self.brightness,
+            f"contrast {self.contrast:g}": self.contrast,
+            f"noise {self.noise:g} (sigma {_range(self.noise_sigma)})": self.noise,
+        }
+        done = ", ".join(step for step, wanted in steps.items() if wanted)
+        return f"{self.count} x{size}: {done}"
+
+
+def _range(pair: tuple[float, float]) -> str:
+    return f"{pair[0]:.3g}..{pair[1]:.3g}"
 
 
 @dataclass(frozen=True)
@@ -79,17 +100,32 @@ class ViewSpec:
     deviation: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.groups, (tuple, list)):
+            raise InputError(f"groups: a tuple of ViewGroup wanted, got {self.groups!r}")
         if not self.groups:
             raise InputError("groups: at least one ViewGroup wanted, got none")
+        for number, group in enumerate(self.groups):
+            if not isinstance(group, ViewGroup):
+                raise InputError(f"groups[{number}]: a ViewGroup wanted, got {group!r}")
+        object.__setattr__(self, "groups", tuple(self.groups))
+        if self.views > MOST_VIEWS:
+            raise InputError(f"groups: at most {MOST_VIEWS} views in all wanted, got {self.views}")
+        for name in ("mean", "deviation"):
+            object.__setattr__(self, name, _finite(name, getattr(self, name)))
         if len(self.mean) != len(self.deviation):
             raise InputError(
                 "mean, deviation: as many of one as of the other wanted, "
                 f"got {len(self.mean)} and {len(self.deviation)}"
             )
-        if not all(math.isfinite(mean) for mean in self.mean):
-            raise InputError(f"mean: finite numbers wanted, got {self.mean!r}")
-        if not all(math.isfinite(each) and each > 0 for each in self.deviation):
-            raise InputError(f"deviation: finite numbers above 0 wanted, got {self.deviation!r}")
+        if not all(each > 0 for each in self.deviation):
+            raise InputError(f"deviation: numbers above 0 wanted, got {self.deviation!r}")
+
+    def __str__(self) -> str:
+        lines = [f"{self.views} view{'s' if self.views > 1 else ''} of each image", *map(str, self.groups)]
+        if self.mean:
+            normalized = (", ".join(f"{each:g}" for each in pair) for pair in (self.mean, self.deviation))
+            lines.append("normalized: mean {}, deviation {}".format(*normalized))
+        return "\n  ".join(lines)
 
     @property
     def views(self) -> int:
@@ -106,20 +142,30 @@ class ViewSpec:
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> ViewSpec:
-        """The spec that ``describe`` described; InputError for anything else."""
+        """The spec that ``describe`` described; fields left out have their defaults. InputError otherwise."""
+        wanted = "description: what ViewSpec.describe returns wanted, got"
+        if not isinstance(description, Mapping) or "groups" not in description:
+            raise InputError(f"{wanted} {description!r}")
+        if unknown := sorted(set(description) - {field.name for field in fields(cls)}, key=str):
+            raise InputError(f"{wanted} the unknown {', '.join(map(str, unknown))}")
         try:
-            groups = tuple(ViewGroup(**_with_tuples(group)) for group in description["groups"])
-            return cls(groups, tuple(description["mean"]), tuple(description["deviation"]))
-        except (KeyError, TypeError) as error:
-            raise InputError(f"description: what ViewSpec.describe returns wanted, got {error}") from error
+            groups = tuple(ViewGroup(**group) for group in description["groups"])
+            return cls(groups, description.get("mean", ()), description.get("deviation", ()))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{wanted} {error}") from error
 
 
-def _with_lists(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+def _finite(name: str, values: Any) -> tuple[float, ...]:
+    if not isinstance(values, (tuple, list)):
+        raise InputError(f"{name}: a tuple of numbers wanted, one a channel, got {values!r}")
+    for each in values:
+        if isinstance(each, bool) or not isinstance(each, Real) or not math.isfinite(each):
+            raise InputError(f"{name}: finite numbers wanted, got {values!r}")
+    return tuple(map(float, values))
 
 
 def _study(*, crops: bool, flip: float, blur: float) -> ViewSpec:
@@ -141,6 +187,6 @@ def view_spec(setting: str | ViewSpec) -> ViewSpec:
     """The spec of a setting by name, or the spec itself; InputError names the known settings."""
     if isinstance(setting, ViewSpec):
         return setting
-    if setting not in SPECS:
+    if not isinstance(setting, str) or setting not in SPECS:
         raise InputError(f"setting: one of {', '.join(SPECS)} or a ViewSpec wanted, got {setting!r}")
     return SPECS[setting]

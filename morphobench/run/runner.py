@@ -240,6 +240,7 @@ class _Run:
             "epochs_done": training.get("epochs_done"),
             "views_trained": training.get("views_trained"),
             "history": training.get("history", []),
+            "views": outcome.get("views"),
             "features": outcome.get("features"),
             "weights_sha256": outcome.get("weights_sha256"),
             "profile": options.describe(),

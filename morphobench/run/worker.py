@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from morphobench.augment import view_spec
 from morphobench.data import ImageStore
 from morphobench.embeddings import embed, write_embeddings
 from morphobench.measure import (
@@ -136,6 +137,7 @@ def train_and_embed(*, job: Job) -> dict[str, Any]:
     embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
     outcome = {
         "training": result.describe(),
+        "views": view_spec(job.setup.setting).describe(),
         "peak_host_memory_bytes": host,
         "host_memory_before_training_bytes": before,
         "peak_device_memory_bytes": None if device is None else device.allocated_bytes,

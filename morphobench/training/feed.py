@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from queue import Queue
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from morphobench.augment.ahead import Ahead
 from morphobench.errors import InputError
 from morphobench.training.seeding import epoch_order
 from morphobench.types import Float32Array, Int64Array, UInt8Array
-
-_T = TypeVar("_T")
 
 
 class ImageArray(Protocol):
@@ -117,7 +114,7 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step gets; the tensors are overwritten once the step after the next is asked for."""
+    """What one optimizer step gets; the tensors are overwritten once the next step is asked for."""
 
     views: tuple[torch.Tensor, ...]
     labels: torch.Tensor
@@ -198,9 +195,9 @@ class Feed:
 
     def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
         """The steps of an epoch (counted from 0), from step ``start`` on; the same whatever came before."""
-        batches = self._batches(epoch, start)
+        batches: Any = self._batches(epoch, start)
         if self._prefetch:
-            batches = _one_ahead(list(batch) for batch in batches)
+            batches = Ahead((list(batch) for batch in batches), name="morphobench-feed")
         try:
             for batch in batches:
                 for step, copied in batch:
@@ -249,39 +246,3 @@ class Feed:
         if not self._prefetch:
             event.synchronize()  # the one buffer is about to be filled again
         return Step(views, labels), event
-
-
-def _one_ahead(items: Iterator[_T]) -> Generator[_T]:
-    """The same items, each made by a thread while the caller uses the one before.
-
-    The thread starts on an item only when the one before has been taken, so that two buffers suffice. Its
-    exception is raised here; when the caller stops early, the thread ends before this returns.
-    """
-    ready: Queue[tuple[str, Any]] = Queue()
-    wanted = threading.Semaphore(1)
-    stopped = threading.Event()
-
-    def work() -> None:
-        try:
-            while wanted.acquire() and not stopped.is_set():
-                ready.put(("item", next(items)))
-        except StopIteration:
-            ready.put(("end", None))
-        except BaseException as error:  # raised again where the items are used
-            ready.put(("error", error))
-
-    thread = threading.Thread(target=work, name="morphobench-feed", daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = ready.get()
-            if kind == "error":
-                raise value
-            if kind == "end":
-                return
-            wanted.release()
-            yield value
-    finally:
-        stopped.set()
-        wanted.release()
-        thread.join()

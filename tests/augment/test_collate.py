@@ -63,8 +63,48 @@ def test_groups_of_two_sizes_come_as_one_list() -> None:
         ([(IMAGES[0], 0)], "WithIds"),
         ([(IMAGES[0].astype(np.float32), 0, 0)], "uint8.*float32"),
         ([(IMAGES[0], 0, 0), (IMAGES[1][:, :10], 0, 1)], "one size"),
+        ([], "samples"),
+        ([IMAGES[0]], "samples"),
+        ([(IMAGES[0], "drug", 0)], "samples: labels"),
+        ([(np.moveaxis(IMAGES[0], 0, -1), 0, 0)], r"channels first.*\(20, 24, 3\)"),
+        ([(Image.fromarray(IMAGES[0, 0]).convert("P"), 0, 0)], "mode P"),
+        ([(Image.fromarray(IMAGES[0, 0]).convert("1"), 0, 0)], "bool"),
     ],
 )
 def test_bad_samples_are_refused(samples: list[Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
         CollateViews(MultiCrop("aug_one_crop"))(samples)
+
+
+def test_order_of_the_batch_is_that_asked_for() -> None:
+    samples = [(IMAGES[n], n % 2, n) for n in range(4)]
+    plain = CollateViews(MultiCrop("aug_one_crop"))(samples)
+    ids, views, labels = CollateViews(MultiCrop("aug_one_crop"), order="ids views labels")(samples)
+    assert torch.equal(ids, plain[2])
+    assert torch.equal(labels, plain[1])
+    assert torch.equal(views[0], plain[0][0])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_workers_that_live_on_see_the_epoch(workers: int) -> None:
+    collate = CollateViews(MultiCrop("aug_one_crop", size_px=16, threads=1))
+    loader = DataLoader(
+        WithIds(Folder("array")), 10, num_workers=workers, collate_fn=collate, persistent_workers=workers > 0
+    )
+    for epoch in (0, 5, 2):
+        collate.epoch = epoch
+        (views, _, _) = next(iter(loader))
+        assert np.array_equal(views[0].numpy(), collate.crops(IMAGES, range(10), epoch)[0])
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(TypeError, match="crops: a MultiCrop wanted, got str"):
+        CollateViews("aug_one_crop")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="crops: float32 views wanted, got uint8"):
+        CollateViews(MultiCrop("aug_one_crop", dtype="uint8"))
+    with pytest.raises(InputError, match="order: views, labels and ids"):
+        CollateViews(MultiCrop("aug_one_crop"), order="views labels")
+    with pytest.raises(InputError, match="epoch: an integer"):
+        CollateViews(MultiCrop("aug_one_crop")).epoch = 1.5  # type: ignore[assignment]
+    with pytest.raises(InputError, match=r"dataset: samples \(image, label"):
+        WithIds([IMAGES[0]])[0]  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from morphobench.augment import MultiCrop, ViewFeed
+from morphobench.augment import MultiCrop, ViewFeed, ViewGroup, ViewSpec
 from morphobench.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 2, 24, 24), dtype=np.uint8)
@@ -57,16 +57,16 @@ def test_thread_stops_ahead_when_the_buffers_are_full() -> None:
     def counted() -> Iterator[np.ndarray]:
         for number in range(10):
             taken.append(number)
-            if number == 3:
+            if number == 2:
                 third.set()
             yield np.arange(4)
 
     with ViewFeed(CROPS, IMAGES, IDS, counted(), epoch=0, depth=2) as feed:
         next(feed)
-        assert len(taken) <= 3  # one held, one ready, one waiting for a buffer
+        assert len(taken) <= 2  # one held, one ready
         next(feed)
         assert third.wait(timeout=20)
-        assert len(taken) == 4
+        assert len(taken) == 3
     assert not feed_threads()
 
 
@@ -83,7 +83,7 @@ def test_errors_of_the_batches_reach_the_consumer_in_their_place() -> None:
     assert not feed_threads()
 
 
-@pytest.mark.parametrize("rows", [[50], [-1], list(range(20))])
+@pytest.mark.parametrize("rows", [[50], [-1], list(range(20)), [0.5], [[1]], [True]])
 def test_bad_rows_are_refused(rows: list[int]) -> None:
     feed = ViewFeed(CROPS, IMAGES, IDS, [np.arange(4), np.array(rows)], epoch=0)
     next(feed)
@@ -107,9 +107,45 @@ def test_leaving_early_ends_the_thread() -> None:
     feed.close()
 
 
-def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(InputError, match="image_ids"):
-        ViewFeed(CROPS, IMAGES, IDS[:5], batches(), epoch=0)
-    with pytest.raises(InputError, match="depth"):
-        ViewFeed(CROPS, IMAGES, IDS, batches(), epoch=0, depth=0)
+def test_a_short_last_batch_is_contiguous_and_allocates_nothing_further() -> None:
+    addresses = set()
+    with ViewFeed(CROPS, IMAGES, IDS, batches(16), epoch=0, device="cpu") as feed:
+        for batch in feed:
+            assert batch.views.shape[1] == len(batch.rows)
+            assert batch.views.flags.c_contiguous
+            assert batch.tensor.is_contiguous()
+            addresses.add(batch.views.ctypes.data)
+    assert len(addresses) == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "uint8"])
+def test_views_of_two_sizes_and_any_type(dtype: str) -> None:
+    spec = ViewSpec((ViewGroup(count=2, size_px=20), ViewGroup(count=3, scale=(0.2, 0.5))))
+    crops = MultiCrop(spec, size_px=8, dtype=dtype, threads=1)
+    with ViewFeed(crops, IMAGES, IDS, batches(20), epoch=1, device="cpu") as feed:
+        for batch, rows in zip(feed, batches(20), strict=True):
+            wanted = crops(IMAGES[rows], IDS[rows], 1)
+            for ours, tensor, whole in zip(batch.views, batch.tensor, wanted, strict=True):
+                assert np.array_equal(ours, whole)
+                assert tensor.dtype == getattr(torch, dtype)
+                assert tensor.data_ptr() == ours.ctypes.data
+                assert np.array_equal(tensor.view(torch.uint8).numpy(), ours.view(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"image_ids": IDS[:5]}, InputError, "image_ids: one for each of 50 images wanted, got 5"),
+        ({"depth": 0}, InputError, "depth: an integer in 1..64 wanted, got 0"),
+        ({"epoch": -1}, InputError, "epoch"),
+        ({"crops": "aug_one_crop"}, TypeError, "crops: a MultiCrop wanted, got str"),
+        ({"images": IMAGES.astype(np.float32)}, TypeError, "images: dtype uint8 or uint16.*float32"),
+        ({"images": IMAGES[0, 0]}, InputError, "images: shape"),
+        ({"batches": 3}, TypeError, "batches: arrays of rows wanted, got int"),
+    ],
+)
+def test_bad_arguments_are_refused(change: dict[str, object], error: type[Exception], match: str) -> None:
+    arguments = {"crops": CROPS, "images": IMAGES, "image_ids": IDS, "batches": batches(), "epoch": 0}
+    with pytest.raises(error, match=match):
+        ViewFeed(**{**arguments, **change})  # type: ignore[arg-type]
     assert not feed_threads()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from morphobench.augment import MultiCrop, ViewGroup, ViewSpec, reference
+from morphobench.augment import SPECS, MultiCrop, ViewGroup, ViewSpec, reference
 from morphobench.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 3, 50, 40), dtype=np.uint8)
@@ -135,9 +136,60 @@ def test_16_bit_images_are_resized_as_torch_does() -> None:
 def test_specs_can_be_saved_and_read_back() -> None:
     spec = ViewSpec((EVERYTHING, ViewGroup(size_px=96)), mean=(0.5,), deviation=(0.25,))
     assert ViewSpec.from_description(json.loads(json.dumps(spec.describe()))) == spec
-    assert "quarter_turns=True" in repr(spec)
+    short = {"groups": [{"count": 2, "scale": [0.4, 1]}]}
+    assert ViewSpec.from_description(short) == ViewSpec((ViewGroup(count=2, scale=(0.4, 1.0)),))
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"groups": [{"turns": 3}], "mean": [], "deviation": []},
+        {"groups": [5]},
+        {"groups": 5},
+        {"groups": [{}], "sizes": []},
+        {"groups": [{"scale": [0.5, "x"]}]},
+        {},
+        [],
+        None,
+    ],
+)
+def test_what_describes_no_spec_is_refused(description: object) -> None:
     with pytest.raises(InputError, match="description"):
-        ViewSpec.from_description({"groups": [{"turns": 3}], "mean": [], "deviation": []})
+        ViewSpec.from_description(description)  # type: ignore[arg-type]
+
+
+def test_specs_are_values() -> None:
+    """Frozen, equal and hashable however their numbers were given; ``repr`` can be evaluated."""
+    spec = ViewSpec((EVERYTHING, ViewGroup(size_px=96)), mean=(0.5,), deviation=(0.25,))
+    same = ViewSpec(
+        [replace(EVERYTHING, scale=[np.float64(0.2), 0.9], count=np.int64(3)), ViewGroup(size_px=96)],  # type: ignore[arg-type]
+        [np.float32(0.5)],  # type: ignore[arg-type]
+        [0.25],  # type: ignore[arg-type]
+    )
+    assert spec == same
+    assert len({spec, same, SPECS["aug_one_crop"]}) == 2
+    assert eval(repr(spec)) == spec
+    assert json.dumps(same.describe()) == json.dumps(spec.describe())
+    with pytest.raises(FrozenInstanceError):
+        spec.mean = ()  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        EVERYTHING.flip = 0.0  # type: ignore[misc]
+
+
+def test_specs_print_what_they_do() -> None:
+    assert str(SPECS["aug_multi_crop"]).splitlines() == [
+        "5 views of each image",
+        "  1 x: whole image, flip 0.5, blur 0.2 (sigma 0.1..2 px)",
+        "  2 x: area 0.5..0.75, flip 0.5, blur 0.2 (sigma 0.1..2 px)",
+        "  2 x: area 0.25..0.5, flip 0.5, blur 0.2 (sigma 0.1..2 px)",
+    ]
+    assert repr(ViewGroup(count=2, flip=0.5)) == "ViewGroup(count=2, flip=0.5)"
+    everything = ViewSpec((replace(EVERYTHING, size_px=96, noise=0.5, ratio=(0.5, 2)),), (0.4,), (0.2,))
+    assert str(everything) == (
+        "3 views of each image\n  3 x of 96 px: area 0.2..0.9, ratio 0.5..2, flip 0.5, vertical flip 0.5, "
+        "quarter turns, blur 0.5 (sigma 0.1..2 px), brightness 0.4, contrast 1.2, noise 0.5 (sigma 0..0.05)\n"
+        "  normalized: mean 0.4, deviation 0.2"
+    )
 
 
 @pytest.mark.parametrize(

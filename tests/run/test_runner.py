@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from morphobench.augment import SPECS, ViewSpec
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings
 from morphobench.errors import CheckError, InputError
@@ -63,6 +64,8 @@ def test_one_record_for_each_baseline_and_setup(finished: Path) -> None:
     ]
     assert all(record.keys() >= KEYS for record in records)
     assert [record["kind"] for record in records] == ["baseline", "baseline", "setup", "setup"]
+    assert [record["views"] for record in records[:2]] == [None, None]
+    assert ViewSpec.from_description(records[2]["views"]) == SPECS["no_aug_one_crop"]
 
 
 def test_a_record_says_what_was_done_and_what_it_cost(finished: Path, store: ImageStore) -> None:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.training.feed import Feed, ImageRows, LabelledImages, _one_ahead
+from morphobench.training.feed import Feed, ImageRows, LabelledImages
 
 
 class TaggedViews:
@@ -150,29 +150,6 @@ def test_thread_ends_with_its_user(data: dict[str, Any]) -> None:
     assert threading.active_count() == before + 1
     steps.close()
     assert threading.active_count() == before
-
-
-def test_thread_runs_one_item_ahead_and_no_further() -> None:
-    made: list[int] = []
-
-    def items() -> Any:
-        for item in range(5):
-            made.append(item)
-            yield item
-
-    for item in _one_ahead(items()):
-        assert max(made) <= item + 1
-
-
-def test_error_of_the_thread_is_raised() -> None:
-    def items() -> Any:
-        yield 1
-        raise InputError("images: unreadable")
-
-    ahead = _one_ahead(items())
-    assert next(ahead) == 1
-    with pytest.raises(InputError, match="unreadable"):
-        next(ahead)
 
 
 def test_rows_are_a_view_of_the_images(data: dict[str, Any]) -> None:

@@ -1,0 +1,99 @@
+"""Items made by a thread of their own while the caller uses the ones before; what every feed runs on."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Ahead(Generic[_T]):
+    """The same items as ``items``, in order, made in the background.
+
+    Of ``depth`` items at most one is in use and the others are made or being made; the next is begun when the
+    caller asks for the one after that in use. ``items`` may therefore fill ``depth`` buffers in turn.
+
+    An exception of ``items`` is raised where its item would have been. ``close`` stops the thread, waits for
+    it and closes ``items``; so do the end of the items, an exception, dropping the last reference, and the
+    end of the program. ``waited_s``: how long the caller has waited in all.
+    """
+
+    def __init__(self, items: Iterator[_T], *, depth: int = 2, name: str = "morphobench-views") -> None:
+        self._ready: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._free = threading.Semaphore(depth)
+        self._stopped = threading.Event()
+        self._holds = False
+        self.waited_s = 0.0
+        # The thread knows nothing of this object, so that one that is dropped can be collected, and ends it.
+        work = (items, self._ready, self._free, self._stopped)
+        self._thread = threading.Thread(target=_work, args=work, name=name, daemon=True)
+        # At exit too: a daemon thread inside the extension must not meet the end of the interpreter.
+        weakref.finalize(self, _stop, self._stopped, self._free, self._thread)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[_T]:
+        return self
+
+    def __next__(self) -> _T:
+        if self._stopped.is_set():
+            raise StopIteration
+        if self._holds:
+            self._holds = False
+            self._free.release()
+        before = time.perf_counter()
+        kind, made = self._ready.get()
+        self.waited_s += time.perf_counter() - before
+        if kind == "item":
+            self._holds = True
+            item: _T = made
+            return item
+        self.close()
+        if kind == "error":
+            raise made
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the thread and wait for it; no further item comes. Harmless when repeated."""
+        _stop(self._stopped, self._free, self._thread)
+
+    def __enter__(self) -> Ahead[_T]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _work(
+    items: Iterator[Any],
+    ready: SimpleQueue[tuple[str, Any]],
+    free: threading.Semaphore,
+    stopped: threading.Event,
+) -> None:
+    try:
+        while free.acquire() and not stopped.is_set():
+            ready.put(("item", next(items)))
+    except StopIteration:
+        ready.put(("end", None))
+    except BaseException as error:  # raised again where the items are used
+        ready.put(("error", error))
+    finally:
+        if hasattr(items, "close"):
+            items.close()
+
+
+def _stop(stopped: threading.Event, free: threading.Semaphore, thread: threading.Thread) -> None:
+    stopped.set()
+    free.release()
+    if thread is not threading.current_thread():
+        thread.join()
