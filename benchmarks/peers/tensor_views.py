@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
-BLUR_SIGMA = (0.1, 2.0)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is made: views of ``size_px`` from images of ``image_px``, one view a scale."""
-
-    name: str
-    image_px: int
-    channels: int
-    size_px: int
-    images: int
-    scales: tuple[tuple[float, float], ...]
-    flip: float = 0.5
-    blur: float = 0.2
-
-
-Peer = Callable[[np.ndarray], list[torch.Tensor]]
-"""uint8 (N, C, H, W) -> the views, each float32 (N, C, size_px, size_px) in [0, 1]."""
+from benchmarks.peers.case import BLUR_SIGMA, Case, Peer
+from benchmarks.peers.dali_views import dali
 
 
 def _v2_views(case: Case) -> list[Callable[[torch.Tensor], torch.Tensor]]:
@@ -116,4 +98,5 @@ PEERS: dict[str, Callable[[Case], Peer]] = {
     "torchvision_v2_batch": torchvision_v2_batch,
     "albumentations": albumentations,
     "kornia": kornia,
+    "dali": dali,
 }
