@@ -189,7 +189,13 @@ def views(chosen: argparse.Namespace) -> int:
     from morphobench.report.views import write_views
 
     store = ImageStore.open(chosen.store)
-    written = write_views(store, chosen.out, setting=chosen.setting, images=chosen.images, seed=chosen.seed)
+    written = write_views(
+        *(store, chosen.out),
+        setting=chosen.setting,
+        spec=chosen.spec,
+        images=chosen.images,
+        seed=chosen.seed,
+    )
     _show(f"{written}")
     return 0
 

@@ -294,7 +294,18 @@ def _add_views(subparsers: Any) -> None:
     parser = _command(subparsers, "views", commands.views, "make a picture of the views of a store's images")
     parser.add_argument("store", type=Path, metavar="STORE", help="folder of a store")
     parser.add_argument("--out", type=Path, required=True, metavar="PICTURE", help="file to write (.png)")
-    parser.add_argument("--setting", choices=SETTINGS, default="aug_multi_crop", help="(aug_multi_crop)")
+    parser.add_argument(
+        "--setting",
+        choices=(*SETTINGS, "all"),
+        default="aug_multi_crop",
+        help="or all four under each other (aug_multi_crop)",
+    )
+    parser.add_argument(
+        "--spec",
+        type=Path,
+        metavar="JSON",
+        help="other views than a setting's: a file of what ViewSpec.describe() returns",
+    )
     parser.add_argument("--images", type=_positive, default=8, metavar="N", help="how many images (8)")
     parser.add_argument(
         "--seed", type=_natural, default=0, metavar="S", help="what the draws follow from (0)"

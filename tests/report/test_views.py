@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,58 @@ def _pixels(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("L"))
 
 
+TILE_PX = 2 * 64 + 8  # an image of 64 pixels twice its size, and the gap
+
+
 def test_the_picture_has_a_column_for_the_image_and_each_view(store: ImageStore, tmp_path: Path) -> None:
     single = _pixels(write_views(store, tmp_path / "one.png", setting="no_aug_one_crop", images=3))
     multi = _pixels(write_views(store, tmp_path / "five.png", images=3))
     assert multi.shape[0] == single.shape[0]
-    assert multi.shape[1] == 3 * single.shape[1]
+    assert multi.shape[1] - single.shape[1] == 4 * TILE_PX
     assert multi.std() > 20
+
+
+def test_every_pixel_of_an_image_is_a_square_of_four(store: ImageStore, tmp_path: Path) -> None:
+    picture = _pixels(write_views(store, tmp_path / "one.png", setting="no_aug_one_crop", images=1))
+    image = store.images[0, 0]
+    large = np.kron(image, np.ones((2, 2), np.uint8)).astype(int)
+    top, left = picture.shape[0] - 10 - 8 - 14 - 128, 10
+    for column in (left, left + TILE_PX):  # the image, and its only view
+        shown = picture[top : top + 128, column : column + 128].astype(int)
+        assert np.abs(shown - large).max() <= 1
+
+
+def test_all_settings_and_other_specs(store: ImageStore, tmp_path: Path) -> None:
+    one = _pixels(write_views(store, tmp_path / "one.png", images=1))
+    every = _pixels(write_views(store, tmp_path / "all.png", images=1, setting="all"))
+    assert every.shape[1] == one.shape[1]
+    assert every.shape[0] - 20 == 3 * (one.shape[0] - 20)  # the two settings of one view stand side by side
+    spec = tmp_path / "spec.json"
+    spec.write_text(
+        json.dumps(
+            {
+                "groups": [
+                    {"count": 2, "scale": [0.3, 1]},
+                    {"count": 6, "size_px": 24, "quarter_turns": True, "noise": 1, "scale": [0.1, 0.3]},
+                ],
+                "mean": [0.4],
+                "deviation": [0.2],
+            }
+        )
+    )
+    arguments = ["views", str(store.path), "--spec", str(spec), "--images", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "swav.png")]) == 0
+    assert _pixels(tmp_path / "swav.png").shape[1] - one.shape[1] == 6 * 84 - 3 * TILE_PX
+
+
+def test_a_spec_that_is_none_is_refused(store: ImageStore, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    with pytest.raises(InputError, match=r"--spec: a JSON file wanted, got .*spec.json"):
+        write_views(store, tmp_path / "views.png", spec=spec)
+    spec.write_text('{"views": 5}')
+    with pytest.raises(InputError, match="description"):
+        write_views(store, tmp_path / "views.png", spec=spec)
+    assert list(tmp_path.iterdir()) == [spec]
 
 
 def test_the_command_writes_the_same_picture(store: ImageStore, tmp_path: Path) -> None:
