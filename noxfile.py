@@ -134,6 +134,27 @@ def evaluation_speed(session: nox.Session) -> None:
 
 
 @nox.session
+def cost(session: nox.Session) -> None:
+    """Measure what the 16 setups cost to train, per epoch and to convergence. At most 20 minutes.
+
+    Fills the tables of docs/cost.md. Arguments after -- go to ``morphobench cost``.
+    """
+    store, out = RESULTS / "cost_store", RESULTS / "cost"
+    _run(session, "morphobench", "simulate", store, "--images", "1000", "--seed", "0", "--cell-lines", "4")
+    page = ("--docs", ROOT / "docs" / "cost.md")
+    _run(session, "morphobench", "cost", store, out, "--budget-min", "18", *page, *session.posargs)
+
+
+@nox.session
+def gpu_training(session: nox.Session) -> None:
+    """Time the training step on a CUDA device beside a plain loop fed by torchvision. About 20 minutes."""
+    RESULTS.mkdir(exist_ok=True)
+    timings = RESULTS / "gpu_training.json"
+    _run(session, "pytest", "benchmarks/heavy/gpu_training.py", f"--benchmark-json={timings}", "-q")
+    _run(session, "morphobench", "summarize", timings)
+
+
+@nox.session
 def known_answers(session: nox.Session) -> None:
     """Check the whole study on simulated data whose right answers are known. At most an hour."""
     _run(session, "python", "benchmarks/known_answers.py", RESULTS / "known_answers", *session.posargs)

@@ -71,10 +71,11 @@ def fill(networks: Iterable[nn.Module], weights: Weights) -> None:
             parameter.copy_(torch.from_numpy(values))
 
 
-def weakly_supervised(weights: Weights) -> Step:
+def weakly_supervised(weights: Weights, device: str = "cpu") -> Step:
     """One step: encoder and classifier under cross-entropy."""
     network = nn.Sequential(*encoder(), *classifier())
     fill([network], weights)
+    network.to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
@@ -87,10 +88,11 @@ def weakly_supervised(weights: Weights) -> Step:
     return step
 
 
-def unsupervised(weights: Weights) -> Step:
+def unsupervised(weights: Weights, device: str = "cpu") -> Step:
     """One step: encoder and decoder under binary cross-entropy."""
     network = nn.Sequential(*encoder(), *decoder())
     fill([network], weights)
+    network.to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
@@ -103,10 +105,12 @@ def unsupervised(weights: Weights) -> Step:
     return step
 
 
-def regularized(weights: Weights) -> Step:
+def regularized(weights: Weights, device: str = "cpu") -> Step:
     """One step: encoder, decoder and classifier under the sum of both losses."""
     coder, back, judge = (nn.Sequential(*layers) for layers in (encoder(), decoder(), classifier()))
     fill([coder, back, judge], weights)
+    for network in (coder, back, judge):
+        network.to(device)
     parameters = [*coder.parameters(), *back.parameters(), *judge.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-4)
 
@@ -122,11 +126,13 @@ def regularized(weights: Weights) -> Step:
     return step
 
 
-def self_supervised(weights: Weights) -> Step:
+def self_supervised(weights: Weights, device: str = "cpu") -> Step:
     """One step: BYOL, both views through online and target networks."""
     online = nn.Sequential(*encoder(), nn.Flatten(), projection(2048))
     predictor = projection(64)
     fill([online, predictor], weights)
+    online.to(device)
+    predictor.to(device)
     target = copy.deepcopy(online).requires_grad_(requires_grad=False)
     optimizer = torch.optim.Adam([*online.parameters(), *predictor.parameters()], lr=1e-4)
 
@@ -147,13 +153,13 @@ def self_supervised(weights: Weights) -> Step:
     return step
 
 
-STEPS: dict[str, Callable[[Weights], Step]] = {
+STEPS: dict[str, Callable[..., Step]] = {
     "weakly_supervised": weakly_supervised,
     "self_supervised": self_supervised,
     "unsupervised": unsupervised,
     "regularized": regularized,
 }
-"""By paradigm: from the initial weights, in order, to the function that takes one step."""
+"""By paradigm: from the initial weights, in order, and the device to the function that takes one step."""
 
 
 def batch(paradigm: str, images: int) -> tuple[tuple[Tensor, ...], Tensor]:

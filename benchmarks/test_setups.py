@@ -1,4 +1,7 @@
-"""The training step of each of the 16 setups under identical conditions, each in a process of its own."""
+"""The training step of each of the 16 setups under identical conditions, each in a process of its own.
+
+Paradigms of your own join them: MORPHOBENCH_OBJECTIVES=package.module:Class (several: comma-separated).
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,20 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from morphobench.data.store import ImageStore
 from morphobench.measure import Remote
-from morphobench.setups import SETUPS, Setup
+from morphobench.objectives.registry import find
+from morphobench.setups import SETTINGS, SETUPS, Setup
 
 BATCH_SIZE = 128
 ROUNDS = 5
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+OWN = {
+    str(find(text).name): text
+    for text in os.environ.get("MORPHOBENCH_OBJECTIVES", "").split(",")
+    if text.strip()
+}
+"""Paradigms of the environment variable by name."""
+ALL = (*SETUPS, *(Setup(name, setting) for name in OWN for setting in SETTINGS))
 PLAUSIBLE = {
     "weakly_supervised": (0.0, 1.5),  # cross-entropy of two classes, ln 2 at the start
     "self_supervised": (0.0, 8.0),  # two terms of 2 - 2 cos
@@ -24,7 +35,7 @@ PLAUSIBLE = {
 }
 
 
-@pytest.mark.parametrize("setup", SETUPS, ids=str)
+@pytest.mark.parametrize("setup", ALL, ids=str)
 def test_training_step(setup: Setup, cells: ImageStore, benchmark: BenchmarkFixture) -> None:
     batch_size = 16 if benchmark.disabled else BATCH_SIZE
     arguments = {
@@ -32,13 +43,14 @@ def test_training_step(setup: Setup, cells: ImageStore, benchmark: BenchmarkFixt
         "store": str(cells.path),
         "batch_size": batch_size,
         "threads": THREADS,
+        "objective": OWN.get(setup.paradigm),
     }
     with Remote("benchmarks.training_step:TrainingStep", arguments) as remote:
         benchmark.group = "training step"
         benchmark.pedantic(remote.call, args=("step",), rounds=ROUNDS, warmup_rounds=1)
         losses, views = remote.call("history"), remote.call("views_per_image")
         peak = remote.peak_host_memory_bytes()
-    low, high = PLAUSIBLE[setup.paradigm]
+    low, high = PLAUSIBLE.get(setup.paradigm, (-math.inf, math.inf))
     assert len(losses) == (1 if benchmark.disabled else 1 + ROUNDS)
     assert all(math.isfinite(loss) and low < loss < high for loss in losses)
     assert views == (5 if setup.setting.endswith("multi_crop") else 1)

@@ -17,17 +17,27 @@ from morphobench.setups import Setup
 class TrainingStep:
     """Every call of ``step`` trains on the next view; a new batch of images is drawn when its views are used.
 
-    The same seed, images, batch size and threads for every setup.
+    The same seed, images, batch size and threads for every setup. ``objective``: "package.module:Class" of a
+    paradigm that is not installed.
     """
 
-    def __init__(self, *, setup: str, store: str, batch_size: int, threads: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        setup: str,
+        store: str,
+        batch_size: int,
+        threads: int,
+        seed: int = 0,
+        objective: str | None = None,
+    ) -> None:
         torch.set_num_threads(threads)
         chosen = Setup.parse(setup)
         opened = ImageStore.open(Path(store))
         self.images, self.ids = np.ascontiguousarray(opened.images), opened.image_ids
         self.labels = torch.from_numpy(opened.labels)
         self.batch_size = batch_size
-        self.objective = create(chosen.paradigm, channels=self.images.shape[1], seed=seed)
+        self.objective = create(objective or chosen.paradigm, channels=self.images.shape[1], seed=seed)
         self.multi_crop = MultiCrop(chosen.setting, seed=seed, threads=threads)
         self.pairs = PairViews(seed=seed, threads=threads)
         self.losses: list[float] = []

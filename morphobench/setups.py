@@ -15,23 +15,28 @@ SETTINGS = ("no_aug_one_crop", "aug_one_crop", "no_aug_multi_crop", "aug_multi_c
 
 @dataclass(frozen=True, order=True)
 class Setup:
-    """One paradigm under one setting; ``str(setup)`` is ``"paradigm/setting"``."""
+    """One paradigm under one setting; ``str(setup)`` is ``"paradigm/setting"``.
+
+    ``encoder``: where several are compared, the one of this setup, as ``"paradigm/setting@encoder"``.
+    """
 
     paradigm: str
     setting: str
+    encoder: str = ""
 
     def __str__(self) -> str:
-        return f"{self.paradigm}/{self.setting}"
+        return f"{self.paradigm}/{self.setting}{'@' if self.encoder else ''}{self.encoder}"
 
     @classmethod
     def parse(cls, text: str) -> Setup:
-        """The setup named ``"paradigm/setting"``; InputError when it has another form."""
-        paradigm, slash, setting = text.partition("/")
+        """The setup of such a name; InputError when it has another form."""
+        paradigm, slash, rest = text.partition("/")
+        setting, _, encoder = rest.partition("@")
         if not (paradigm and slash and setting in SETTINGS):
             raise InputError(
                 f"setup: 'paradigm/setting' with a setting of {', '.join(SETTINGS)} wanted, got {text!r}"
             )
-        return cls(paradigm, setting)
+        return cls(paradigm, setting, encoder)
 
 
 SETUPS: tuple[Setup, ...] = tuple(Setup(paradigm, setting) for paradigm in PARADIGMS for setting in SETTINGS)

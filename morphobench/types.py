@@ -20,9 +20,13 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 Protocol: TypeAlias = Literal["reference-1", "corrected-1"]
 """Which rules a result was made under; results of different protocols are never compared."""
 
+Precision: TypeAlias = Literal["float32", "tf32", "bf16"]
+"""What an accelerator multiplies in: float32; tf32 (float32 with 10 bits of mantissa); bf16 by autocast."""
+
 Direction: TypeAlias = Literal["up", "down", "none"]
 """Whether a larger ("up") or smaller ("down") value of a metric is better; "none": descriptive only."""
 
+PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bf16")
 PROTOCOLS: tuple[Protocol, ...] = ("reference-1", "corrected-1")
 DEFAULT_PROTOCOL: Protocol = "corrected-1"
 

@@ -76,7 +76,9 @@ def run(chosen: argparse.Namespace) -> int:
         tasks=chosen.task,
         baselines=() if chosen.no_baselines else None,
         objectives=chosen.objective,
-        encoder=chosen.encoder,
+        encoder=chosen.encoder or "study",
+        accumulate=chosen.accumulate,
+        precision=chosen.precision,
         device=chosen.device,
         threads=chosen.threads,
         pairs=chosen.pairs,
@@ -86,6 +88,52 @@ def run(chosen: argparse.Namespace) -> int:
     )
     records = work(chosen.store, chosen.out, options=options, fresh=chosen.fresh, quiet=chosen.quiet)
     _show(f"{len(records)} records in {chosen.out}; `morphobench summarize {chosen.out}` shows the table")
+    return 0
+
+
+def cost(chosen: argparse.Namespace) -> int:
+    """``morphobench cost STORE OUT``."""
+    from morphobench.report.cost import cost_page, fill_page, summary
+    from morphobench.run.cost import CostOptions, measure_cost
+    from morphobench.run.options import RunOptions
+    from morphobench.run.records import write_json, write_text
+    from morphobench.training import Plateau
+
+    options = CostOptions(
+        RunOptions.resolve(
+            setups=chosen.setups,
+            profile="paper",
+            protocol=chosen.protocol or DEFAULT_PROTOCOL,
+            seeds=1,
+            epochs=chosen.epochs,
+            images=chosen.images,
+            train_images=chosen.train_images,
+            batch_size=chosen.batch_size,
+            tasks=(),
+            baselines=(),
+            objectives=chosen.objective,
+            encoder=chosen.encoder or "study",
+            accumulate=chosen.accumulate,
+            precision=chosen.precision,
+            device=chosen.device,
+            threads=chosen.threads,
+        ),
+        rounds=chosen.rounds,
+        epochs_per_round=chosen.epochs_per_round,
+        plateau=Plateau(chosen.improvement, chosen.patience),
+    )
+    if chosen.docs is not None:
+        fill_page(chosen.docs, None)  # a page without a place for the tables is refused before the hours
+    budget_s = None if chosen.budget_min is None else 60 * chosen.budget_min
+    measured = measure_cost(
+        chosen.store, chosen.out, options=options, budget_s=budget_s, fresh=chosen.fresh, quiet=chosen.quiet
+    )
+    page = cost_page(measured)
+    write_json(chosen.out / "cost.json", {**measured, "summary": summary(measured)})
+    write_text(chosen.out / "cost.md", page.markdown())
+    if chosen.docs is not None:
+        fill_page(chosen.docs, page.markdown())
+    _show(page.rich())
     return 0
 
 

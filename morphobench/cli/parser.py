@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import morphobench
 from morphobench.cli import commands
-from morphobench.setups import PARADIGMS, PROFILES, SETTINGS
+from morphobench.cli.arguments import fresh, names, natural, positive, setups, training
+from morphobench.setups import PROFILES, SETTINGS
 from morphobench.types import AGGREGATES, DEFAULT_PROTOCOL, NORMALIZATIONS, PROTOCOLS
 
 PROGRAM = "morphobench"
@@ -36,6 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_simulate(subparsers)
     _add_ingest(subparsers)
     _add_run(subparsers)
+    _add_cost(subparsers)
     _add_embed(subparsers)
     _add_evaluate(subparsers)
     _add_summarize(subparsers)
@@ -56,46 +58,24 @@ def _command(
     return parser
 
 
-def _fresh(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--fresh", action="store_true", help=f"replace {what} made earlier")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"a whole number of at least 1 wanted, got {text}")
-    return value
-
-
-def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"a whole number of at least 0 wanted, got {text}")
-    return value
-
-
-# argparse names the type in its message for text that is no number.
-_positive.__name__ = _natural.__name__ = "whole number"
-
-
 def _add_simulate(subparsers: Any) -> None:
     parser = _command(
         subparsers, "simulate", commands.simulate, "make a store of simulated cell images with known answers"
     )
     parser.add_argument("store", type=Path, metavar="STORE", help="folder to make")
-    parser.add_argument("--images", type=_positive, required=True, metavar="N", help="number of images")
+    parser.add_argument("--images", type=positive, required=True, metavar="N", help="number of images")
     parser.add_argument(
-        "--seed", type=_natural, default=0, metavar="S", help="what the images follow from (0)"
+        "--seed", type=natural, default=0, metavar="S", help="what the images follow from (0)"
     )
     parser.add_argument("--null", action="store_true", help="no drug has any effect")
     parser.add_argument(
         "--cell-lines",
-        type=_positive,
+        type=positive,
         default=21,
         metavar="L",
         help="cell lines, at most the study's 21 (21)",
     )
-    _fresh(parser, "a store")
+    fresh(parser, "a store")
 
 
 def _add_ingest(subparsers: Any) -> None:
@@ -116,11 +96,11 @@ def _add_ingest(subparsers: Any) -> None:
         "`study`: the published study's file names",
     )
     parser.add_argument("--channels", metavar="0,2", help="channels to keep (all)")
-    parser.add_argument("--size-px", type=_positive, default=64, metavar="PX", help="height and width (64)")
+    parser.add_argument("--size-px", type=positive, default=64, metavar="PX", help="height and width (64)")
     parser.add_argument(
         "--fit", choices=("resize", "crop"), default="resize", help="how images get their size (resize)"
     )
-    parser.add_argument("--tile", type=_positive, metavar="PX", help="cut each image into tiles of PX first")
+    parser.add_argument("--tile", type=positive, metavar="PX", help="cut each image into tiles of PX first")
     parser.add_argument(
         "--range",
         default="none",
@@ -128,11 +108,7 @@ def _add_ingest(subparsers: Any) -> None:
         metavar="none|minmax|percentile|LO:HI",
         help="how intensities become 8 bits: as they are, each image's own range, or a fixed one (none)",
     )
-    _fresh(parser, "a store")
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    fresh(parser, "a store")
 
 
 def _add_run(subparsers: Any) -> None:
@@ -144,50 +120,72 @@ def _add_run(subparsers: Any) -> None:
     )
     parser.add_argument("store", type=Path, metavar="STORE", help="what `simulate` or `ingest` made")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the results")
-    parser.add_argument(
-        "--setups",
-        action="extend",
-        type=_names,
-        metavar="PATTERNS",
-        help="PARADIGM/SETTING with wildcards, quoted, separated by commas (all 16); "
-        f"paradigms: {', '.join(PARADIGMS)}; settings: {', '.join(SETTINGS)}",
-    )
+    setups(parser)
     parser.add_argument("--profile", choices=tuple(PROFILES), default="quick", help="how much to do (quick)")
     _protocol(parser)
-    parser.add_argument("--seeds", type=_positive, metavar="K", help="repetitions (the profile's)")
+    parser.add_argument("--seeds", type=positive, metavar="K", help="repetitions (the profile's)")
+    parser.add_argument("--epochs", type=positive, metavar="E", help="passes over the images (the profile's)")
+    parser.add_argument("--images", type=positive, metavar="N", help="take N of the store's (the profile's)")
     parser.add_argument(
-        "--epochs", type=_positive, metavar="E", help="passes over the images (the profile's)"
+        "--train-images", type=positive, metavar="N", help="learn from at most N of these (the profile's)"
     )
-    parser.add_argument("--images", type=_positive, metavar="N", help="take N of the store's (the profile's)")
-    parser.add_argument(
-        "--train-images", type=_positive, metavar="N", help="learn from at most N of these (the profile's)"
-    )
-    parser.add_argument("--batch-size", type=_positive, metavar="B", help="images a batch (the profile's)")
+    parser.add_argument("--batch-size", type=positive, metavar="B", help="images a batch (the profile's)")
     parser.add_argument(
         "--task",
         action="extend",
-        type=_names,
+        type=names,
         metavar="TASKS",
         help="similarity,classification,clustering (all)",
     )
-    parser.add_argument(
-        "--objective",
-        action="append",
-        default=[],
-        metavar="package.module:Class",
-        help="a paradigm of your own, beside the study's; may be given several times",
-    )
-    parser.add_argument(
-        "--encoder", default="study", metavar="NAME", help="another encoder than the study's (study)"
-    )
     _choices_of_tasks(parser)
     parser.add_argument("--no-baselines", action="store_true", help="leave the baselines out")
-    parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:N; auto takes a GPU if there is one"
+    training(parser)
+
+
+def _add_cost(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "cost",
+        commands.cost,
+        "measure training time and memory of setups in interleaved rounds, per epoch and to convergence, "
+        "and whether self-supervised is up to 11 times faster; run again to go on where it stopped",
     )
-    parser.add_argument("--threads", type=_positive, metavar="T", help="processor threads (all cores)")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    _fresh(parser, "results")
+    parser.add_argument("store", type=Path, metavar="STORE", help="what `simulate` or `ingest` made")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the results")
+    setups(parser)
+    _protocol(parser)
+    parser.add_argument(
+        "--rounds", type=positive, default=5, metavar="R", help="rounds that all setups take part in (5)"
+    )
+    parser.add_argument(
+        "--epochs-per-round", type=positive, default=1, metavar="E", help="epochs of each round (1)"
+    )
+    parser.add_argument(
+        "--epochs", type=positive, default=50, metavar="E", help="cap where a setup does not converge (50)"
+    )
+    parser.add_argument(
+        "--improvement",
+        type=float,
+        default=0.01,
+        metavar="X",
+        help="share by which the validation loss must fall, or it has converged (0.01)",
+    )
+    parser.add_argument(
+        "--patience", type=positive, default=5, metavar="K", help="epochs within which it must (5)"
+    )
+    parser.add_argument(
+        "--budget-min",
+        type=float,
+        metavar="M",
+        help="start nothing after M minutes, the first R rounds apart (no limit)",
+    )
+    parser.add_argument("--images", type=positive, metavar="N", help="take N of the store's (all)")
+    parser.add_argument(
+        "--train-images", type=positive, default=256, metavar="N", help="learn from at most N of these (256)"
+    )
+    parser.add_argument("--batch-size", type=positive, default=32, metavar="B", help="images a batch (32)")
+    parser.add_argument("--docs", type=Path, metavar="PAGE.md", help="put the tables into this page as well")
+    training(parser)
 
 
 def _protocol(parser: argparse.ArgumentParser) -> None:
@@ -208,7 +206,7 @@ def _add_embed(subparsers: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="EMBEDDINGS.parquet", help="file to write")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (cpu)")
-    _fresh(parser, "a file")
+    fresh(parser, "a file")
 
 
 def _choices_of_tasks(parser: argparse.ArgumentParser) -> None:
@@ -232,10 +230,10 @@ def _choices_of_tasks(parser: argparse.ArgumentParser) -> None:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    names = _names(text)
-    if len(names) != 2 or names[0] == names[1]:
+    pair = names(text)
+    if len(pair) != 2 or pair[0] == pair[1]:
         raise argparse.ArgumentTypeError(f"two different compounds, A,B, wanted, got {text!r}")
-    return names[0], names[1]
+    return pair[0], pair[1]
 
 
 def _add_evaluate(subparsers: Any) -> None:
@@ -262,16 +260,16 @@ def _add_evaluate(subparsers: Any) -> None:
     parser.add_argument(
         "--task",
         action="extend",
-        type=_names,
+        type=names,
         metavar="TASKS",
         help="similarity,classification,clustering (all)",
     )
     _protocol(parser)
-    parser.add_argument("--seed", type=_natural, metavar="S", help="of splits and classifiers (0)")
+    parser.add_argument("--seed", type=natural, metavar="S", help="of splits and classifiers (0)")
     parser.add_argument("--profile", choices=tuple(PROFILES), help="whose grids the tasks try (paper)")
     _choices_of_tasks(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write metrics, tables and warnings there")
-    _fresh(parser, "rows of OUT")
+    fresh(parser, "rows of OUT")
 
 
 def _add_summarize(subparsers: Any) -> None:
@@ -306,10 +304,8 @@ def _add_views(subparsers: Any) -> None:
         metavar="JSON",
         help="other views than a setting's: a file of what ViewSpec.describe() returns",
     )
-    parser.add_argument("--images", type=_positive, default=8, metavar="N", help="how many images (8)")
-    parser.add_argument(
-        "--seed", type=_natural, default=0, metavar="S", help="what the draws follow from (0)"
-    )
+    parser.add_argument("--images", type=positive, default=8, metavar="N", help="how many images (8)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="what the draws follow from (0)")
 
 
 def _add_compare(subparsers: Any) -> None:

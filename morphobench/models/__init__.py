@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from morphobench.models.backbones import ENCODERS, EncoderFactory, make_encoder
+from morphobench.models.backbones import ENCODERS, EncoderFactory, encoder_names, make_encoder
 from morphobench.models.encoder import Encoder
 from morphobench.models.heads import Classifier, Decoder, Projection
 from morphobench.models.published import PublishedNetwork, load_encoder, load_published, save_encoder
@@ -16,6 +16,7 @@ __all__ = [
     "EncoderFactory",
     "Projection",
     "PublishedNetwork",
+    "encoder_names",
     "load_encoder",
     "load_published",
     "make_encoder",

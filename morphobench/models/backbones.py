@@ -1,8 +1,9 @@
-"""Encoders by name: the study's, two of other kinds, and ``package.module:factory``."""
+"""Encoders by name: the study's, others of the field, a small family, and ``package.module:factory``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from morphobench.errors import InputError
 from morphobench.models.encoder import Encoder
+from morphobench.models.small import FAMILY, SmallBackbone, is_small, small_specs
 
 EncoderFactory = Callable[[int, int], nn.Module]
 """(channels, size_px) to an encoder with ``embedding_size`` D, that maps float32 (N, C, S, S) to (N, D)."""
@@ -52,27 +54,46 @@ ENCODERS: dict[str, EncoderFactory] = {"study": _study, "resnet18": _resnet18, "
 """By name; ``study`` is the default everywhere."""
 
 
+def _factory(name: str) -> tuple[str, EncoderFactory]:
+    """The one name of an encoder, and what makes it."""
+    if name in ENCODERS:
+        return name, ENCODERS[name]
+    if is_small(name):
+        specs = list(small_specs(name))
+        if len(specs) != 1:
+            raise InputError(f"encoder: one of the family {FAMILY} wanted, got {len(specs)} by {name!r}")
+        return specs[0].name, partial(SmallBackbone, specs[0])
+    if ":" not in name:
+        known = ", ".join((*ENCODERS, FAMILY))
+        raise InputError(f"encoder: one of {known}, or 'package.module:factory' wanted, got {name!r}")
+    module, _, attribute = name.partition(":")
+    try:
+        found: EncoderFactory = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"encoder: importable 'package.module:factory' wanted, got {name!r} ({error})"
+        ) from error
+    return name, found
+
+
+def encoder_names(name: str) -> tuple[str, ...]:
+    """The encoders that ``name`` means: itself, or those of a family; InputError for an unknown one."""
+    if is_small(name):
+        return tuple(spec.name for spec in small_specs(name))
+    _factory(name)
+    return (name,)
+
+
 def make_encoder(name: str | EncoderFactory, channels: int, size_px: int) -> nn.Module:
     """An encoder with its initial weights from PyTorch's generator.
 
-    ``name``: one of ``ENCODERS``, ``"package.module:factory"``, or a factory itself. The encoder's
-    ``encoder_name``, ``channels`` and ``size_px`` say how to make it again. InputError for an unknown
-    name, or an encoder without ``embedding_size``.
+    ``name``: one of ``ENCODERS``, one of the family ``small`` (`morphobench.models.small`),
+    ``"package.module:factory"``, or a factory itself. The encoder's ``encoder_name``, ``channels`` and
+    ``size_px`` say how to make it again. InputError for an unknown name, or an encoder without
+    ``embedding_size``.
     """
-    if isinstance(name, str) and ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            factory: EncoderFactory = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise InputError(
-                f"encoder: importable 'package.module:factory' wanted, got {name!r} ({error})"
-            ) from error
-        label = name
-    elif isinstance(name, str):
-        if name not in ENCODERS:
-            known = ", ".join(ENCODERS)
-            raise InputError(f"encoder: one of {known}, or 'package.module:factory' wanted, got {name!r}")
-        factory, label = ENCODERS[name], name
+    if isinstance(name, str):
+        label, factory = _factory(name)
     else:
         factory = name
         label = f"{getattr(name, '__module__', '')}:{getattr(name, '__qualname__', 'factory')}"

@@ -82,9 +82,16 @@ def add_gradients(parameters: Sequence[Tensor], shares: Sequence[Sequence[Tensor
             if gradient is None:
                 continue
             if parameter.grad is None:
-                parameter.grad = gradient.contiguous()
+                parameter.grad = in_layout_of(parameter, gradient)
             else:
                 parameter.grad.add_(gradient)
+
+
+def in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:
+    """``values`` with the strides of ``parameter``, as fused optimizers want; itself where it has them."""
+    if values.stride() == parameter.stride():
+        return values
+    return torch.empty_like(parameter, requires_grad=False).copy_(values)
 
 
 def added(total: list[Tensor | None] | None, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -11,6 +11,7 @@ other devices and under autocast the same algebra runs as PyTorch operations.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -159,6 +160,13 @@ def transposed(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return functional.conv2d(images, weight.flip(2, 3).transpose(0, 1), bias, padding=1)
 
 
+@cache
+def _taps(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Which of three taps fall on which of two pixels, by phase; made once: making it waits for a device."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor([[[0, 0, 1], [1, 1, 0]], [[0, 1, 1], [1, 0, 0]]], dtype=dtype, device=device)
+
+
 def _phase_weight(weight: Tensor) -> Tensor:
     """The 2x2 weights (4 out, in, 2, 2) of upsampling x2 and then ``transposed``; ``weight`` (in, out, 3,
     3).
@@ -166,9 +174,7 @@ def _phase_weight(weight: Tensor) -> Tensor:
     Row 2i + a of the large image sees rows 2i + a - 1, 2i + a, 2i + a + 1, which are copies of two rows of
     the small one: (i - 1, i, i) for a = 0, (i, i, i + 1) for a = 1. So two of the three taps add up.
     """
-    taps = torch.tensor(
-        [[[0, 0, 1], [1, 1, 0]], [[0, 1, 1], [1, 0, 0]]], dtype=weight.dtype, device=weight.device
-    )
+    taps = _taps(weight.dtype, weight.device)
     phases = torch.einsum("arp,bsq,iopq->aboirs", taps, taps, weight)
     return phases.reshape(4 * weight.shape[1], weight.shape[0], 2, 2)
 

@@ -18,6 +18,7 @@ from morphobench.models.backbones import make_encoder
 from morphobench.models.encoder import Encoder
 from morphobench.models.heads import Classifier, Decoder
 from morphobench.models.images import map_images
+from morphobench.models.small import is_small
 from morphobench.types import Float32Array, Path
 
 FORMAT = "morphobench-encoder-1"
@@ -119,7 +120,7 @@ def load_encoder(path: Path, *, encoder: str | None = None) -> nn.Module:
     name, size_px = metadata.get("encoder", "study"), int(metadata.get("size_px", "64"))
     if name == "study":
         return _encoder_from(state, path, size_px=size_px)[0].eval()
-    if ":" in name and name != encoder:
+    if ":" in name and not is_small(name) and name != encoder:
         raise InputError(f"{path}: made with encoder {name!r}; pass encoder={name!r} to import it")
     network = make_encoder(name, int(metadata.get("channels", "1")), size_px)
     try:

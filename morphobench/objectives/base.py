@@ -14,7 +14,7 @@ from torch.nn import functional
 from morphobench.errors import InputError
 from morphobench.models import Decoder, seeded
 from morphobench.models.backbones import EncoderFactory, make_encoder, needs_whole_batch
-from morphobench.models.crew import add_gradients, added, deal
+from morphobench.models.crew import add_gradients, added, deal, in_layout_of
 from morphobench.objectives.interface import Objective as Objective
 from morphobench.types import PROTOCOLS
 from morphobench.types import Protocol as ProtocolId
@@ -289,7 +289,7 @@ class BaseObjective(ABC):
                 unknown.append(name)
                 continue
             values = moments[which].setdefault(parameters[owner], {})
-            values[key] = tensor.to(self.device, copy=True)
+            values[key] = self._placed(tensor, parameters[owner])
         missing = sorted(wanted - set(state))
         if missing or unknown:
             raise InputError(
@@ -316,13 +316,20 @@ class BaseObjective(ABC):
     def to(self, device: torch.device | str) -> BaseObjective:
         """Move networks and optimizer state to ``device``, in place; returns the objective itself."""
         self.device = torch.device(device)
+        # features innermost, as tensor cores want them; our kernels on the CPU bring their own order
+        layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         for _, network in self.networks:
-            network.to(self.device)
+            network.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         for optimizer in self.optimizers.values():
-            for values in optimizer.state.values():
+            for parameter, values in optimizer.state.items():
                 for key, value in values.items():
-                    values[key] = value.to(self.device)
+                    values[key] = self._placed(value, parameter)
         return self
+
+    def _placed(self, value: Tensor, parameter: Tensor) -> Tensor:
+        """A copy of an optimizer's value on the device, a parameter's moment in the parameter's layout."""
+        moved = value.to(self.device, copy=True)
+        return in_layout_of(parameter, moved) if moved.shape == parameter.shape else moved
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for prefix, network in self.networks:

@@ -13,14 +13,20 @@ from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.registry import register
 
 
-def draw_masks(images: int, *, size_px: int, patch_px: int, ratio: float, seed: int, step: int) -> Tensor:
+def draw_masks(
+    images: int, *, size_px: int, patch_px: int, ratio: float, seed: int, step: int, batch: int = 0
+) -> Tensor:
     """Which pixels are hidden, bool (N, 1, S, S): round(ratio x patches) patches of each image, drawn by
-    (seed, step).
+    (seed, step), and by ``batch`` for further batches of a step.
 
     Without replacement and uniformly, as He et al. 2022 sample (section 3, "Masking").
     """
     side = size_px // patch_px
-    order = np.random.default_rng((seed, step)).random((images, side * side)).argsort(1)
+    order = (
+        np.random.default_rng((seed, step, batch) if batch else (seed, step))
+        .random((images, side * side))
+        .argsort(1)
+    )
     hidden = torch.from_numpy(order < round(ratio * side * side)).view(images, 1, side, side)
     return hidden.repeat_interleave(patch_px, 2).repeat_interleave(patch_px, 3)
 
@@ -56,6 +62,7 @@ class MaskedAutoencoder(BaseObjective):
             raise InputError(f"mask_ratio: up to 1 and at least one patch wanted, got {mask_ratio}")
         self.mask_ratio = mask_ratio
         self.patch_px = patch_px
+        self._held = 0
         super().__init__(**options)
 
     def build(self) -> None:
@@ -65,14 +72,19 @@ class MaskedAutoencoder(BaseObjective):
         self.optimize("adam", self.encoder, self.decoder)
 
     def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Gradients of the mean loss over hidden pixels."""
-        return self._loss(views[0], self.steps + 1)
+        """Gradients of the mean loss over hidden pixels; each batch before an update has masks of its own."""
+        self._held += 1
+        return self._loss(views[0], self.steps + 1, self._held - 1)
+
+    def after_update(self) -> None:
+        """The next batch is the first one of a step."""
+        self._held = 0
 
     def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """The loss under the masks that no step has."""
         return self._loss(views[0], 0)
 
-    def _loss(self, images: Tensor, step: int) -> dict[str, Tensor]:
+    def _loss(self, images: Tensor, step: int, batch: int = 0) -> dict[str, Tensor]:
         hidden = draw_masks(
             len(images),
             size_px=self.size_px,
@@ -80,7 +92,8 @@ class MaskedAutoencoder(BaseObjective):
             ratio=self.mask_ratio,
             seed=self.seed,
             step=step,
-        ).to(images.device)
+            batch=batch,
+        ).to(images.device, non_blocking=True)
 
         def losses(part: slice) -> Tensor:
             seen = images[part].masked_fill(hidden[part], 0)

@@ -17,6 +17,11 @@ def split_name(name: str) -> tuple[str, str]:
     return (group, label) if slash else ("other", name)
 
 
+def setting_of(label: str) -> str:
+    """The setting of a setup's label, which names the encoder after an "@" where several are compared."""
+    return label.partition("@")[0]
+
+
 def is_baseline(record: Record) -> bool:
     """Whether the record is of a baseline and no setup."""
     return split_name(str(record["setup"]))[0] == BASELINE
@@ -34,7 +39,7 @@ def finite(value: Any) -> float:
 
 def views_per_image(record: Record) -> int:
     """Views that one image becomes in an epoch, by its setting."""
-    return 5 if split_name(str(record["setup"]))[1].endswith("multi_crop") else 1
+    return 5 if setting_of(split_name(str(record["setup"]))[1]).endswith("multi_crop") else 1
 
 
 def option(record: Record, key: str) -> Any:
@@ -57,6 +62,7 @@ def run_facts(records: Sequence[Record]) -> dict[str, str]:
         "epochs": [option(record, "epochs") for record in records],
         "images": [images(record) for record in records],
         "batch size": [option(record, "batch_size") for record in records],
+        "precision": [record.get("precision") for record in records],
     }
     facts = {name: " and ".join(_distinct(values)) for name, values in found.items() if _distinct(values)}
     facts["seeds"] = str(len({record["seed"] for record in records}))

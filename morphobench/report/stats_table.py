@@ -16,6 +16,7 @@ from morphobench.report.facts import (
     resampled,
     run_facts,
     run_notes,
+    setting_of,
     split_name,
     views_per_image,
 )
@@ -228,5 +229,6 @@ def _best(rows: Iterable[Mapping[str, Cell]], column: Column) -> float:
 
 def _order(name: str) -> tuple[int, int, str]:
     group, label = split_name(name)
+    setting = setting_of(label)
     paradigm = PARADIGMS.index(group) if group in PARADIGMS else len(PARADIGMS) + (group == BASELINE)
-    return paradigm, SETTINGS.index(label) if label in SETTINGS else len(SETTINGS), name
+    return paradigm, SETTINGS.index(setting) if setting in SETTINGS else len(SETTINGS), name

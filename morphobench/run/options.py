@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from morphobench.types import (
     Aggregate,
     Float32Array,
     Normalization,
+    Precision,
     Protocol,
 )
 
@@ -31,6 +32,9 @@ OWN_NAMES = (
     RUN,
     RESULTS,
     "failures.jsonl",
+    "cost.jsonl",
+    "cost.json",
+    "cost.md",
     "embeddings",
     "weights",
     "training",
@@ -64,7 +68,9 @@ class RunOptions:
     tasks: tuple[str, ...]
     baselines: tuple[str, ...]
     objectives: Mapping[str, str]
-    encoder: str
+    encoder: tuple[str, ...]
+    accumulate: int
+    precision: Precision
     device: str
     threads: int
     pairs: tuple[tuple[str, str], ...] | None = None
@@ -87,7 +93,9 @@ class RunOptions:
         tasks: Sequence[str] | None = None,
         baselines: Sequence[str] | None = None,
         objectives: Sequence[str] = (),
-        encoder: str = "study",
+        encoder: str | Sequence[str] = "study",
+        accumulate: int = 1,
+        precision: Precision = "float32",
         device: str = "auto",
         threads: int | None = None,
         pairs: Sequence[tuple[str, str]] | None = None,
@@ -98,11 +106,15 @@ class RunOptions:
         """The options with the profile's numbers where none are given; InputError names a bad one.
 
         ``objectives``: further paradigms, "package.module:Class"; with no ``setups`` chosen, those of the
-        study and these are.
+        study and these are. ``encoder``: one, or several to compare; each setup is then done with each, as
+        "paradigm/setting@encoder".
         """
+        import torch
+
         from morphobench.evaluation.base import TASKS
         from morphobench.objectives import registry
         from morphobench.run.baselines import BASELINES
+        from morphobench.training.precision import require_precision
 
         if profile not in PROFILES:
             raise InputError(f"--profile: one of {', '.join(PROFILES)} wanted, got {profile!r}")
@@ -114,6 +126,7 @@ class RunOptions:
             "images": images,
             "train-images": train_images,
             "batch-size": batch_size,
+            "accumulate": accumulate,
             "threads": threads,
         }
         for name, number in numbers.items():
@@ -124,8 +137,14 @@ class RunOptions:
         known = (*registry.names(), *further)
         if setups is None and further:
             setups = [f"{name}/*" for name in (*PARADIGMS, *further)]
+        encoders = _encoders((encoder,) if isinstance(encoder, str) else encoder)
+        chosen = select(setups, extra=known)
+        if len(encoders) > 1:
+            chosen = tuple(replace(setup, encoder=name) for setup in chosen for name in encoders)
+        device = _device(device)
+        require_precision(precision, torch.device(device))
         return cls(
-            setups=select(setups, extra=known),
+            setups=chosen,
             profile=profile,
             protocol=protocol,
             seeds=base.seeds if seeds is None else seeds,
@@ -137,8 +156,10 @@ class RunOptions:
             tasks=_chosen("--task", tasks, tuple(TASKS)),
             baselines=_chosen("--baselines", baselines, tuple(BASELINES)),
             objectives=further,
-            encoder=_encoder(encoder),
-            device=_device(device),
+            encoder=encoders,
+            accumulate=accumulate,
+            precision=precision,
+            device=device,
             threads=available_cores() if threads is None else threads,
             pairs=None if pairs is None else tuple(pairs),
             balance_classes=balance_classes,
@@ -191,12 +212,18 @@ class RunOptions:
             notes.append(f"profiles: {self.aggregate} of images, normalized by {self.normalize}")
         if self.sweep != Sweep():
             notes.append("thinned sweeps")
-        if self.encoder != "study":
-            notes.append(f"encoder {self.encoder}, not the study's")
+        if len(self.encoder) > 1:
+            notes.append(f"{len(self.encoder)} encoders")
+        elif self.encoder != ("study",):
+            notes.append(f"encoder {self.encoder[0]}, not the study's")
         if self.epochs < PROFILES["paper"].epochs:
             notes.append(f"{self.epochs} of the study's {PROFILES['paper'].epochs} epochs")
-        if self.batch_size != PROFILES["paper"].batch_size:
-            notes.append(f"batches of {self.batch_size} images, not {PROFILES['paper'].batch_size}")
+        if self.batch_size * self.accumulate != PROFILES["paper"].batch_size:
+            notes.append(
+                f"batches of {self.batch_size * self.accumulate} images, not {PROFILES['paper'].batch_size}"
+            )
+        if self.precision != "float32":
+            notes.append(f"trained in {self.precision}, not float32")
         if self.images is not None:
             notes.append(f"at most {self.images} images")
         if self.train_images is not None:
@@ -296,11 +323,10 @@ def _objectives(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _encoder(name: str) -> str:
-    from morphobench.models import make_encoder
+def _encoders(given: Sequence[str]) -> tuple[str, ...]:
+    from morphobench.models import encoder_names
 
-    make_encoder(name, channels=1, size_px=64)  # refuses an unknown name
-    return name
+    return tuple(dict.fromkeys(name for text in given for name in encoder_names(text)))
 
 
 def _device(device: str) -> str:

@@ -45,7 +45,7 @@ FAILURES = "failures.jsonl"
 
 
 @dataclass(frozen=True)
-class _Seed:
+class SeedData:
     """The data of one seed: rows of the store, their split, their metadata with ``Metadata_Split``."""
 
     rows: Int64Array
@@ -53,6 +53,7 @@ class _Seed:
     metadata: pd.DataFrame
 
     def part(self, name: str) -> Int64Array:
+        """The store's rows of "train", "validation" or "test"."""
         chosen: Int64Array = self.rows[self.parts.rows(name)]
         return chosen
 
@@ -66,17 +67,9 @@ def run(
     Raises InputError for bad input or an ``out`` made with other options (unless ``fresh``), and CheckError
     at the end when setups failed (``failures.jsonl`` says how); the others are done and recorded.
     """
-    store = ImageStore.open(store_path)
     out = Path(out)
-    images = len(store) if options.images is None else min(options.images, len(store))
-    rows = subset(store.metadata, images=images, seed=_SUBSET_SEED)
-    data = {
-        "content_sha256": store.manifest["content_sha256"],
-        "images": len(rows),
-        "image_shape": store.images.shape[1:],
-    }
-    _require_classes(store, rows, options)
-    seeds = {seed: _seed_data(store, rows, seed, options.train_images) for seed in range(options.seeds)}
+    store, rows, data = open_data(store_path, options)
+    seeds = {seed: seed_data(store, rows, seed, options.train_images) for seed in range(options.seeds)}
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         prepare(out, {"options": options.describe(), "data": data}, fresh=fresh)
@@ -90,6 +83,26 @@ def run(
     return read_records(out)
 
 
+def open_data(store_path: types.Path, options: RunOptions) -> tuple[ImageStore, Int64Array, dict[str, Any]]:
+    """The store, the rows of it that ``options`` take, and what identifies them.
+
+    InputError where the setups need a class that the rows lack.
+    """
+    store = ImageStore.open(store_path)
+    images = len(store) if options.images is None else min(options.images, len(store))
+    rows = subset(store.metadata, images=images, seed=_SUBSET_SEED)
+    _require_classes(store, rows, options)
+    return (
+        store,
+        rows,
+        {
+            "content_sha256": store.manifest["content_sha256"],
+            "images": len(rows),
+            "image_shape": store.images.shape[1:],
+        },
+    )
+
+
 class _Run:
     def __init__(
         self,
@@ -97,7 +110,7 @@ class _Run:
         out: Path,
         options: RunOptions,
         data: dict[str, Any],
-        seeds: Mapping[int, _Seed],
+        seeds: Mapping[int, SeedData],
     ) -> None:
         self.store, self.out, self.options, self.data, self.seeds = store, out, options, data, seeds
         self.environment = environment(device=options.device, threads=options.threads)
@@ -105,7 +118,7 @@ class _Run:
             (name, seed)
             for seed in seeds
             for name in (
-                *(f"{PREFIX}{name}" for name in options.baselines),
+                *(f"{PREFIX}{name}" for name in baseline_names(options)),
                 *(str(setup) for setup in options.setups),
             )
         ]
@@ -170,11 +183,13 @@ class _Run:
             store=self.store.path,
             setup=setup,
             objective=options.objectives.get(setup.paradigm, setup.paradigm),
-            encoder=options.encoder,
+            encoder=setup.encoder or options.encoder[0],
             protocol=options.protocol,
             seed=seed,
             epochs=options.epochs,
             batch_size=options.batch_size,
+            accumulate=options.accumulate,
+            precision=options.precision,
             device=options.device,
             threads=options.threads,
             rows=data.rows,
@@ -199,10 +214,11 @@ class _Run:
 
     def _baseline(self, name: str, seed: int, files: Files) -> dict[str, Any]:
         data = self.seeds[seed]
-        features = BASELINES[name]
+        plain_name, _, encoder = name.partition("@")
+        features = BASELINES[plain_name]
         if features is None:
-            job = self._job(Setup(PARADIGMS[0], "no_aug_one_crop"), seed, files)
-            job = replace(job, provenance=self._provenance(f"{PREFIX}{UNTRAINED}", seed))
+            job = self._job(Setup(PARADIGMS[0], "no_aug_one_crop", encoder), seed, files)
+            job = replace(job, provenance=self._provenance(f"{PREFIX}{name}", seed))
             return dict(run_isolated(f"{_WORKER}:embed_untrained", {"job": job}).value)
         embeddings = features(self.store.images, data.rows, data.part("train"), seed)
         files.embeddings.parent.mkdir(parents=True, exist_ok=True)
@@ -227,6 +243,8 @@ class _Run:
             "kind": "baseline" if name.startswith(PREFIX) else "setup",
             "protocol": options.protocol,
             "seed": seed,
+            "encoder": name.partition("@")[2] or options.encoder[0],
+            "precision": options.precision,
             "time_per_view_ns": training.get("time_per_view_ns"),
             "time_per_epoch_s": training.get("time_per_epoch_s"),
             "time_per_image_ns": _time_per_image_ns(training, counts["train"]),
@@ -261,7 +279,8 @@ class _Run:
         append_record(self.out / FAILURES, failure)
 
 
-def _seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int | None) -> _Seed:
+def seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int | None) -> SeedData:
+    """Split ``rows`` of the store by ``seed``; of the train part at most ``train_images`` stay."""
     metadata = store.metadata.iloc[rows]
     parts = split(metadata, seed=seed)
     train = np.flatnonzero(parts.labels == "train")
@@ -273,7 +292,21 @@ def _seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int
     described = described.assign(
         Metadata_ImageId=store.image_ids[rows], Metadata_Split=np.asarray(parts.labels, dtype=object)
     )
-    return _Seed(rows, parts, described)
+    return SeedData(rows, parts, described)
+
+
+def baseline_names(options: RunOptions) -> list[str]:
+    """The baselines of a run; the untrained encoder once for each of several encoders, as "name@encoder"."""
+    several = options.encoder if len(options.encoder) > 1 else ()
+    return [
+        name
+        for baseline in options.baselines
+        for name in (
+            [f"{baseline}@{encoder}" for encoder in several]
+            if baseline == UNTRAINED and several
+            else [baseline]
+        )
+    ]
 
 
 def _require_classes(store: ImageStore, rows: Int64Array, options: RunOptions) -> None:

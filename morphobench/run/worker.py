@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,12 @@ from morphobench.training import (
     EpochRecord,
     ImageRows,
     TrainingOptions,
+    TrainingResult,
     TrainingState,
     train,
 )
-from morphobench.types import Int64Array, Protocol
+from morphobench.training.precision import matrix_products
+from morphobench.types import Int64Array, Precision, Protocol
 
 _TELL_S = 0.5
 
@@ -87,6 +89,8 @@ class Job:
     seed: int
     epochs: int
     batch_size: int
+    accumulate: int
+    precision: Precision
     device: str
     threads: int
     rows: Int64Array
@@ -104,7 +108,31 @@ def train_and_embed(*, job: Job) -> dict[str, Any]:
     """
     torch.set_num_threads(job.threads)
     store = ImageStore.open(job.store)
-    objective = _objective(job, store)
+    objective = make_objective(job, store)
+    result, memory = train_measured(objective, job, store)
+    report({"stage": "embedding"})
+    weights_sha256 = _save(objective.encoder, job)
+    embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
+    outcome = {
+        "training": result.describe(),
+        "views": view_spec(job.setup.setting).describe(),
+        **memory,
+        "weights_sha256": weights_sha256,
+        **embedding,
+    }
+    write_json(job.files.outcome, outcome)
+    return outcome
+
+
+def train_measured(
+    objective: Objective,
+    job: Job,
+    store: ImageStore,
+    *,
+    callbacks: Sequence[Callback] = (),
+    pause_after_epoch: int | None = None,
+) -> tuple[TrainingResult, dict[str, int | None]]:
+    """Train as ``job`` says; the result, and the peaks of this process's memory while it trained."""
     before = current_host_memory_bytes()
     reset_peak_host_memory()
     result = train(
@@ -116,44 +144,37 @@ def train_and_embed(*, job: Job) -> dict[str, Any]:
         options=TrainingOptions(
             epochs=job.epochs,
             batch_size=job.batch_size,
+            accumulate=job.accumulate,
+            precision=job.precision,
             seed=job.seed,
             size_px=store.images.shape[2],
             device=job.device,
             threads=job.threads,
             checkpoint_dir=job.files.folder,
             data_id=str(job.provenance.get("data_sha256")),
+            pause_after_epoch=pause_after_epoch,
         ),
         validation=(
             ImageRows(store.images, job.validation_rows),
             store.labels[job.validation_rows],
             store.image_ids[job.validation_rows],
         ),
-        callbacks=[_Teller()],
+        callbacks=[_Teller(), *callbacks],
     )
-    host = peak_host_memory_bytes()
     device = peak_device_memory(job.device)
-    report({"stage": "embedding"})
-    weights_sha256 = _save(objective.encoder, job)
-    embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
-    outcome = {
-        "training": result.describe(),
-        "views": view_spec(job.setup.setting).describe(),
-        "peak_host_memory_bytes": host,
+    return result, {
+        "peak_host_memory_bytes": peak_host_memory_bytes(),
         "host_memory_before_training_bytes": before,
         "peak_device_memory_bytes": None if device is None else device.allocated_bytes,
         "peak_device_memory_reserved_bytes": None if device is None else device.reserved_bytes,
-        "weights_sha256": weights_sha256,
-        **embedding,
     }
-    write_json(job.files.outcome, outcome)
-    return outcome
 
 
 def embed_untrained(*, job: Job) -> dict[str, Any]:
     """Embed with the encoder as every setup of this seed starts with it; write weights and embeddings."""
     torch.set_num_threads(job.threads)
     store = ImageStore.open(job.store)
-    objective = _objective(job, store)
+    objective = make_objective(job, store)
     weights_sha256 = _save(objective.encoder, job)
     embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
     outcome = {"weights_sha256": weights_sha256, **embedding}
@@ -161,7 +182,8 @@ def embed_untrained(*, job: Job) -> dict[str, Any]:
     return outcome
 
 
-def _objective(job: Job, store: ImageStore) -> Objective:
+def make_objective(job: Job, store: ImageStore) -> Objective:
+    """The objective that ``job`` trains, with its initial weights, for the store's images."""
     return create(
         job.objective,
         encoder=job.encoder,
@@ -185,7 +207,8 @@ def _embed_and_write(
     encoder: torch.nn.Module, store: ImageStore, job: Job, weights_sha256: str
 ) -> dict[str, Any]:
     started = time.perf_counter_ns()
-    embeddings = embed(encoder, ImageRows(store.images, job.rows), device=job.device)
+    with matrix_products(job.precision, torch.device(job.device)):
+        embeddings = embed(encoder, ImageRows(store.images, job.rows), device=job.device)
     nanoseconds = time.perf_counter_ns() - started
     job.files.embeddings.parent.mkdir(parents=True, exist_ok=True)
     write_embeddings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from morphobench.training.callbacks import Callback, MetricsFile, progress
-from morphobench.training.early_stopping import convergence_epoch
+from morphobench.training.early_stopping import Plateau, convergence_epoch
 from morphobench.training.feed import ImageRows
 from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
 from morphobench.training.seeding import epoch_order
@@ -21,6 +21,7 @@ __all__ = [
     "LearningRateSchedule",
     "MetricsFile",
     "NonFiniteLossError",
+    "Plateau",
     "TensorBoard",
     "TrainingOptions",
     "TrainingResult",

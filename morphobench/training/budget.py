@@ -41,7 +41,9 @@ class MemoryEstimate:
         return self.state_bytes + self.activations_bytes + self.views_bytes
 
 
-def estimate_memory(objective: Objective, feed: Feed, *, device: torch.device) -> MemoryEstimate:
+def estimate_memory(
+    objective: Objective, feed: Feed, *, device: torch.device, accumulate: int = 1
+) -> MemoryEstimate:
     """Estimate from one pass of two images, in evaluation mode, that counts what each operation returns."""
     state = sum(
         parameter.nbytes * (4 if parameter.requires_grad else 1)
@@ -52,7 +54,7 @@ def estimate_memory(objective: Objective, feed: Feed, *, device: torch.device) -
     labels = torch.arange(_PROBE_IMAGES, device=device) % 2
     with _CountBytes() as counted:
         objective.validation_loss(views, labels)
-    together = images_together(objective, feed.images_per_step)
+    together = images_together(objective, -(-feed.images_per_step // accumulate))
     return MemoryEstimate(
         state_bytes=state,
         activations_bytes=counted.bytes * together // _PROBE_IMAGES,
@@ -93,7 +95,9 @@ def available_bytes(device: torch.device) -> int:
 def require_memory(state: TrainingState, feed: Feed) -> None:
     """Estimate what the run needs; InputError with advice when it exceeds what is free."""
     device = state.device
-    estimate = state.memory = estimate_memory(state.objective, feed, device=device)
+    estimate = state.memory = estimate_memory(
+        state.objective, feed, device=device, accumulate=state.options.accumulate
+    )
     if not state.options.check_memory:
         return
     free = available_bytes(device)

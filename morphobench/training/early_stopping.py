@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
+
+from morphobench.errors import InputError
 
 Rule: TypeAlias = Callable[[Sequence[float]], bool]
 """From the training losses of the finished epochs, in order: whether to stop now."""
@@ -46,3 +49,31 @@ def convergence_epoch(losses: Sequence[float], *, tolerance: float = 0.01) -> in
     lowest = min(finite)
     limit = lowest + tolerance * abs(lowest)
     return next(epoch for epoch, loss in enumerate(losses, start=1) if loss <= limit)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """A loss has converged when it has not fallen by a share of ``improvement`` for ``patience`` epochs.
+
+    The share is of the size of the lowest loss that counted so far; the first loss counts. InputError for an
+    improvement outside 0 to 1 or a patience below 1.
+    """
+
+    improvement: float = 0.01
+    patience: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.improvement < 1:
+            raise InputError(f"improvement: 0 or more and below 1 wanted, got {self.improvement}")
+        if self.patience < 1:
+            raise InputError(f"patience: at least 1 wanted, got {self.patience}")
+
+    def epoch(self, losses: Sequence[float]) -> int | None:
+        """The epoch (from 1) of the last improvement; None while it may still be followed by another."""
+        best, at = math.inf, 0
+        for epoch, loss in enumerate(losses, start=1):
+            if at == 0 or loss < best - self.improvement * abs(best):
+                best, at = loss, epoch
+            elif epoch - at >= self.patience:
+                return at
+        return None

@@ -223,6 +223,8 @@ class Feed:
             event.synchronize()  # the device still reads the pinned buffer of the batch before the last
         ids, mine = self._data.image_ids[rows], rows[self._part]
         labels = torch.from_numpy(self._data.labels[mine])
+        if self._device.type == "cuda":
+            labels = labels.pin_memory()  # from other memory the copy would make the host wait
         base = self._base[slot]
         self._multi_crop(self._data.gather(mine), self._data.image_ids[mine], epoch, out=base.numpy())
         for view in range(skipped, self.views):

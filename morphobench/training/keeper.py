@@ -15,6 +15,7 @@ from morphobench.training.callbacks import Callback, MetricsFile
 from morphobench.training.distributed import AverageGradients
 from morphobench.training.interrupts import Interrupts, deferred_interrupts
 from morphobench.training.options import EpochRecord, TrainingResult
+from morphobench.training.precision import matrix_products
 from morphobench.training.seeding import isolated_torch_generators
 from morphobench.training.state import NonFiniteLossError, TrainingState
 
@@ -131,6 +132,7 @@ def session(state: TrainingState, callbacks: Sequence[Callback]) -> Iterator[tup
         if options.threads is not None:
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(options.threads)
+        stack.enter_context(matrix_products(options.precision, state.device))
         stack.enter_context(isolated_torch_generators(options.seed, state.device))
         interrupts = stack.enter_context(deferred_interrupts())
         try:

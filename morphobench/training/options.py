@@ -9,6 +9,8 @@ from typing import Any, Literal
 from morphobench import types
 from morphobench.errors import InputError
 
+_COUNTS = ("epochs", "batch_size", "accumulate", "size_px")
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -16,7 +18,13 @@ class TrainingOptions:
 
     Attributes:
         epochs: passes over the images.
+        pause_after_epoch: leave after this epoch (from 1) although more are wanted; the same call with a
+            later one, or None, goes on from the checkpoint. Changes no result.
         batch_size: images in a batch; a batch of V views is V optimizer steps of this many.
+        accumulate: batches whose gradients are averaged into one optimizer step. Steps, order and dropped
+            images are those of ``accumulate`` times ``batch_size``; but only ``batch_size`` images are in
+            the networks together, and in BatchNorm's statistics.
+        precision: ``"float32"``, or on CUDA devices ``"tf32"`` or ``"bf16"`` (autocast around each step).
         seed: keys the order of images and the views; the objective has been created with its own.
         size_px: height and width of a view.
         device: where torch trains, such as ``"cpu"`` or ``"cuda:0"``.
@@ -35,6 +43,8 @@ class TrainingOptions:
 
     epochs: int = 50
     batch_size: int = 256
+    accumulate: int = 1
+    precision: types.Precision = "float32"
     seed: int = 0
     size_px: int = 64
     device: str = "cpu"
@@ -46,9 +56,10 @@ class TrainingOptions:
     prefetch: bool | None = None
     check_memory: bool = True
     data_id: str | None = None
+    pause_after_epoch: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "size_px", "threads", "checkpoint_every_steps"):
+        for name in (*_COUNTS, "threads", "checkpoint_every_steps", "pause_after_epoch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name}: at least 1 wanted, got {value}")
@@ -56,6 +67,16 @@ class TrainingOptions:
             raise InputError(f"seed: 0 or more wanted, got {self.seed}")
         if self.early_stopping not in ("protocol", "never"):
             raise InputError(f"early_stopping: 'protocol' or 'never' wanted, got {self.early_stopping!r}")
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of one optimizer step, where there are so many."""
+        return self.batch_size * self.accumulate
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch, from 1, after which ``train`` returns."""
+        return self.epochs if self.pause_after_epoch is None else min(self.epochs, self.pause_after_epoch)
 
     @property
     def folder(self) -> Path | None:

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
 
 _OBJECTIVE_OPTIONS = ("channels", "seed", "learning_rate", "ema_decay", "micro_batch", "options")
-_TRAINING_OPTIONS = ("epochs", "batch_size", "seed", "size_px", "early_stopping", "data_id")
+_TRAINING_OPTIONS = (
+    "epochs",
+    "batch_size",
+    "accumulate",
+    "precision",
+    "seed",
+    "size_px",
+    "early_stopping",
+    "data_id",
+)
 
 
 class NonFiniteLossError(CheckError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from morphobench.training.accumulation import step_of
 from morphobench.training.budget import require_memory
 from morphobench.training.callbacks import Callback
 from morphobench.training.distributed import join_group
@@ -16,6 +17,7 @@ from morphobench.training.early_stopping import rule_for
 from morphobench.training.feed import ImageArray, LabelledImages
 from morphobench.training.keeper import session
 from morphobench.training.options import TrainingOptions, TrainingResult
+from morphobench.training.precision import autocast, require_precision
 from morphobench.training.state import TrainingState, identity
 from morphobench.training.views import Validation, make_feed
 from morphobench.types import Int64Array
@@ -64,7 +66,10 @@ def train(
     group = join_group(options.device)
     options = group.place(options)
     data = LabelledImages(images, labels, image_ids)
-    objective.to(torch.device(options.device))
+    device = torch.device(options.device)
+    require_precision(options.precision, device)
+    objective.to(device)
+    train_step = step_of(objective, accumulate=options.accumulate)
     feed = make_feed(data, objective, setting=setting, options=options, shard=group.shard)
     judge = None if validation is None else Validation(LabelledImages(*validation), objective, options)
     state = TrainingState(objective, options, setting=setting, feed=feed, group=group)
@@ -73,11 +78,13 @@ def train(
         require_memory(state, feed)
         keeper.restore(identity(state, data=data, callbacks=callbacks))
         watchers.start(state)
-        while state.epochs_done < options.epochs and not state.stopped_early:
+        while state.epochs_done < options.last_epoch and not state.stopped_early:
             with closing(state.timed(feed.epoch(state.epochs_done, start=state.position))) as steps:
                 for step in steps:
                     watchers.before_step(state)
-                    state.count(state.clock(objective.train_step, step.views, step.labels))
+                    with autocast(options.precision, device):
+                        terms = state.clock(train_step, step.views, step.labels)
+                    state.count(terms)
                     watchers.step(state)
                     keeper.after_step()
             state.require_finite()

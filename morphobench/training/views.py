@@ -11,6 +11,7 @@ import torch
 from morphobench.augment import MultiCrop, PairViews
 from morphobench.training.feed import Feed, LabelledImages
 from morphobench.training.options import TrainingOptions
+from morphobench.training.precision import autocast
 
 if TYPE_CHECKING:
     from morphobench.objectives.base import Objective
@@ -33,7 +34,7 @@ def make_feed(
         data,
         multi_crop=_multi_crop(setting, options),
         pair_views=_pair_views(objective, options),
-        batch_size=options.batch_size,
+        batch_size=options.images_per_step,
         size_px=options.size_px,
         seed=options.seed,
         device=device,
@@ -74,7 +75,8 @@ class Validation:
             if self._pairs is not None:
                 views = self._pairs(views[0], ids, 0, 0)
             labels = torch.from_numpy(self._data.labels[rows]).to(device)
-            terms = self._objective.validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
+            with autocast(self._options.precision, device):
+                terms = self._objective.validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
             for name, value in terms.items():
                 weighted = value.double() * len(rows)
                 sums[name] = sums[name] + weighted if name in sums else weighted

@@ -10,7 +10,7 @@ import pytest
 from morphobench.errors import InputError
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.records import read_json
-from morphobench.setups import PROFILES, SETTINGS, SETUPS
+from morphobench.setups import PROFILES, SETTINGS, SETUPS, Setup
 
 
 def _content(**changes: Any) -> dict[str, Any]:
@@ -49,6 +49,33 @@ def test_the_whole_study_has_no_notes() -> None:
 def test_bad_options_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         RunOptions.resolve(**changes)
+
+
+def test_several_encoders_multiply_the_setups() -> None:
+    options = RunOptions.resolve(
+        setups=["unsupervised/aug*"], encoder=["study", "small:depth=2+4", "study"], device="cpu"
+    )
+    assert options.encoder == ("study", "small:depth=2", "small:depth=4")
+    assert [str(setup) for setup in options.setups] == [
+        f"unsupervised/{setting}@{encoder}"
+        for setting in ("aug_one_crop", "aug_multi_crop")
+        for encoder in options.encoder
+    ]
+    assert Setup.parse(str(options.setups[1])) == options.setups[1]
+    assert "3 encoders" in options.notes()
+    one = RunOptions.resolve(encoder="small", device="cpu")
+    assert (one.setups, one.encoder) == (SETUPS, ("small",))
+    assert "encoder small, not the study's" in one.notes()
+
+
+def test_accumulation_and_precision_are_recorded() -> None:
+    options = RunOptions.resolve(batch_size=64, accumulate=4, profile="paper", device="cpu")
+    assert options.notes() == []  # 4 x 64 is the study's batch
+    assert (options.describe()["accumulate"], options.describe()["precision"]) == (4, "float32")
+    with pytest.raises(InputError, match="float32 wanted on cpu, got bf16"):
+        RunOptions.resolve(precision="bf16", device="cpu")
+    with pytest.raises(InputError, match="--accumulate: at least 1 wanted, got 0"):
+        RunOptions.resolve(accumulate=0, device="cpu")
 
 
 def test_a_paradigm_from_outside_joins_the_study() -> None:

@@ -15,6 +15,7 @@ from morphobench.embeddings import read_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError
 from morphobench.models import load_encoder
+from morphobench.report.stats_table import build_table
 from morphobench.run import read_records, run, runner
 from morphobench.run.worker import Files
 from tests.run.conftest import tiny_options, tiny_store
@@ -215,6 +216,34 @@ def test_another_encoder_is_trained_and_named(store: ImageStore, tmp_path: Path)
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
     assert record["features"] != 2048
     assert "encoder resnet18, not the study's" in record["notes"]
+
+
+def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: Path) -> None:
+    encoders = ["study", "small:pool=max+average,channels=8", "resnet18", "vit_small"]
+    options = tiny_options(
+        encoder=encoders,
+        images=48,
+        baselines=["mean_intensity", "untrained_encoder"],
+        tasks=["classification"],
+    )
+    records = run(store.path, tmp_path / "out", options=options, quiet=True)
+    names = ["study", "small:channels=8", "small:pool=average,channels=8", "resnet18", "vit_small"]
+    assert [record["setup"] for record in records] == [
+        "baseline/mean_intensity",
+        *(f"baseline/untrained_encoder@{name}" for name in names),
+        *(f"weakly_supervised/no_aug_one_crop@{name}" for name in names),
+    ]
+    assert [record["encoder"] for record in records[-5:]] == names
+    assert [record["features"] for record in records[-5:]] == [2048, 128, 128, 512, 192]
+    assert [record["features"] for record in records[1:6]] == [2048, 128, 128, 512, 192]
+    assert len({record["weights_sha256"] for record in records[1:]}) == 10
+    table = build_table(records)
+    assert [row.label for row in table.setups] == sorted(f"no_aug_one_crop@{name}" for name in names)
+    for row in table.setups:
+        for key in ("time_per_image_ns", "peak_host_memory_bytes", "classification.roc_auc"):
+            assert row.cells[key].value > 0
+    again = run(store.path, tmp_path / "out", options=options, quiet=True)
+    assert again == records
 
 
 def test_one_class_is_refused_where_a_setup_needs_both(tmp_path: Path) -> None:

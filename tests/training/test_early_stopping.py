@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from morphobench.training.early_stopping import convergence_epoch, rule_for, study_rule
+from morphobench.errors import InputError
+from morphobench.training.early_stopping import Plateau, convergence_epoch, rule_for, study_rule
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,30 @@ def test_only_byol_under_reference_stops() -> None:
 )
 def test_convergence_epoch(losses: list[float], epoch: int | None) -> None:
     assert convergence_epoch(losses) == epoch
+
+
+@pytest.mark.parametrize(
+    ("losses", "epoch"),
+    [
+        ([], None),
+        ([1.0, 1.0], None),  # patience has not run out
+        ([1.0, 1.0, 1.0], 1),
+        ([1.0, 0.95, 0.86, 0.86, 0.86], 3),
+        ([1.0, 0.95, 0.95], 1),  # 5 % is no improvement of 10 %
+        ([1.0, 0.95, 0.89, 0.88], None),  # but two halves of one are: the first loss is what counts
+        ([1.0, 0.95, 0.89, 0.88, 0.85], 3),
+        ([1.0, 1.2, 1.1, 0.1], 1),  # decided before the late improvement
+        ([-1.0, -1.05, -1.2, -1.2, -1.2], 3),  # a share of the size, below zero too
+        ([0.0, 0.0, 0.0], 1),
+        ([math.nan, math.nan, math.nan], 1),
+    ],
+)
+def test_plateau(losses: list[float], epoch: int | None) -> None:
+    assert Plateau(improvement=0.1, patience=2).epoch(losses) == epoch
+
+
+def test_plateau_refuses_what_makes_no_sense() -> None:
+    with pytest.raises(InputError, match="improvement: 0 or more and below 1 wanted, got 1"):
+        Plateau(improvement=1)
+    with pytest.raises(InputError, match="patience: at least 1 wanted, got 0"):
+        Plateau(patience=0)

@@ -73,6 +73,17 @@ def test_resumed_run_has_the_same_bits(
     assert [record.training for record in resumed.history] == [record.training for record in whole.history]
 
 
+def test_paused_after_an_epoch_it_goes_on(toy: Toy, data: dict[str, Any], tmp_path: Path) -> None:
+    whole, expected = run(toy(), data, None)
+    for epoch in (1, 1, 2):  # once more for an epoch that is done changes nothing
+        paused, _ = run(toy(), data, tmp_path, pause_after_epoch=epoch)
+        assert paused.epochs_done == epoch
+    last, state = run(toy(), data, tmp_path, pause_after_epoch=9)
+    assert_same(state, expected)
+    assert last.resumed_at_step == 20
+    assert [record.training for record in last.history] == [record.training for record in whole.history]
+
+
 def test_stopped_again_and_again(
     toy: Toy, data: dict[str, Any], tmp_path: Path, held_out: tuple[Any, Any, Any]
 ) -> None:

@@ -1,0 +1,139 @@
+"""The cost measurement: rounds that take turns, exact continuation, its cap, its budget, its resuming."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from morphobench.data import ImageStore
+from morphobench.errors import InputError
+from morphobench.report.stats_cost import setup_costs
+from morphobench.run import cost
+from morphobench.run.cost import COSTS, CostOptions, measure_cost, rounds_left
+from morphobench.training import Plateau
+from tests.run.conftest import tiny_options
+
+SETUPS = ["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"]
+
+
+def options_of(
+    *, rounds: int = 2, epochs: int = 4, plateau: Plateau | None = None, **changes: Any
+) -> CostOptions:
+    run = tiny_options(setups=SETUPS, tasks=[], epochs=epochs, train_images=24, batch_size=8, **changes)
+    return CostOptions(run, rounds=rounds, plateau=plateau or Plateau(0.0, 99))
+
+
+def order_of(records: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    return [(record["round"], record["setup"].partition("/")[0]) for record in records]
+
+
+@pytest.fixture(scope="module")
+def measured(store: ImageStore, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("cost") / "out"
+    return out, measure_cost(store.path, out, options=options_of(), quiet=True)
+
+
+def test_rounds_take_turns_and_go_on_from_one_another(measured: tuple[Path, dict[str, Any]]) -> None:
+    _, found = measured
+    weak, ours = "weakly_supervised", "self_supervised"
+    expected = [(0, weak), (0, ours), (1, ours), (1, weak), (2, weak), (2, ours), (3, ours), (3, weak)]
+    assert order_of(found["records"]) == expected
+    for setup in SETUPS:
+        mine = [record for record in found["records"] if record["setup"] == setup]
+        epochs = [epoch for record in mine for epoch in record["epochs"]]
+        assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3, 4]
+        assert [epoch["step"] for epoch in epochs] == [3, 6, 9, 12]
+        for record in mine:
+            assert record["peak_host_memory_bytes"] > record["host_memory_before_training_bytes"] > 0
+            assert 0 < record["time_per_view_ns"] * 8 * 3 < 2e9 * sum(e["seconds"] for e in record["epochs"])
+            assert record["environment"]["cpu"]
+    assert found["data"]["train"] == 24
+
+
+def test_in_rounds_it_is_the_same_training_as_in_one_go(
+    measured: tuple[Path, dict[str, Any]], store: ImageStore, tmp_path: Path
+) -> None:
+    run = options_of(epochs=4).run
+    whole = measure_cost(
+        store.path, tmp_path / "out", options=CostOptions(run, rounds=1, epochs_per_round=4), quiet=True
+    )
+    for setup in SETUPS:
+        (one,) = [record for record in whole["records"] if record["setup"] == setup]
+        losses = [
+            epoch["validation"]
+            for record in measured[1]["records"]
+            if record["setup"] == setup
+            for epoch in record["epochs"]
+        ]
+        assert [epoch["validation"] for epoch in one["epochs"]] == losses
+
+
+def test_asked_again_it_measures_nothing(
+    measured: tuple[Path, dict[str, Any]], store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, found = measured
+    monkeypatch.setattr(cost, "run_isolated", None)
+    assert measure_cost(store.path, out, options=options_of(), quiet=True)["records"] == found["records"]
+    with pytest.raises(InputError, match="--rounds 2 there, 1 asked"):
+        measure_cost(store.path, out, options=options_of(rounds=1), quiet=True)
+
+
+def test_interrupted_it_goes_on(store: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolated, calls = cost.run_isolated, iter(range(99))
+
+    def interrupted(*arguments: Any, **named: Any) -> Any:
+        result = isolated(*arguments, **named)
+        if next(calls) == 2:
+            raise KeyboardInterrupt  # trained, but not yet recorded
+        return result
+
+    options = options_of(rounds=2, epochs=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(cost, "run_isolated", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            measure_cost(store.path, tmp_path / "out", options=options, quiet=True)
+    assert len((tmp_path / "out" / COSTS).read_text().splitlines()) == 2
+    found = measure_cost(store.path, tmp_path / "out", options=options, quiet=True)
+    assert Counter(record["setup"] for record in found["records"]) == dict.fromkeys(SETUPS, 2)
+    lost = found["records"][2]
+    assert [epoch["epoch"] for epoch in lost["epochs"]] == [2]
+    assert (lost["time_per_view_ns"], lost["peak_host_memory_bytes"]) == (None, None)  # nothing to measure
+    assert all(one.time_per_view_ns > 0 and one.peak_host_memory_bytes > 0 for one in setup_costs(found))
+
+
+def test_the_budget_ends_further_rounds_only(store: ImageStore, tmp_path: Path) -> None:
+    found = measure_cost(store.path, tmp_path / "out", options=options_of(), budget_s=0.0, quiet=True)
+    assert Counter(record["round"] for record in found["records"]) == {0: 2, 1: 2}
+    assert [one.converged_epoch for one in setup_costs(found)] == [None, None]
+    assert json.loads((tmp_path / "out" / COSTS).read_text().splitlines()[0])["round"] == 0
+
+
+def record(setup: str, number: int, loss: float) -> dict[str, Any]:
+    return {"setup": setup, "round": number, "epochs": [{"validation": {"loss": loss}}]}
+
+
+def test_who_takes_part_in_a_round() -> None:
+    options = options_of(rounds=2, epochs=5, plateau=Plateau(0.1, 2))
+    weak, ours = options.run.setups
+    falling, flat = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 1.0, 1.0, 1.0, 1.0)
+    records = [record(str(weak), number, loss) for number, loss in enumerate(falling)]
+    records += [record(str(ours), number, loss) for number, loss in enumerate(flat)]
+    assert [rounds_left(options, records, number) for number in range(6)] == [
+        [weak, ours],
+        [weak, ours],
+        [weak, ours],  # two flat epochs are not three yet
+        [weak],
+        [weak],
+        [],  # the cap
+    ]
+
+
+def test_bad_numbers_are_refused() -> None:
+    with pytest.raises(InputError, match="--epochs: at least 3 rounds x 1 wanted, got 2"):
+        options_of(rounds=3, epochs=2)
+    with pytest.raises(InputError, match="--rounds, --epochs-per-round"):
+        options_of(rounds=0)
