@@ -2,8 +2,8 @@
 
 Every classifier of the grid sees the same batches, so their first layers share one matrix product: with G
 networks of H hidden units, the (G*H, D) stacked weights times the (D, B) batch. The gradient is written out,
-because the input needs none: two thirds of the arithmetic of automatic differentiation that would also fill
-its graph.
+because the input needs none. What is left beside the two products of a step is memory traffic: the optimizer
+reads and writes each weight and velocity once a step, activations stay in memory that is used again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 HIDDEN = 256
 SLOPE = 0.01
 _SLOWNESS_OF_QR = 4
-NETWORKS_AT_ONCE = 1
-"""Networks whose step is done before the next ones' on a CPU: what a step touches then stays in its cache."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,36 @@ class Scaling:
         return cls(mean.astype(np.float32), factor.astype(np.float32))
 
 
-def _forward(batch: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor) -> tuple[Tensor, Tensor]:
-    """Hidden activations (G, 256, B) and logits (G, 2, B) of a batch (B, D)."""
-    hidden = functional.leaky_relu_(torch.addmm(b1, W1, batch.T), SLOPE).view(len(W2), HIDDEN, -1)
-    return hidden, torch.baddbmm(b2, W2, hidden)
+@dataclass(frozen=True)
+class _Settings:
+    """What each network is trained by, and how its velocity is kept: ``scale`` times torch's.
+
+    Scaled by (1 - momentum) / weight decay, a velocity's step towards the weights, v <- momentum v + decay w,
+    is a linear interpolation: one pass over memory instead of two.
+    """
+
+    points: tuple[GridPoint, ...]
+
+    @property
+    def scales(self) -> list[float]:
+        return [
+            (1 - point.momentum) / point.weight_decay
+            if point.weight_decay > 0 and point.momentum < 1
+            else 1.0
+            for point in self.points
+        ]
+
+    def decay(self, velocity: Tensor, weight: Tensor, network: int) -> None:
+        """``velocity`` of one network with momentum and weight decay done, ready for the next gradient."""
+        point = self.points[network]
+        if point.weight_decay > 0 and point.momentum < 1:
+            velocity.lerp_(weight, 1 - point.momentum)
+        else:
+            velocity.mul_(point.momentum).add_(weight, alpha=point.weight_decay)
+
+    def move(self, weight: Tensor, velocity: Tensor, network: int) -> None:
+        """``weight`` of one network moved along its velocity."""
+        weight.add_(velocity, alpha=-self.points[network].learning_rate / self.scales[network])
 
 
 class ClassifierGrid:
@@ -84,7 +108,6 @@ class ClassifierGrid:
         self.size = size
         self.softmax_first = softmax_first
         self.device = torch.device(device)
-        self._at_once = NETWORKS_AT_ONCE if self.device.type == "cpu" else size
         self._alike = True
         with torch.no_grad():
             self.weights = [
@@ -93,73 +116,74 @@ class ClassifierGrid:
                 second.weight.repeat(size, 1, 1).to(self.device),
                 second.bias.repeat(size, 1)[:, :, None].to(self.device),
             ]
-        self._momentum = [torch.zeros_like(weight) for weight in self.weights]
-
-    def logits(self, batch: Tensor) -> Tensor:
-        """Logits (G, 2, B) of a batch (B, D)."""
-        parts = [
-            _forward(batch, *self._parts(self.weights, slice(first, min(first + self._at_once, self.size))))[
-                1
-            ]
-            for first in range(0, self.size, self._at_once)
-        ]
-        return torch.cat(parts)
+        self._velocity = [torch.zeros_like(weight) for weight in self.weights]
+        self._spaces: dict[tuple[str, int], Tensor] = {}
 
     @torch.no_grad()
-    def step(self, batch: Tensor, labels: Tensor, points: Sequence[GridPoint], weights: Tensor) -> None:
+    def logits(self, batch: Tensor) -> Tensor:
+        """Logits (G, 2, B) of a batch (B, D)."""
+        return self._forward(batch)[1]
+
+    def _forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden activations (G, 256, B) and logits (G, 2, B) of a batch (B, D)."""
+        W1, b1, W2, b2 = self.weights
+        hidden = torch.addmm(b1, W1, batch.T, out=self._space("hidden", len(batch)))
+        hidden = functional.leaky_relu_(hidden, SLOPE).view(self.size, HIDDEN, -1)
+        return hidden, torch.baddbmm(b2, W2, hidden)
+
+    def _space(self, name: str, columns: int) -> Tensor:
+        """Memory (G*256, columns) that one step after the other uses: fresh pages cost more than the
+        arithmetic on them."""
+        if (name, columns) not in self._spaces:
+            self._spaces[name, columns] = torch.empty(self.size * HIDDEN, columns, device=self.device)
+        return self._spaces[name, columns]
+
+    @torch.no_grad()
+    def _start(self, settings: _Settings) -> None:
+        self._velocity = [torch.zeros_like(weight) for weight in self.weights]
+        for network in range(self.size):
+            for weight, velocity in zip(
+                self._of(self.weights, network), self._of(self._velocity, network), strict=True
+            ):
+                settings.decay(velocity, weight, network)
+
+    @torch.no_grad()
+    def _step(self, batch: Tensor, labels: Tensor, settings: _Settings, weights: Tensor) -> None:
         """One step of each network on the same ``batch`` (B, D), ``labels`` int64 (B,), by its own settings.
 
-        ``weights`` (B,): each sample's share of the loss; 1/B for the plain mean.
+        ``weights`` (B,): each sample's share of the loss; 1/B for the plain mean. Velocities come with
+        momentum and weight decay done, and leave so.
         """
-        wanted = functional.one_hot(labels, 2).T.to(self.weights[0].dtype)
-        for first in range(0, self.size, self._at_once):
-            last = min(first + self._at_once, self.size)
-            self._step(batch, wanted, points[first:last], weights, slice(first, last))
-
-    def _step(
-        self, batch: Tensor, wanted: Tensor, points: Sequence[GridPoint], weights: Tensor, which: slice
-    ) -> None:
-        (W1, b1, W2, b2), momentum = self._parts(self.weights, which), self._parts(self._momentum, which)
-        hidden, logits = _forward(batch, W1, b1, W2, b2)
+        W2, velocity = self.weights[2], self._velocity
+        hidden, logits = self._forward(batch)
+        wanted = functional.one_hot(labels, 2).T.to(logits.dtype)
         outer = torch.softmax(logits, dim=1)
         if self.softmax_first:
             loss_gradient = (torch.softmax(outer, dim=1) - wanted) * weights
             loss_gradient = outer * (loss_gradient - (loss_gradient * outer).sum(dim=1, keepdim=True))
         else:
             loss_gradient = (outer - wanted) * weights
-        hidden_gradient = torch.bmm(W2.transpose(1, 2), loss_gradient)
-        hidden_gradient *= torch.where(hidden > 0, 1.0, SLOPE)
-        hidden_gradient = hidden_gradient.view(W1.shape[0], -1)
-
-        # Momentum as in torch's SGD: v <- momentum v + weight decay w + gradient, w <- w - rate v.
-        keep, shrink, rates = (
-            self._per_network(values)
-            for values in (
-                [point.momentum for point in points],
-                [point.weight_decay for point in points],
-                [-point.learning_rate for point in points],
-            )
-        )
-        for weight, velocity, factor, decay in zip((W1, b1, W2, b2), momentum, keep, shrink, strict=True):
-            velocity.mul_(factor).addcmul_(weight, decay)
-        momentum[0].addmm_(hidden_gradient, batch)
-        momentum[1].add_(hidden_gradient.sum(dim=1, keepdim=True))
-        momentum[2].baddbmm_(loss_gradient, hidden.transpose(1, 2))
-        momentum[3].add_(loss_gradient.sum(dim=2, keepdim=True))
-        for weight, velocity, rate in zip((W1, b1, W2, b2), momentum, rates, strict=True):
-            weight.addcmul_(velocity, rate)
+        loss_gradient *= torch.tensor(settings.scales, device=self.device)[:, None, None]
+        into = self._space("gradient", len(batch)).view(hidden.shape)
+        torch.bmm(W2.transpose(1, 2), loss_gradient, out=into)
+        # The activation has the sign of what went in, so it serves as well.
+        torch.ops.aten.leaky_relu_backward.grad_input(into, hidden, SLOPE, True, grad_input=into)
+        gradient = into.view(len(self.weights[0]), -1)
+        velocity[0].addmm_(gradient, batch)
+        velocity[1].add_(gradient.sum(dim=1, keepdim=True))
+        velocity[2].baddbmm_(loss_gradient, hidden.transpose(1, 2))
+        velocity[3].add_(loss_gradient.sum(dim=2, keepdim=True))
+        # Network by network, so that weights and velocities are fetched from memory once for both.
+        for network in range(self.size):
+            for weight, own in zip(self._of(self.weights, network), self._of(velocity, network), strict=True):
+                settings.move(weight, own, network)
+                settings.decay(own, weight, network)
 
     @staticmethod
-    def _parts(tensors: Sequence[Tensor], which: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The four parameters of some of the networks, as views."""
-        rows = slice(which.start * HIDDEN, which.stop * HIDDEN)
-        return tensors[0][rows], tensors[1][rows], tensors[2][which], tensors[3][which]
-
-    def _per_network(self, values: list[float]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One value a network, in shapes that broadcast over each of the four parameters."""
-        one = torch.tensor(values, dtype=torch.float32, device=self.device)
-        rows = one.repeat_interleave(HIDDEN)[:, None]
-        return rows, rows, one[:, None, None], one[:, None, None]
+    def _of(tensors: Sequence[Tensor], network: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One network's four parameters, as views."""
+        rows = slice(network * HIDDEN, (network + 1) * HIDDEN)
+        return tensors[0][rows], tensors[1][rows], tensors[2][network], tensors[3][network]
 
     @torch.no_grad()
     def probabilities(
@@ -202,7 +226,8 @@ class ClassifierGrid:
             span = _Span(self._scaled(embeddings, rows, scaling), self.weights[0], alike=alike)
             self.weights[0] = span.weights
         self._alike = False
-        self._momentum = [torch.zeros_like(weight) for weight in self.weights]
+        settings = _Settings(tuple(points))
+        self._start(settings)
         for _ in range(epochs):
             shuffled = torch.randperm(len(rows), generator=order)
             for start in range(0, len(rows), batch_size):
@@ -215,9 +240,10 @@ class ClassifierGrid:
                     batch = self._scaled(embeddings, originals, scaling)
                 else:
                     batch = span.images[chosen.to(self.device)]
-                self.step(batch, wanted.to(self.device), points, weights)
+                self._step(batch, wanted.to(self.device), settings, weights)
         if span is not None:
             self.weights[0] = span.leave(self.weights[0])
+        self._spaces.clear()
 
     def _scaled(self, embeddings: Float32Array, rows: Int64Array, scaling: Scaling) -> Tensor:
         # Scaled as it is needed: a scaled copy of all embeddings would double the memory.

@@ -37,6 +37,7 @@ def test_the_grid_at_once_equals_one_after_another(weights, batch_size, features
     rows = np.arange(70)
     points = classification.grid_points(Sweep(classifier_epochs=6))
     assert len(points) == 27
+    points += [classification.GridPoint(0.05, *rest) for rest in ((0.0, 0.0), (0.9, 0.0), (0.0, 1e-3))]
     grid = ClassifierGrid(features, size=len(points), seed=3)
     grid.fit(
         embeddings,
