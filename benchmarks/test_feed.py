@@ -1,0 +1,139 @@
+"""The feed beside the trainer: how long training waits for views, and its cost beside ready-made ones."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from morphobench.data.store import ImageStore
+from morphobench.measure.timing import interleaved
+from morphobench.objectives import create
+from morphobench.setups import PARADIGMS
+from morphobench.training import Callback, ImageRows, TrainingOptions, TrainingState, train, trainer
+from morphobench.training.feed import Feed, Step
+from morphobench.training.views import make_feed
+
+SETTING = "aug_multi_crop"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+IMAGES, BATCH = (4096, 256) if DEVICE == "cuda" else (96, 16)
+LARGEST_WAIT_SHARE = 0.02
+
+
+@dataclass
+class Waits(Callback):
+    """Seconds waited for views after the first batch, and seconds of all that, summed over runs."""
+
+    waited_s: float = 0.0
+    steps_s: float = 0.0
+    steps: int = 0
+    _first_s: float = 0.0
+
+    def before_step(self, state: TrainingState) -> None:
+        """Keep the wait for the first batch: nothing could be trained while its views were made."""
+        if state.position == 0:
+            self._first_s = state.feed_wait_s
+
+    def epoch(self, state: TrainingState, record: Any) -> None:
+        """Count the epoch without that."""
+        self.waited_s += record.feed_wait_s - self._first_s
+        self.steps_s += record.seconds - self._first_s
+        self.steps += record.step
+
+    @property
+    def share(self) -> float:
+        """The part of the time that was spent waiting."""
+        return self.waited_s / self.steps_s
+
+
+class Prepared:
+    """A feed whose steps were made before: what training would take if views cost nothing."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.steps_per_epoch, self.batch_size, self.views = feed.steps_per_epoch, feed.batch_size, feed.views
+        self.images_per_step, self.view_shape, self.buffer_bytes = (
+            feed.images_per_step,
+            feed.view_shape,
+            feed.buffer_bytes,
+        )
+        self._steps = [
+            Step(tuple(view.clone() for view in step.views), step.labels.clone()) for step in feed.epoch(0)
+        ]
+
+    def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
+        """The same steps in every epoch."""
+        assert (epoch, start) == (0, 0)
+        yield from self._steps
+
+
+@pytest.mark.parametrize("paradigm", PARADIGMS)
+def test_training_never_waits_for_views(
+    paradigm: str, cells: ImageStore, benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch of the real trainer, 5 views an image: fed by the prefetching thread, in line, and ready-made.
+
+    The share is of the time after the first batch in which the loop waited for views. On a CPU, where the
+    trainer makes views in line unless asked, the thread competes with the steps for the same cores.
+    """
+    timed = benchmark.enabled
+    images, batch = (IMAGES, BATCH) if timed else (16, 8)
+    waits = {"feed": Waits(), "in_line": Waits(), "prepared": Waits()}
+    rows = np.arange(images) % len(cells)
+    prepared: list[Prepared] = []
+
+    def run(kind: str) -> None:
+        options = TrainingOptions(
+            epochs=1, batch_size=batch, device=DEVICE, threads=2, prefetch=kind == "feed", check_memory=False
+        )
+
+        def feed(data: Any, objective: Any, **further: Any) -> Any:
+            if kind != "prepared":
+                return make_feed(data, objective, **further)
+            if not prepared:
+                prepared.append(Prepared(make_feed(data, objective, **further)))
+            return prepared[0]
+
+        monkeypatch.setattr(trainer, "make_feed", feed)
+        train(
+            create(paradigm, seed=0),
+            images=ImageRows(cells.images, rows),
+            labels=cells.labels[rows],
+            image_ids=cells.image_ids[rows],
+            setting=SETTING,
+            options=options,
+            callbacks=[waits[kind]],
+        )
+
+    run("prepared")  # makes the steps, and is not timed
+    benchmark.pedantic(run, ("feed",), rounds=1)
+    if timed:
+        run("in_line")
+    times = interleaved(
+        {kind: lambda kind=kind: run(kind) for kind in ("feed", "prepared")},
+        rounds=3 if timed else 1,
+        warmup=0,
+        budget_s=8,
+    )
+    steps = images // batch * 5
+    assert waits["feed"].steps >= 2 * steps
+    assert waits["prepared"].waited_s >= 0.0
+    if not timed:
+        return
+    benchmark.extra_info.update(
+        paradigm=paradigm,
+        setting=SETTING,
+        device=DEVICE,
+        batch_size=batch,
+        steps=steps,
+        waited_s=round(waits["feed"].waited_s, 5),
+        steps_s=round(waits["feed"].steps_s, 3),
+        share_waited=round(waits["feed"].share, 5),
+        share_waited_in_line=round(waits["in_line"].share, 5),
+        time_to_prepared=round(times.ratio("feed", to="prepared"), 3),
+    )
+    assert waits["feed"].share < LARGEST_WAIT_SHARE
