@@ -99,10 +99,14 @@ def check_params(params: Any) -> None:
 
 
 def check_rows(rows: Any) -> None:
-    """TypeError unless None or an int64 array; the extension checks its shape and values."""
-    if rows is not None and not (isinstance(rows, np.ndarray) and rows.dtype == np.int64):
+    """TypeError unless None or an int64 array, InputError unless (N,); the extension checks the values."""
+    if rows is None:
+        return
+    if not (isinstance(rows, np.ndarray) and rows.dtype == np.int64):
         got = f"dtype {rows.dtype}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise TypeError(f"rows: an int64 array wanted, got {got}")
+    if rows.ndim != 1:
+        raise InputError(f"rows: shape (N,) wanted, got {rows.shape}")
 
 
 def allocate(shape: tuple[int, ...], dtype: Any, *, name: str) -> Any:

@@ -25,6 +25,8 @@ class WithIds:
     """``dataset`` with its samples as (image, label, index): the index is what draws are keyed by."""
 
     def __init__(self, dataset: ImageDataset) -> None:
+        if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
+            raise TypeError(f"dataset: one with len() and indices wanted, got {type(dataset).__name__}")
         self.dataset = dataset
 
     def __len__(self) -> int:

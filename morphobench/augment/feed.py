@@ -133,7 +133,10 @@ class _Work:
         return self.images.shape[1] if self.images.ndim == 4 else 1
 
     def _checked(self, batch: Int64Array) -> Int64Array:
-        rows = np.asarray(batch)
+        try:
+            rows = np.asarray(batch)
+        except ValueError as error:
+            raise InputError(f"batches: integers (B,) wanted, got {error}") from error
         if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
             raise InputError(f"batches: integers (B,) wanted, got {rows.dtype} {rows.shape}")
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self.ids):
@@ -201,4 +204,10 @@ def _torch_device(device: str | torch.device | None) -> torch.device | None:
         return None
     import torch
 
-    return torch.device(device)
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"device: one that torch knows wanted, got {device!r}: {error}") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: one that torch finds here wanted, got {device!r}")
+    return found

@@ -160,7 +160,11 @@ class MultiCrop:
     ) -> Views:
         """``apply(images, draw(image_ids, epoch, images.shape[-3:]), out, rows=rows)``."""
         check_images(images)
+        check_rows(rows)
         ids = check_image_ids(image_ids)
+        viewed = images if rows is None else rows
+        if len(ids) != len(viewed):
+            raise InputError(f"image_ids: one for each of {len(viewed)} images wanted, got {len(ids)}")
         channels, height, width = check_image_shape(images.shape[1:])
         shape, dtype = (self.views, len(ids)), params_dtype(self.spec, channels=channels)
         params = self._spare_params(shape, dtype)

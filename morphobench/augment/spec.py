@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
@@ -117,8 +116,8 @@ class ViewSpec:
                 "mean, deviation: as many of one as of the other wanted, "
                 f"got {len(self.mean)} and {len(self.deviation)}"
             )
-        if not all(each > 0 for each in self.deviation):
-            raise InputError(f"deviation: numbers above 0 wanted, got {self.deviation!r}")
+        if not all(each >= 1e-30 for each in self.deviation):
+            raise InputError(f"deviation: numbers above 0 (1e-30 or more) wanted, got {self.deviation!r}")
 
     def __str__(self) -> str:
         lines = [f"{self.views} view{'s' if self.views > 1 else ''} of each image", *map(str, self.groups)]
@@ -163,8 +162,8 @@ def _finite(name: str, values: Any) -> tuple[float, ...]:
     if not isinstance(values, (tuple, list)):
         raise InputError(f"{name}: a tuple of numbers wanted, one a channel, got {values!r}")
     for each in values:
-        if isinstance(each, bool) or not isinstance(each, Real) or not math.isfinite(each):
-            raise InputError(f"{name}: finite numbers wanted, got {values!r}")
+        if isinstance(each, bool) or not isinstance(each, Real) or not abs(float(each)) <= 1e30:
+            raise InputError(f"{name}: finite numbers (1e30 or less) wanted, got {values!r}")
     return tuple(map(float, values))
 
 

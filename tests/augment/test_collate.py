@@ -108,3 +108,5 @@ def test_bad_settings_are_refused() -> None:
         CollateViews(MultiCrop("aug_one_crop")).epoch = 1.5  # type: ignore[assignment]
     with pytest.raises(InputError, match=r"dataset: samples \(image, label"):
         WithIds([IMAGES[0]])[0]  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="dataset: one with len"):
+        WithIds(iter([]))  # type: ignore[arg-type]

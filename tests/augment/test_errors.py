@@ -71,7 +71,10 @@ def edited(field: str, value: float) -> np.ndarray:
         (lambda: CROPS.draw([1], 0, (8, 70_000)), InputError, "image_shape"),
         (lambda: CROPS(None, [1], 0), TypeError, "images: a NumPy array"),  # type: ignore[arg-type]
         (lambda: CROPS(IMAGES[0, 0], [1], 0), InputError, r"images: shape \(N, H, W\)"),
-        (lambda: CROPS(IMAGES, range(3), 0), ValueError, "params"),
+        (lambda: CROPS(IMAGES, range(3), 0), InputError, "image_ids: one for each of 4 images wanted, got 3"),
+        (lambda: CROPS(IMAGES, [1], 0, rows=np.zeros((1, 1), np.int64)), InputError, r"rows: shape \(N,\)"),
+        (lambda: ViewSpec((ViewGroup(),), (1e300,), (1.0,)), InputError, "mean: finite"),
+        (lambda: ViewSpec((ViewGroup(),), (0.0,), (1e-300,)), InputError, "deviation"),
         (lambda: CROPS(IMAGES.astype(">u2"), range(4), 0), TypeError, "images: dtype uint8 or uint16.*>u2"),
         (lambda: CROPS.apply(IMAGES, None), TypeError, "params.*NoneType"),  # type: ignore[arg-type]
         (lambda: CROPS.apply(IMAGES, params(), rows=[0, 1]), TypeError, "rows.*list"),  # type: ignore[arg-type]

@@ -83,9 +83,9 @@ def test_errors_of_the_batches_reach_the_consumer_in_their_place() -> None:
     assert not feed_threads()
 
 
-@pytest.mark.parametrize("rows", [[50], [-1], list(range(20)), [0.5], [[1]], [True]])
+@pytest.mark.parametrize("rows", [[50], [-1], list(range(20)), [0.5], [[1]], [True], [[1], [1, 2]]])
 def test_bad_rows_are_refused(rows: list[int]) -> None:
-    feed = ViewFeed(CROPS, IMAGES, IDS, [np.arange(4), np.array(rows)], epoch=0)
+    feed = ViewFeed(CROPS, IMAGES, IDS, [np.arange(4), rows], epoch=0)  # type: ignore[list-item]
     next(feed)
     with pytest.raises(InputError, match="batches"):
         next(feed)
@@ -142,6 +142,7 @@ def test_views_of_two_sizes_and_any_type(dtype: str) -> None:
         ({"images": IMAGES.astype(np.float32)}, TypeError, "images: dtype uint8 or uint16.*float32"),
         ({"images": IMAGES[0, 0]}, InputError, "images: shape"),
         ({"batches": 3}, TypeError, "batches: arrays of rows wanted, got int"),
+        ({"device": "gpu"}, InputError, "device: one that torch knows wanted, got 'gpu'"),
     ],
 )
 def test_bad_arguments_are_refused(change: dict[str, object], error: type[Exception], match: str) -> None:
