@@ -37,15 +37,16 @@ def nearest_neighbours(embeddings: Float32Array, *, neighbours: int) -> Neighbou
     centered = np.ascontiguousarray(embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(np.float32))
     index.add(centered)
     _, found = index.search(centered, neighbours)
-    indices = np.asarray(found, dtype=np.int64)
-    distances = np.empty(indices.shape, dtype=np.float32)
-    for row in range(rows):
-        mine = indices[row]
-        if row not in mine:  # more copies of the point than neighbours asked for
-            mine[-1] = row
-        gaps = np.linalg.norm(embeddings[mine] - embeddings[row], axis=1)
-        order = np.lexsort((mine, gaps, mine != row))
-        indices[row], distances[row] = mine[order], gaps[order]
+    indices = np.ascontiguousarray(found, dtype=np.int64)
+    own = np.arange(rows)[:, None]
+    absent = ~(indices == own).any(axis=1)  # more copies of the point than neighbours asked for
+    indices[absent, -1] = np.flatnonzero(absent)
+    squares = np.empty(indices.shape, dtype=np.float32)
+    pointers = (faiss.swig_ptr(array) for array in (squares, centered, centered, indices))
+    faiss.fvec_L2sqr_by_idx(*pointers, features, rows, neighbours)
+    order = np.lexsort((indices, squares, indices != own), axis=1)
+    indices = np.take_along_axis(indices, order, axis=1)
+    distances = np.sqrt(np.take_along_axis(squares, order, axis=1))
     return NeighbourGraph(indices, distances)
 
 
