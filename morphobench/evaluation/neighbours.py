@@ -43,7 +43,7 @@ def nearest_neighbours(embeddings: Float32Array, *, neighbours: int) -> Neighbou
     indices[absent, -1] = np.flatnonzero(absent)
     squares = np.empty(indices.shape, dtype=np.float32)
     pointers = (faiss.swig_ptr(array) for array in (squares, centered, centered, indices))
-    faiss.fvec_L2sqr_by_idx(*pointers, features, rows, neighbours)
+    faiss.fvec_L2sqr_by_idx(*pointers, features, rows, neighbours)  # type: ignore[attr-defined]
     order = np.lexsort((indices, squares, indices != own), axis=1)
     indices = np.take_along_axis(indices, order, axis=1)
     distances = np.sqrt(np.take_along_axis(squares, order, axis=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from morphobench.report.stats_effects import (
     complete_paradigms,
     effects_over_blocks,
     effects_over_groups,
+    explained,
 )
 from morphobench.report.stats_ranks import Ranking, rank
 from morphobench.types import Float64Array
@@ -37,14 +38,16 @@ class Findings:
     """Statistics of a run.
 
     ``effects``: of the factors on each metric, with what their intervals resample; ``against``: every
-    setup's ROC AUC against the best baseline's; ``ranking``: by ROC AUC over cell lines. Empty and None
-    where the run does not allow them.
+    setup's ROC AUC against the best baseline's; ``ranking``: by ROC AUC over cell lines; ``shares``: of the
+    spread between setups that each factor and interaction explains, by metric. Empty and None where the run
+    does not allow them.
     """
 
     effects: tuple[tuple[Column, tuple[Effect, ...]], ...] = ()
     against: tuple[Comparison, ...] = ()
     against_unit: str = ""
     ranking: Ranking | None = None
+    shares: tuple[tuple[Column, dict[str, float]], ...] = ()
 
 
 def analyse(
@@ -63,6 +66,7 @@ def analyse(
     joint = joint_draws(setups, seeds, predictions) if auc is not None else None
 
     effects: list[tuple[Column, tuple[Effect, ...]]] = []
+    shares: list[tuple[Column, dict[str, float]]] = []
     factorial = [f"{paradigm}/{setting}" for paradigm, setting in _complete(plain)]
     if auc is not None and joint is not None and factorial:
         draws, unit = joint
@@ -72,6 +76,8 @@ def analyse(
     for column in columns if factorial else ():
         values = over_seeds(records, factorial, seeds, column.key)
         values = values[np.isfinite(values).all(axis=1)]
+        if len(values) and column.direction != "none" and (found := explained(values, factorial)):
+            shares.append((column, found))
         if (
             len(values)
             and column.direction != "none"
@@ -84,7 +90,7 @@ def analyse(
     against, unit = _against(records, setups, seeds, joint) if auc is not None else ((), "")
     lines = _line_values(plain, seeds, by_cell_line)
     ranking = rank(lines, plain) if len(plain) > 1 and len(lines) > 1 else None
-    return Findings(tuple(effects), tuple(against), unit, ranking)
+    return Findings(tuple(effects), tuple(against), unit, ranking, tuple(shares))
 
 
 def joint_draws(setups: Sequence[str], seeds: Sequence[int], predictions: Tables) -> tuple[Draws, str] | None:
@@ -142,11 +148,14 @@ def _against(
     best = max(baselines, key=lambda k: means[k])
     kept = [k for k in range(len(setups)) if k not in baselines or k == best]
     names = [setups[k] for k in kept]
+    over = compare(values[:, kept], names, reference=setups[best])
     if joint is not None:
         draws, unit = joint
         only = Draws(draws.estimates[kept], draws.drawn[:, kept], draws.units)
-        return compare_over_groups(only, names, reference=setups[best], unit=unit), f"{draws.units} {unit}s"
-    return compare(values[:, kept], names, reference=setups[best]), f"{len(seeds)} seeds"
+        found = compare_over_groups(only, names, reference=setups[best], unit=unit)
+        signs = {one.one: one.p_signs for one in over}
+        return [replace(one, p_signs=signs[one.one]) for one in found], f"{draws.units} {unit}s"
+    return over, f"{len(seeds)} seeds"
 
 
 def _on_the_same_images(record: Record, records: Sequence[Record], seeds: int) -> bool:

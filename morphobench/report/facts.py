@@ -88,7 +88,10 @@ def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
     if len(set(seeds.values())) > 1:
         notes.append(f"setups have between {min(seeds.values())} and {max(seeds.values())} seeds")
     if set(seeds.values()) == {1}:
-        notes.append("one seed: no deviation between seeds; small differences between setups mean nothing")
+        notes.append(
+            "one seed: intervals are over units of the test split alone, no deviation between seeds; "
+            "small differences between setups mean nothing"
+        )
     if len(setups) == len(records):
         notes.append("no baselines were run; only chance can be compared with")
     notes += _missing_intervals(records)

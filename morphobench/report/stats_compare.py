@@ -29,7 +29,8 @@ class Comparison:
 
     ``difference``: mean of one - other, with its interval (``low``, ``high``); ``p``: two-sided;
     ``p_holm``: corrected for all comparisons made together; ``effect``: Hedges' g of the paired
-    differences; ``better``: share of blocks in which ``one`` is better, ties half. Where there are too few
+    differences; ``better``: share of blocks in which ``one`` is better, ties half; ``p_signs``: of
+    :func:`sign_flip_p`, uncorrected, which assumes no distribution. Where there are too few
     blocks, NaN, and ``reason`` says so.
     """
 
@@ -44,6 +45,7 @@ class Comparison:
     effect: float
     better: float
     reason: str = ""
+    p_signs: float = math.nan
 
 
 def holm(p: Sequence[float] | Float64Array) -> Float64Array:
@@ -151,6 +153,7 @@ def compare(
             hedges_g(each),
             share_better(each, direction=direction),
             "" if len(each) >= MIN_BLOCKS else f"{len(each)} blocks, at least {MIN_BLOCKS} needed",
+            sign_flip_p(each) if len(each) >= MIN_BLOCKS else math.nan,
         )
         for (one, other), each, (low, high, p), corrected in zip(
             pairs, differences, tested, adjusted, strict=True

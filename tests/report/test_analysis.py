@@ -45,6 +45,11 @@ def test_every_setup_is_compared_with_the_best_baseline_only() -> None:
     assert all(one.low > 0 for one in found.against if one.one.endswith("multi_crop"))
     by_seeds = analyse(study((0, 1, 2)), QUALITY, predictions={}, by_cell_line={})
     assert (by_seeds.against_unit, by_seeds.against[0].blocks) == ("3 seeds", 3)
+    assert all(math.isnan(one.p_signs) for one in found.against), "two seeds"
+    assert all(0.25 <= one.p_signs <= 1 for one in by_seeds.against), "at least 2 of the 8 signs of three"
+    assert found.shares
+    for _, parts in found.shares:
+        assert sum(parts.values()) == pytest.approx(1)
 
 
 def test_few_plates_fall_back_to_wells_and_few_wells_say_so() -> None:

@@ -88,7 +88,8 @@ def test_the_page_says_what_the_table_says(text: str) -> None:
     for wanted in ("corrected-1", "images</dt><dd>1,000", "seeds</dt><dd>2", "thinned sweeps", "made up"):
         assert wanted in text
     setups, metrics, effects, against = 16 + 2 + 1, len(KNOWN), len(KNOWN) - 1, 16
-    assert text.count('scope="row"') == setups + metrics + effects + against
+    shares = effects  # of the spread explained, for each metric with a direction
+    assert text.count('scope="row"') == setups + metrics + effects + against + shares
     assert "ROC AUC: " in text
 
 
