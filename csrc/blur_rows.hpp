@@ -23,7 +23,7 @@ MORPHOBENCH_INLINE void blur_row(const float* __restrict in, std::int32_t width,
     out[last] = edge * (in[next_to_last] + in[next_to_last]) + center * in[last];
 }
 
-MORPHOBENCH_INLINE void blur_plane(PlaneView<const float> in, float edge, float center, float* rows,
+MORPHOBENCH_INLINE void blur_plane(const PlaneView<const float>& in, float edge, float center, float* rows,
                                    float* __restrict out) {
     const std::int32_t height = in.height, width = in.width;
     const auto buffer = [&](std::int32_t y) { return rows + static_cast<std::ptrdiff_t>(y % 3) * width; };

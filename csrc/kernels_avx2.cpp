@@ -55,7 +55,8 @@ AVX2_INLINE __m256i table_lanes(const std::vector<T>& table, std::size_t g) {
 }
 
 template <int digits>
-AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+AVX2 void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                         const PlaneView<std::uint8_t>& out) {
     // A block of 32 outputs at a time for all rows, so that its tables stay in registers.
     for (std::int32_t x = 0; x < out.width; x += 32) {
         const auto g = static_cast<std::size_t>(x) / 8;
@@ -85,7 +86,8 @@ AVX2_INLINE __m256i broadcast_pair(const std::int8_t* digits) {
 }
 
 template <int digits>
-AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+AVX2 void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                       const PlaneView<std::uint8_t>& out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const __m256i high = broadcast_pair(taps.high.data() + 2 * at);
@@ -139,8 +141,8 @@ AVX2_INLINE __m256i finish(__m256i high, __m256i low_a, __m256i low_b) {
     return _mm256_srai_epi16(_mm256_add_epi16(_mm256_add_epi16(high, rest), _mm256_set1_epi16(64)), 7);
 }
 
-AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
-                        PlaneView<std::uint8_t> out) {
+AVX2 void vertical_many(const PlaneView<const std::uint8_t>& in, const PairedTaps& taps,
+                        const PlaneView<std::uint8_t>& out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
@@ -185,7 +187,7 @@ constexpr std::int32_t strip_rows = 16;
 // What is gathered of a pair of neighbouring columns: 16 rows x 2 pixels, as bytes and as 16-bit numbers.
 constexpr std::int32_t pair_bytes = 3 * 2 * strip_rows;
 
-AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::uint8_t* pairs) {
+AVX2 void gather_pairs(const PlaneView<const std::uint8_t>& in, std::int32_t top, std::uint8_t* pairs) {
     std::uint8_t tail[strip_rows][16] = {};
     for (std::int32_t x = 0; x < in.width; x += 16) {
         const std::uint8_t* rows[strip_rows];
@@ -224,8 +226,8 @@ AVX2_INLINE __m256i output_of_pairs(const std::uint8_t* pairs, const std::int8_t
 }
 
 // Strips of 16 rows, turned so that rows lie side by side: then a tap is one weight for all of them.
-AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
-                          PlaneView<std::uint8_t> out) {
+AVX2 void horizontal_many(const PlaneView<const std::uint8_t>& in, const PairedTaps& taps,
+                          const PlaneView<std::uint8_t>& out) {
     thread_local std::vector<std::uint8_t> gathered;
     const std::size_t room = static_cast<std::size_t>((in.width + 15) / 16 * 8 + taps.pairs) * pair_bytes;
     if (gathered.size() < room) gathered.resize(room);
@@ -255,7 +257,8 @@ AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& ta
     }
 }
 
-AVX2 void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+AVX2 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                     const PlaneView<std::uint8_t>& out) {
     const bool shuffled = !table.two.bases.empty();
     if (shuffled && table.two.digits == 1)
         horizontal_two<1>(in, table.two, out);
@@ -269,7 +272,8 @@ AVX2 void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, P
         scalar_kernels.horizontal(in, table, out);
 }
 
-AVX2 void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+AVX2 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                   const PlaneView<std::uint8_t>& out) {
     if (table.two.digits == 1)
         vertical_two<1>(in, table.two, out);
     else if (table.two.digits == 2)
@@ -284,7 +288,7 @@ AVX2 void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, Pla
 
 // x / 255 = x high + x low to more than 24 bits, so that one fused rounding is the rounding of the quotient;
 // the tests compare all 256 values.
-AVX2 void to_unit(PlaneView<const std::uint8_t> in, float* out) {
+AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     const __m256 high = _mm256_set1_ps(static_cast<float>(1.0 / 255.0));
     const __m256 low = _mm256_set1_ps(static_cast<float>(1.0 / 255.0 - static_cast<float>(1.0 / 255.0)));
     const bool whole = in.stride == in.width;
@@ -305,7 +309,7 @@ AVX2 void to_unit(PlaneView<const std::uint8_t> in, float* out) {
     }
 }
 
-AVX2 void blur(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+AVX2 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     blur_plane(in, edge, center, rows, out);
 }
 

@@ -72,8 +72,8 @@ AVX512_INLINE Groups groups(const void* table) {
 
 // `narrow`: rows of fewer than 64 pixels, loaded once and whole.
 template <int digits, bool narrow>
-AVX512 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps,
-                           PlaneView<std::uint8_t> out) {
+AVX512 void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                           const PlaneView<std::uint8_t>& out) {
     const __mmask64 row = first_of(in.width);
     // A block of 64 outputs at a time for all rows, so that its tables stay in registers.
     for (std::int32_t x = 0; x < out.width; x += 64) {
@@ -106,7 +106,8 @@ AVX512_INLINE __m512i broadcast_pair(const std::int8_t* digits) {
 }
 
 template <int digits>
-AVX512 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+AVX512 void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                         const PlaneView<std::uint8_t>& out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const __m512i high = broadcast_pair(taps.high.data() + 2 * at);
@@ -154,8 +155,8 @@ AVX512_INLINE __m512i load_of_row(const std::uint8_t* row, std::int32_t place, s
 }
 
 template <bool inside>
-AVX512 void horizontal_many(PlaneView<const std::uint8_t> in, const ColumnQuads& taps,
-                            PlaneView<std::uint8_t> out) {
+AVX512 void horizontal_many(const PlaneView<const std::uint8_t>& in, const ColumnQuads& taps,
+                            const PlaneView<std::uint8_t>& out) {
     for (std::int32_t top = 0; top < in.height; top += strip_rows) {
         const std::uint8_t* rows[strip_rows];
         for (std::int32_t i = 0; i < strip_rows; ++i)
@@ -194,8 +195,8 @@ AVX512_INLINE __m512i broadcast_quad(const std::int8_t* digits) {
     return _mm512_set1_epi32(quad);
 }
 
-AVX512 void vertical_many(PlaneView<const std::uint8_t> in, const RowQuads& taps, const AxisTable& table,
-                          PlaneView<std::uint8_t> out) {
+AVX512 void vertical_many(const PlaneView<const std::uint8_t>& in, const RowQuads& taps,
+                          const AxisTable& table, const PlaneView<std::uint8_t>& out) {
     const std::int8_t* digits_of = taps.digits.data();
     for (std::int32_t o = 0; o < out.height; ++o, digits_of += 12 * taps.quads) {
         std::uint8_t* target = out.row(o);
@@ -228,14 +229,16 @@ AVX512 void vertical_many(PlaneView<const std::uint8_t> in, const RowQuads& taps
 }
 
 template <int digits>
-void horizontal_digits(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+void horizontal_digits(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                       const PlaneView<std::uint8_t>& out) {
     if (in.width < 64)
         horizontal_two<digits, true>(in, taps, out);
     else
         horizontal_two<digits, false>(in, taps, out);
 }
 
-void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                const PlaneView<std::uint8_t>& out) {
     if (table.two.digits == 1)
         horizontal_digits<1>(in, table.two, out);
     else if (table.two.digits == 2)
@@ -248,7 +251,8 @@ void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneV
         horizontal_many<false>(in, table.column_quads, out);
 }
 
-void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+              const PlaneView<std::uint8_t>& out) {
     if (table.two.digits == 1)
         vertical_two<1>(in, table.two, out);
     else if (table.two.digits == 2)
@@ -275,7 +279,7 @@ AVX512_INLINE __m512 units(__m128i bytes) {
                          _mm512_set1_ps(0x1p-32f));
 }
 
-AVX512 void to_unit(PlaneView<const std::uint8_t> in, float* out) {
+AVX512 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     const bool whole = in.stride == in.width;
     const std::ptrdiff_t count = whole ? std::ptrdiff_t{in.height} * in.width : in.width;
     for (std::int32_t y = 0; y < (whole ? 1 : in.height); ++y, out += count) {
@@ -326,8 +330,8 @@ AVX512_INLINE void blur_along(const float* row, std::int32_t left, std::int32_t 
 }
 
 template <int vectors>
-AVX512 void blur_strip(PlaneView<const float> in, std::int32_t left, float edge_weight, float center_weight,
-                       float* out) {
+AVX512 void blur_strip(const PlaneView<const float>& in, std::int32_t left, float edge_weight,
+                       float center_weight, float* out) {
     const __m512 edge = _mm512_set1_ps(edge_weight), center = _mm512_set1_ps(center_weight);
     const std::int32_t last = in.height - 1;
     Blurred<vectors> above, here, below;
@@ -343,11 +347,11 @@ AVX512 void blur_strip(PlaneView<const float> in, std::int32_t left, float edge_
     }
 }
 
-AVX512 void blur_any(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+AVX512 void blur_any(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     blur_plane(in, edge, center, rows, out);
 }
 
-void blur(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     if (in.width % 16) return blur_any(in, edge, center, rows, out);
     std::int32_t left = 0;
     for (; left + 64 <= in.width; left += 64)

@@ -37,7 +37,8 @@ MORPHOBENCH_INLINE int16x8_t signed_pair_sums(uint8x16_t pixels, const std::int8
                       vmulq_s16(second, vmovl_high_s8(weights)));
 }
 
-void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                    const PlaneView<std::uint8_t>& out) {
     for (std::int32_t y = 0; y < in.height; ++y)
         for (std::int32_t x = 0; x < out.width; x += 8) {
             const std::size_t at = 2 * static_cast<std::size_t>(x);
@@ -50,7 +51,8 @@ void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, Plane
         }
 }
 
-void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                  const PlaneView<std::uint8_t>& out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::int8_t *high = &taps.high[2 * at], *middle = &taps.middle[2 * at],
@@ -73,7 +75,8 @@ MORPHOBENCH_INLINE uint16x4_t finish_many(int32x4_t sum) {
     return vqmovn_u32(vreinterpretq_u32_s32(vshrq_n_s32(sum, weight_bits)));
 }
 
-void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void vertical_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                   const PlaneView<std::uint8_t>& out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const std::int32_t* weights = table.weights_of(o);
         const std::int32_t first = table.first[static_cast<std::size_t>(o)];
@@ -100,7 +103,8 @@ void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, Pla
 }
 
 // One output after the other, eight of its taps at a time.
-void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void horizontal_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                     const PlaneView<std::uint8_t>& out) {
     for (std::int32_t y = 0; y < in.height; ++y)
         for (std::int32_t o = 0; o < table.out; ++o) {
             const std::uint8_t* pixels = in.row(y) + table.first[static_cast<std::size_t>(o)];
@@ -121,21 +125,23 @@ void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, P
         }
 }
 
-void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                const PlaneView<std::uint8_t>& out) {
     if (table.two.digits && !table.two.bases.empty())
         horizontal_two(in, table.two, out);
     else
         horizontal_many(in, table, out);
 }
 
-void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+              const PlaneView<std::uint8_t>& out) {
     if (table.two.digits)
         vertical_two(in, table.two, out);
     else
         vertical_many(in, table, out);
 }
 
-void to_unit(PlaneView<const std::uint8_t> in, float* out) {
+void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     for (std::int32_t y = 0; y < in.height; ++y) {
         const std::uint8_t* source = in.row(y);
         std::int32_t x = 0;
@@ -151,7 +157,7 @@ void to_unit(PlaneView<const std::uint8_t> in, float* out) {
     }
 }
 
-void blur(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     blur_plane(in, edge, center, rows, out);
 }
 

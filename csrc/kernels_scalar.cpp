@@ -43,7 +43,8 @@ inline std::uint8_t two_taps(Pair<std::uint8_t> pixels, Pair<std::int16_t> high,
 constexpr std::int32_t strip = 64;
 
 template <int digits>
-void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                    const PlaneView<std::uint8_t>& out) {
     for (std::int32_t left = 0; left < out.width; left += strip) {
         const auto at = static_cast<std::size_t>(left);
         const auto count = std::min<std::size_t>(strip, static_cast<std::size_t>(out.width - left));
@@ -68,7 +69,8 @@ void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, Plane
 }
 
 template <int digits>
-void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                  const PlaneView<std::uint8_t>& out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const auto pair = [&](const std::vector<std::int8_t>& digit) {
@@ -78,12 +80,14 @@ void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneVi
         const std::uint8_t* above = in.row(taps.first[at]);
         const std::uint8_t* below = in.row(taps.second[at]);
         std::uint8_t* __restrict target = out.row(o);
-        for (std::int32_t x = 0; x < in.width; ++x)
+        const std::int32_t width = in.width;
+        for (std::int32_t x = 0; x < width; ++x)
             target[x] = two_taps<digits>({above[x], below[x]}, high, middle, low);
     }
 }
 
-void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void horizontal_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                     const PlaneView<std::uint8_t>& out) {
     for (std::int32_t y = 0; y < in.height; ++y) {
         const std::uint8_t* source = in.row(y);
         std::uint8_t* target = out.row(y);
@@ -98,7 +102,8 @@ void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, P
     }
 }
 
-void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void vertical_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                   const PlaneView<std::uint8_t>& out) {
     std::array<std::int32_t, strip> sums;
     for (std::int32_t o = 0; o < table.out; ++o) {
         const std::int32_t* weights = table.weights_of(o);
@@ -117,7 +122,8 @@ void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, Pla
     }
 }
 
-void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                const PlaneView<std::uint8_t>& out) {
     if (table.two.digits == 1)
         horizontal_two<1>(in, table.two, out);
     else if (table.two.digits > 1)
@@ -126,7 +132,8 @@ void horizontal(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneV
         horizontal_many(in, table, out);
 }
 
-void vertical(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
+void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+              const PlaneView<std::uint8_t>& out) {
     if (table.two.digits == 1)
         vertical_two<1>(in, table.two, out);
     else if (table.two.digits > 1)
@@ -144,15 +151,16 @@ constexpr std::array<float, 256> make_units() {
 
 constexpr std::array<float, 256> units = make_units();
 
-void to_unit(PlaneView<const std::uint8_t> in, float* out) {
+void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     for (std::int32_t y = 0; y < in.height; ++y) {
         const std::uint8_t* source = in.row(y);
-        for (std::int32_t x = 0; x < in.width; ++x)
+        const std::int32_t width = in.width;
+        for (std::int32_t x = 0; x < width; ++x)
             *out++ = units[source[x]];
     }
 }
 
-void blur(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
+void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     blur_plane(in, edge, center, rows, out);
 }
 

@@ -15,7 +15,7 @@ namespace morphobench {
 namespace {
 
 // What a thread takes at a time: enough to hide the hand-out, few enough to share out evenly.
-constexpr std::size_t views_per_chunk = 16;
+constexpr std::size_t pixels_per_chunk = 16 * 64 * 64;
 
 // The tables of one axis that a set of draws needs, looked up once so that threads read without a lock.
 template <class Table>
@@ -56,8 +56,8 @@ public:
     using Pixel = std::uint8_t;
     using Table = AxisTable;
 
-    void operator()(PlaneView<const Pixel> window, const Table& horizontal, const Table& vertical, int turns,
-                    const Kernels& use, float* out) {
+    void operator()(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
+                    int turns, const Kernels& use, float* out) {
         const std::int32_t size = horizontal.out;
         PlaneView<Pixel> pixels = plane_in(pixels_, size);
         resample(window, horizontal, vertical, use, scratch_, pixels);
@@ -85,8 +85,8 @@ public:
     using Pixel = std::uint16_t;
     using Table = FloatAxisTable;
 
-    void operator()(PlaneView<const Pixel> window, const Table& horizontal, const Table& vertical, int turns,
-                    const Kernels&, float* out) {
+    void operator()(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
+                    int turns, const Kernels&, float* out) {
         const std::int32_t size = horizontal.out;
         unit_.resize(static_cast<std::size_t>(window.height) * static_cast<std::size_t>(window.width));
         float* target = unit_.data();
@@ -121,6 +121,7 @@ void apply(const ViewedImages<typename Geometry::Pixel>& viewed, const DrawField
     const std::size_t pixels = side * side;
     const std::size_t plane_bytes = pixels * pixel_bytes(output.type);
     const bool wide = output.type == PixelType::float32;
+    const std::size_t views_per_chunk = 1 + pixels_per_chunk / (1 + pixels * images.channels);
     parallel_for(draws.views * draws.images, views_per_chunk, threads,
                  [&](std::size_t begin, std::size_t end) {
                      thread_local Geometry geometry;

@@ -22,13 +22,13 @@ PlaneView<std::uint8_t> plane_in(std::vector<std::uint8_t>& storage, std::int32_
     return {storage.data(), stride, height, width};
 }
 
-PlaneView<const std::uint8_t> read_only(PlaneView<std::uint8_t> plane) {
+PlaneView<const std::uint8_t> read_only(const PlaneView<std::uint8_t>& plane) {
     return {plane.data, plane.stride, plane.height, plane.width};
 }
 
 // The window itself where its rows are whole blocks, else a copy with room after each row: the bytes after
 // the last row of an image may not be ours to read.
-PlaneView<const std::uint8_t> with_room(PlaneView<const std::uint8_t> window,
+PlaneView<const std::uint8_t> with_room(const PlaneView<const std::uint8_t>& window,
                                         std::vector<std::uint8_t>& storage) {
     if (window.width == padded(window.width)) return window;
     const PlaneView<std::uint8_t> copy = plane_in(storage, window.height, window.width);
@@ -39,8 +39,9 @@ PlaneView<const std::uint8_t> with_room(PlaneView<const std::uint8_t> window,
 
 } // namespace
 
-void resample(PlaneView<const std::uint8_t> window, const AxisTable& horizontal, const AxisTable& vertical,
-              const Kernels& use, ResampleScratch& scratch, PlaneView<std::uint8_t> out) {
+void resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+              const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch,
+              const PlaneView<std::uint8_t>& out) {
     if (horizontal.identity) {
         use.vertical(with_room(window, scratch.copied), vertical, out);
     } else if (vertical.identity) {

@@ -16,7 +16,8 @@ struct ResampleScratch {
 
 // Resizes a window of an image, bilinear and antialiased, to exactly the pixels of Pillow 13 (mode L). The
 // tables say from and to which size, and whether mirrored. The rows of `out` have room for whole blocks.
-void resample(PlaneView<const std::uint8_t> window, const AxisTable& horizontal, const AxisTable& vertical,
-              const Kernels& use, ResampleScratch& scratch, PlaneView<std::uint8_t> out);
+void resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+              const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch,
+              const PlaneView<std::uint8_t>& out);
 
 } // namespace morphobench

@@ -26,17 +26,21 @@ namespace morphobench {
 constexpr std::int32_t block = 64;
 constexpr std::int32_t padded(std::int32_t width) { return (width + block - 1) / block * block; }
 
-// The inner loops that have a version for each instruction set. Every version gives the same bytes.
+// The inner loops that have a version for each instruction set. Every version gives the same bytes. Planes
+// come by reference: a copy on the stack is read in other pieces than it was written in, which has to wait
+// until all pixels stored before are in the cache.
 struct Kernels {
     const char* level;
     // out.width == table.out, in.width == table.in, equal heights
-    void (*horizontal)(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out);
+    void (*horizontal)(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                       const PlaneView<std::uint8_t>& out);
     // out.height == table.out, in.height == table.in, equal widths
-    void (*vertical)(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out);
+    void (*vertical)(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                     const PlaneView<std::uint8_t>& out);
     // pixel / 255, correctly rounded
-    void (*to_unit)(PlaneView<const std::uint8_t> in, float* out);
+    void (*to_unit)(const PlaneView<const std::uint8_t>& in, float* out);
     // [edge, center, edge] along both axes with reflected borders; `rows` holds 3 * width, `out` the plane
-    void (*blur)(PlaneView<const float> in, float edge, float center, float* rows, float* out);
+    void (*blur)(const PlaneView<const float>& in, float edge, float center, float* rows, float* out);
 };
 
 extern const Kernels scalar_kernels;

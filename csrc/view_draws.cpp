@@ -10,8 +10,8 @@ namespace morphobench {
 
 namespace {
 
-// What a thread takes at a time: enough to pay for the thread.
-constexpr std::size_t draws_per_chunk = 1024;
+// What a thread takes at a time: enough to pay for waking it.
+constexpr std::size_t draws_per_chunk = 128;
 
 void set(const DrawFields& fields, std::size_t view, std::size_t image, const ViewDraw& draw) {
     fields.top.set(view, image, draw.window.top);
