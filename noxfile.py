@@ -12,7 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -151,6 +153,36 @@ def gpu_training(session: nox.Session) -> None:
     RESULTS.mkdir(exist_ok=True)
     timings = RESULTS / "gpu_training.json"
     _run(session, "pytest", "benchmarks/heavy/gpu_training.py", f"--benchmark-json={timings}", "-q")
+    _run(session, "morphobench", "summarize", timings)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Time our views beside torchvision's, albumentations', kornia's and DALI's. Installs 1 GB; 3 minutes.
+
+    The libraries lie in an environment of their own on top of the shared one, which they leave as it is.
+    """
+    shared, folder = _environment(session), ROOT / ".nox" / "peers"
+    python = folder / "bin" / "python"
+    if not python.is_file():
+        session.run(str(shared / "python"), "-m", "venv", str(folder), external=True)
+    sites = [sysconfig.get_path("purelib", "venv", vars={"base": str(base)}) for base in (folder, SHARED)]
+    Path(sites[0], "shared.pth").write_text(f"{sites[1]}\n")
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["peers"]
+    session.run(
+        *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--constraint", str(ROOT / "constraints.txt"), *wanted),
+        external=True,
+    )
+    RESULTS.mkdir(exist_ok=True)
+    timings = RESULTS / "peers.json"
+    session.chdir(ROOT)
+    session.run(
+        *(str(python), "-m", "pytest", "-q", "benchmarks/test_views.py", "benchmarks/test_views_peers.py"),
+        *("tests/augment/test_adopting.py", f"--benchmark-json={timings}", "--benchmark-quiet"),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        external=True,
+    )
     _run(session, "morphobench", "summarize", timings)
 
 

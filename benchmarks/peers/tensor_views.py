@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -47,10 +48,11 @@ def torchvision_v2_batch(case: Case) -> Peer:
 
 
 def albumentations(case: Case) -> Peer:
-    """albumentations on channels-last arrays, on one core; its antialiasing is OpenCV's mean over areas.
+    """albumentations on channels-last arrays, one image at a time; its antialiasing is OpenCV's mean over areas.
 
     It differs from the study's law in one step: the blur works on bytes, before the division.
     """
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else it asks its server for its newest version
     library = pytest.importorskip("albumentations", reason="albumentations is not installed (extra: peers)")
     cv2 = pytest.importorskip("cv2", reason="opencv is not installed (extra: peers)")
     size = (case.size_px, case.size_px)
