@@ -48,7 +48,7 @@ def torchvision_v2_batch(case: Case) -> Peer:
 
 
 def albumentations(case: Case) -> Peer:
-    """albumentations on channels-last arrays, one image at a time; its antialiasing is OpenCV's mean over areas.
+    """albumentations on channels-last arrays, image by image; its antialiasing is OpenCV's mean over areas.
 
     It differs from the study's law in one step: the blur works on bytes, before the division.
     """
