@@ -6,11 +6,13 @@ import io
 import json
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -149,6 +151,39 @@ def test_tensorboard_gets_each_epoch(
         "speed/images_per_s",
     }
     assert (second.scalars, second.purge_step) == ([], 3)
+
+
+def test_tensorboards_own_reader_finds_each_epoch(
+    toy: Toy, data: dict[str, Any], held_out: tuple[Any, Any, Any], tmp_path: Path
+) -> None:
+    """The real package, where it is installed: written, paused, gone on, and read back by its own reader."""
+    pytest.importorskip("tensorboard")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its dependencies, not ours
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        options = replace(OPTIONS, checkpoint_dir=tmp_path)
+        for pause in (1, None):
+            result = train(
+                toy(),
+                **data,
+                setting=SETTING,
+                options=replace(options, pause_after_epoch=pause),
+                validation=held_out,
+                callbacks=[TensorBoard(tmp_path / "events")],
+            )
+        events = EventAccumulator(str(tmp_path / "events")).Reload()
+    assert set(events.Tags()["scalars"]) == {
+        "training/loss",
+        "training/twice",
+        "validation/loss",
+        "speed/images_per_s",
+    }
+    for part in ("training", "validation"):
+        found = [(event.step, event.value) for event in events.Scalars(f"{part}/loss")]
+        expected = [(record.epoch, getattr(record, part)["loss"]) for record in result.history]
+        assert [step for step, _ in found] == [step for step, _ in expected] == [1, 2]
+        np.testing.assert_allclose([loss for _, loss in found], [loss for _, loss in expected], rtol=1e-6)
 
 
 def test_tensorboard_without_the_extra_says_how(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,67 @@
+"""The documentation's paradigm of one's own, from its file outside the package to every table."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SETUP = "rotation/no_aug_one_crop"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rotation.py as the page has it, and a store."""
+    path = tmp_path_factory.mktemp("plug_in")
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n# rotation\.py\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    (path / "rotation.py").write_text(found[1])
+    _command(path, "-m", "morphobench", "simulate", "store", "--images", "300")
+    return path
+
+
+def _command(folder: Path, *arguments: str, at: Path | None = None, **more: str) -> str:
+    paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=at or folder,
+        env={**os.environ, "PYTHONPATH": paths, **more},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_in_a_runs_record_and_table(folder: Path) -> None:
+    options = ["--profile", "smoke", "--images", "96", "--batch-size", "16", "--threads", "1", "--quiet"]
+    tasks = ["--task", "classification", "--setups", SETUP, "--objective", "rotation:Rotation"]
+    _command(folder, "-m", "morphobench", "run", "store", "out", *options, *tasks)
+    lines = (folder / "out" / "results.jsonl").read_text().splitlines()
+    (record,) = [one for one in map(json.loads, lines) if one["setup"] == SETUP]
+    assert record["profile"]["objectives"] == {"rotation": "rotation:Rotation"}
+    assert record["time_per_view_ns"] > 0
+    assert record["peak_host_memory_bytes"] > 0
+    assert 0 <= record["metrics"]["classification.roc_auc"] <= 1
+    assert abs(record["history"][0]["training"]["loss"] - 1.386) < 0.2  # ln 4: four turns to tell apart
+    table = _command(folder, "-m", "morphobench", "summarize", "out").splitlines()
+    place = next(number for number, line in enumerate(table) if line.strip() == "rotation")
+    assert table[place + 1].split()[0] == "no_aug_one_crop"
+
+
+def test_in_the_benchmark_of_setups(folder: Path) -> None:
+    arguments = ["-m", "pytest", "benchmarks/test_setups.py", "-q", "-k", "rotation and no_aug_one_crop"]
+    timings = folder / "timings.json"
+    own = {"MORPHOBENCH_OBJECTIVES": "rotation:Rotation"}
+    _command(folder, *arguments, f"--benchmark-json={timings}", "-p", "no:cacheprovider", at=ROOT, **own)
+    (found,) = json.loads(timings.read_text())["benchmarks"]
+    assert found["extra_info"]["setup"] == SETUP
+    assert found["extra_info"]["time_per_view_ns"] > 0
+    assert SETUP in _command(folder, "-m", "morphobench", "summarize", str(timings))
