@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from morphobench.errors import InputError
 from morphobench.training.feed import Feed
+from morphobench.training.footprint import footprint
 
 if TYPE_CHECKING:
     from morphobench.objectives.base import Objective
@@ -21,45 +22,67 @@ _PROBE_IMAGES = 2
 _CGROUP = Path("/sys/fs/cgroup")
 
 
+LIBRARIES_BYTES = 60_000_000
+"""What a process on a CPU gains with its first steps beside tensors: compiled kernels, thread pools."""
+
+
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """What training will hold at once, in bytes; rather too much than too little.
+    """What training adds to the process at its peak, in bytes.
 
     Attributes:
-        state_bytes: parameters and, where they are trained, gradients and Adam's two moments.
-        activations_bytes: every intermediate result of the images that pass through the networks together.
+        state_bytes: gradients and Adam's two moments.
+        activations_bytes: intermediate results of the images that pass through the networks together.
         views_bytes: the feed's buffers.
+        libraries_bytes: what the libraries take beside.
     """
 
     state_bytes: int
     activations_bytes: int
     views_bytes: int
+    libraries_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """The sum."""
-        return self.state_bytes + self.activations_bytes + self.views_bytes
+        return self.state_bytes + self.activations_bytes + self.views_bytes + self.libraries_bytes
 
 
-def estimate_memory(
-    objective: Objective, feed: Feed, *, device: torch.device, accumulate: int = 1
-) -> MemoryEstimate:
-    """Estimate from one pass of two images, in evaluation mode, that counts what each operation returns."""
-    state = sum(
-        parameter.nbytes * (4 if parameter.requires_grad else 1)
-        for _, parameter in objective.named_parameters()
-    )
-    shape = (_PROBE_IMAGES, *feed.view_shape)
-    views = tuple(torch.full(shape, 0.5, device=device) for _ in range(1 + objective.pair_views))
-    labels = torch.arange(_PROBE_IMAGES, device=device) % 2
-    with _CountBytes() as counted:
-        objective.validation_loss(views, labels)
-    together = images_together(objective, -(-feed.images_per_step // accumulate))
-    return MemoryEstimate(
-        state_bytes=state,
-        activations_bytes=counted.bytes * together // _PROBE_IMAGES,
-        views_bytes=feed.buffer_bytes,
-    )
+class Estimator:
+    """Estimates for any batch size, from a few images that pass through a copy of the objective."""
+
+    def __init__(self, objective: Objective, feed: Feed, *, device: torch.device) -> None:
+        self._feed, self._device = feed, device
+        self._state = 3 * sum(
+            parameter.nbytes for _, parameter in objective.named_parameters() if parameter.requires_grad
+        )
+        self._footprint = footprint(objective, view_shape=feed.view_shape, device=device)
+        self._evaluation = 0.0 if self._footprint else self._bytes_an_image(objective)
+        self._objective = objective
+
+    def _bytes_an_image(self, objective: Objective) -> float:
+        """For an objective that cannot be probed: all that an evaluation of two images makes, by image."""
+        shape = (_PROBE_IMAGES, *self._feed.view_shape)
+        views = tuple(torch.full(shape, 0.5, device=self._device) for _ in range(1 + objective.pair_views))
+        labels = torch.arange(_PROBE_IMAGES, device=self._device) % 2
+        with _CountBytes() as counted:
+            objective.validation_loss(views, labels)
+        made: float = counted.bytes / _PROBE_IMAGES
+        return made
+
+    def of(self, images: int, *, accumulate: int = 1) -> MemoryEstimate:
+        """The estimate for steps of so many images, taken in ``accumulate`` batches."""
+        together = -(-images // accumulate)
+        if self._footprint is not None:
+            activations = self._footprint.bytes_of(together)
+        else:
+            activations = round(self._evaluation * images_together(self._objective, together))
+        return MemoryEstimate(
+            state_bytes=self._state,
+            activations_bytes=activations,
+            views_bytes=self._feed.buffer_bytes * images // self._feed.images_per_step,
+            libraries_bytes=LIBRARIES_BYTES if self._device.type == "cpu" else 0,
+        )
 
 
 def images_together(objective: Any, batch_size: int) -> int:
@@ -94,21 +117,39 @@ def available_bytes(device: torch.device) -> int:
 
 def require_memory(state: TrainingState, feed: Feed) -> None:
     """Estimate what the run needs; InputError with advice when it exceeds what is free."""
-    device = state.device
-    estimate = state.memory = estimate_memory(
-        state.objective, feed, device=device, accumulate=state.options.accumulate
-    )
-    if not state.options.check_memory:
+    device, options = state.device, state.options
+    estimator = Estimator(state.objective, feed, device=device)
+    estimate = estimator.of(feed.images_per_step, accumulate=options.accumulate)
+    state.memory = estimate
+    if not options.check_memory:
         return
     free = available_bytes(device)
     if estimate.total_bytes > free:
         raise InputError(
-            f"memory: about {estimate.total_bytes / 1e9:.2g} GB wanted on {device} for {state.setup}, "
-            f"batches of {feed.batch_size} (state {estimate.state_bytes / 1e9:.2g}, intermediate results "
-            f"{estimate.activations_bytes / 1e9:.2g}, views {estimate.views_bytes / 1e9:.2g}), got "
-            f"{free / 1e9:.2g} GB free. A smaller batch_size, a smaller micro_batch where the objective has "
-            "one, or smaller views need less; check_memory=False tries all the same"
+            f"memory: about {_size(estimate.total_bytes)} wanted on {device} for {state.setup}, batches of "
+            f"{feed.batch_size // options.accumulate} (gradients and moments {_size(estimate.state_bytes)}, "
+            f"intermediate results {_size(estimate.activations_bytes)}, views "
+            f"{_size(estimate.views_bytes)}), got {_size(free)} free. "
+            f"{_what_fits(estimator, feed.images_per_step, options.accumulate, free)}; "
+            "check_memory=False tries all the same"
         )
+
+
+def _what_fits(estimator: Estimator, images: int, accumulate: int, free: int) -> str:
+    """Advice: the largest halving of the batch that fits, as the same step and as a smaller one."""
+    halvings = [accumulate * 2**power for power in range(1, 12) if accumulate * 2**power <= images]
+    for more in halvings:
+        if estimator.of(images, accumulate=more).total_bytes <= free:
+            return f"With accumulate={more}, batch_size={images // more} it fits"
+    for less in halvings:
+        smaller = images * accumulate // less
+        if estimator.of(smaller, accumulate=accumulate).total_bytes <= free:
+            return f"With batch_size={smaller // accumulate} it fits"
+    return "No batch size fits; smaller views or another encoder need less"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
 
 
 class _CountBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -1,0 +1,122 @@
+"""What an objective's intermediate results take, from the tensors alive in steps of a few images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_reference: Any = StorageWeakRef  # untyped in torch
+
+SCRATCH = 1.6
+"""Memory for each byte that passes through on a CPU: convolutions' own buffers, and freed memory that the C
+library keeps. As measured for the four paradigms (tests/training/test_budget.py)."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a step beside weights, gradients and moments, as a function of its images.
+
+    ``fixed``: whatever the images. ``each_thread``: gradients that each thread sums by itself. ``kept``: of
+    each image of the batch until its end. ``passing``: of each image while its part passes through. ``part``:
+    images of a part (None: the whole batch passes at once).
+    """
+
+    fixed: float
+    each_thread: float
+    kept: float
+    passing: float
+    part: int | None
+    threads: int
+
+    def bytes_of(self, images: int) -> int:
+        """What a step of so many images takes."""
+        part = images if self.part is None else min(self.part, images)
+        threads = min(self.threads, -(-images // part))
+        passing = SCRATCH * self.passing * part * threads
+        return round(self.fixed + self.each_thread * threads + self.kept * images + passing)
+
+
+def footprint(objective: Any, *, view_shape: tuple[int, ...], device: torch.device) -> Footprint | None:
+    """Measured on a copy of ``objective``; None where it has no parts, or cannot be copied.
+
+    Steps of 2 and 4 images at once tell what passes through, 8 and 16 images in parts of 2 what is kept.
+    """
+    if not all(hasattr(objective, name) for name in ("accumulate", "parts", "trained", "micro_batch")):
+        return None
+    largest = max(part.stop - part.start for part in objective.parts(1 << 20))
+    in_parts = largest < 1 << 20
+
+    def alive(images: int, part: int) -> float:
+        probe = copy.deepcopy(objective)
+        probe.micro_batch = part
+        return _alive(probe, images, view_shape=view_shape, device=device)
+
+    try:
+        with _one_thread():
+            gradients = float(sum(one.nbytes for one in objective.trained()))
+            two, four = alive(2, 2), alive(4, 4)
+            once = max(0.0, (four - two) / 2)
+            eight, sixteen = (alive(8, 2), alive(16, 2)) if in_parts else (0.0, 0.0)
+    except (RuntimeError, TypeError, ValueError):
+        return None
+    kept = min(once, max(0.0, (sixteen - eight) / 8))
+    return Footprint(
+        fixed=max(0.0, two - 2 * once - gradients),
+        each_thread=max(0.0, eight - two - 6 * kept),
+        kept=kept,
+        passing=once - kept,
+        part=largest if in_parts else None,
+        threads=torch.get_num_threads() if device.type == "cpu" else 1,
+    )
+
+
+def _alive(objective: Any, images: int, *, view_shape: tuple[int, ...], device: torch.device) -> float:
+    """The most bytes of tensors made within one ``accumulate`` that were alive together."""
+    views = tuple(
+        torch.full((images, *view_shape), 0.5, device=device) for _ in range(1 + objective.pair_views)
+    )
+    labels = torch.arange(images, device=device) % 2
+    known = [*views, labels, *(one for _, one in objective.named_parameters())]
+    with _LiveBytes(known) as live:
+        objective.accumulate(views, labels)
+    return float(live.most)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Parts one after the other in this thread, where they are counted; generators as they were."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The most bytes that tensors returned by operations held at a time, ``known`` tensors apart."""
+
+    def __init__(self, known: list[torch.Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._known = {one.untyped_storage().data_ptr() for one in known}
+        self._alive: dict[int, tuple[Any, int]] = {}
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                if storage.data_ptr() not in self._known:
+                    self._alive[storage._cdata] = _reference(storage), storage.nbytes()
+        self._alive = {key: one for key, one in self._alive.items() if not one[0].expired()}
+        self.most = max(self.most, sum(size for _, size in self._alive.values()))
+        return result
