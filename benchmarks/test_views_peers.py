@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -48,24 +50,30 @@ def test_views_beside_a_peer(benchmark: BenchmarkFixture, peer: str, case: Case)
         for epoch in range(REPEATS):
             crops(images, ids, epoch, out)
 
+    def with_threads(threads: int) -> Callable[[], object]:
+        def run() -> None:
+            torch.set_num_threads(threads)
+            theirs(images)
+
+        return run
+
     timed = benchmark.enabled
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    # torch may be slower with two threads than with one: each view is little work. Its better figure counts.
+    peers = {f"with {threads}": with_threads(threads) for threads in (1, THREADS)}
+    before = torch.get_num_threads()
     try:
         times = interleaved(
-            {"peer": lambda: theirs(images), "ours": ours},
-            rounds=9 if timed else 1,
-            warmup=1 if timed else 0,
-            budget_s=2,
+            {**peers, "ours": ours}, rounds=9 if timed else 1, warmup=1 if timed else 0, budget_s=3
         )
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+    fastest = min(peers, key=times.median_ns)
     count = case.images * len(case.scales)
     benchmark.extra_info.update(
         case=case.name,
         peer=peer,
         threads=THREADS,
         views_per_second=round(REPEATS * count / times.median_ns("ours") * 1e9),
-        peer_views_per_second=round(count / times.median_ns("peer") * 1e9),
-        times_faster_than_peer=round(REPEATS * times.ratio("peer", to="ours"), 1),
+        peer_views_per_second=round(count / times.median_ns(fastest) * 1e9),
+        times_faster_than_peer=round(REPEATS * times.ratio(fastest, to="ours"), 1),
     )
