@@ -294,7 +294,7 @@ def linear_probe(
     for strength in ordered if len(parts[1]) else ordered[len(ordered) // 2 :][:1]:
         model = _logistic(x, labels[parts[0]], strength)
         score = _balanced(labels[parts[1]], model.predict(x_validation)) if len(parts[1]) else 0.0
-        fitted.append((score, -strength, model))
+        fitted.append((round(score, 9), -strength, model))  # the order of classes moves its last digits
     _, strength, model = max(fitted, key=lambda one: one[:2])
     wanted, predicted = labels[parts[2]], np.asarray(model.predict(x_test), dtype=np.int64)
     return Probe(
@@ -328,7 +328,7 @@ def _logistic(x: Float64Array, labels: Int64Array, strength: float) -> Any:
     with warnings.catch_warnings():
         # The last digits of the optimum change no answer; what is nearly separable takes very long to them.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return LogisticRegression(C=strength, class_weight="balanced", max_iter=500).fit(x, labels)
+        return LogisticRegression(C=strength, class_weight="balanced", tol=1e-6, max_iter=1000).fit(x, labels)
 
 
 def _balanced(labels: Int64Array, predicted: Int64Array) -> float:

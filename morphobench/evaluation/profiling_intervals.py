@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from morphobench.evaluation.field_metrics import GroupRetrieval
 from morphobench.evaluation.field_metrics_neighbours import Probe
 from morphobench.evaluation.intervals import Interval
-from morphobench.evaluation.units import Units, divided, none, plates_or_wells, ratio_interval, share_interval
+from morphobench.evaluation.units import Units, divided, mean_interval, none, plates_or_wells, share_interval
 from morphobench.types import BoolArray, Float64Array
 
 
@@ -32,8 +32,9 @@ def retrieval_intervals(
         return nothing, nothing
     units = Units.of(names, unit)
     values = found.mean_average_precision
-    mean = ratio_interval(values, np.ones(len(values)), units, seed=seed)
-    return mean, share_interval(found.q_values < threshold, units, seed=seed)
+    return mean_interval(values, units, seed=seed), share_interval(
+        found.q_values < threshold, units, seed=seed
+    )
 
 
 def hits_interval(hits: BoolArray, names: Sequence[Any] | NDArray[Any], unit: str, *, seed: int) -> Interval:

@@ -28,6 +28,10 @@ from morphobench.evaluation.intervals import (
 from morphobench.types import Float64Array, Int64Array
 
 RESAMPLES = 1000
+MIN_UNITS_SKEWED = 12
+"""Fewest units for the mean of skewed values: from 6 its 95 % intervals held the truth in 75 to 89 % of
+cases."""
+
 _UNKNOWN = "neither plates nor wells are known"
 
 
@@ -120,14 +124,27 @@ def plates_or_wells(
     return f"{'; '.join(reasons)}; at least {units_needed(0.95)} needed"
 
 
-def ratio_interval(parts: NDArray[Any], wholes: NDArray[Any], units: Units, *, seed: int) -> Interval:
-    """Of sum(``parts``) / sum(``wholes``), both (N,) and indexed alike by row."""
-    part, whole = units.sums(parts), units.sums(wholes)
-    return units.interval(
-        divided(part.sum(), whole.sum()),
-        lambda weights: divided(weights @ part, weights @ whole),
-        seed=seed,
-    )
+def mean_interval(values: NDArray[Any], units: Units, *, seed: int) -> Interval:
+    """Of the mean of ``values`` (N,) in 0..1 of which few may be large, as average precisions are.
+
+    Student's interval of the mean's logit, with the error that units drawn again show: on such values it
+    holds the truth as often as resamples' percentiles do, and oftener near 1. Both fail for few units, so
+    MIN_UNITS_SKEWED of them are needed.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    mean, count = float(values.mean()), units.smallest
+    plain = replace(none(mean, ""), units=count, unit=units.unit)
+    if count < MIN_UNITS_SKEWED:
+        return replace(plain, reason=f"{count} {units.unit}s, at least {MIN_UNITS_SKEWED} needed")
+    if not 0 < mean < 1:
+        return share_interval(values, units, seed=seed)
+    weights = units.weights(seed=seed)
+    drawn = divided(weights @ units.sums(values), weights @ units.sums(np.ones(len(values))))
+    error = float(np.nanstd(drawn)) * math.sqrt(count / (count - 1)) / (mean * (1 - mean))
+    half = float(stats.t.ppf(0.975, count - 1)) * error
+    middle = math.log(mean / (1 - mean))
+    low, high = (1 / (1 + math.exp(-bound)) for bound in (middle - half, middle + half))
+    return replace(plain, low=low, high=high)
 
 
 def share_interval(hits: NDArray[Any], units: Units, *, seed: int) -> Interval:

@@ -12,8 +12,9 @@ from morphobench.evaluation.intervals import Interval
 from morphobench.setups import Sweep
 
 PLATES = {"train": 4, "validation": 2, "test": 8}
-COMPOUNDS = 12
+COMPOUNDS, MECHANISMS, CONTROLS = 36, 12, 20
 FEATURES = 6
+PAIRS = tuple((f"c{number:02d}", f"c{number + MECHANISMS:02d}") for number in range(6))
 SWEEP = Sweep(
     learning_rates=(0.05,),
     momenta=(0.9,),
@@ -25,7 +26,7 @@ SWEEP = Sweep(
 
 
 def null_table(seed: int, *, lines: Sequence[str] = ("A549",), effect: float = 0.0) -> EvaluationInput:
-    """Plates that hold every compound (two to a mechanism) and as many controls; two images a well.
+    """Plates that hold every compound (three to a mechanism) and controls; an image a well.
 
     ``effect``: how far each mechanism moves its images, in deviations of one feature; 0: no drug does
     anything.
@@ -36,29 +37,29 @@ def null_table(seed: int, *, lines: Sequence[str] = ("A549",), effect: float = 0
     for split, plates in PLATES.items():
         for _ in range(plates):
             for line in lines:
-                for number in range(2 * COMPOUNDS):
+                for number in range(COMPOUNDS + CONTROLS):
                     drug = number < COMPOUNDS
-                    rows += 2 * [
+                    rows.append(
                         {
                             "Metadata_Plate": f"P{plate:02d}",
                             "Metadata_Well": f"{line}{number:02d}",
                             "Metadata_CellLine": line,
                             "Metadata_Compound": f"c{number:02d}" if drug else "DMSO",
-                            "Metadata_MOA": f"m{number // 2}" if drug else None,
+                            "Metadata_MOA": f"m{number % MECHANISMS}" if drug else None,
                             "Metadata_ControlType": "trt" if drug else "negcon",
                             "Metadata_Split": split,
                         }
-                    ]
+                    )
             plate += 1
     metadata = pd.DataFrame(rows)
     embeddings = random.normal(size=(len(metadata), FEATURES))
-    directions = random.normal(size=(COMPOUNDS // 2, FEATURES))
+    directions = random.normal(size=(MECHANISMS, FEATURES))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     treated = np.flatnonzero(metadata["Metadata_MOA"].notna())
     kind = metadata["Metadata_MOA"].iloc[treated].str[1:].astype(int).to_numpy()
     embeddings[treated] += effect * directions[kind]
     return EvaluationInput(
-        embeddings.astype(np.float32), metadata, seed=seed, sweep=SWEEP, pairs=None, threads=1
+        embeddings.astype(np.float32), metadata, seed=seed, sweep=SWEEP, pairs=PAIRS, threads=1
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -58,9 +60,9 @@ def test_the_same_check_fails_for_intervals_that_are_too_short(null_results) -> 
 
 def test_intervals_do_not_hold_chance_where_there_is_much() -> None:
     """What resampling units cannot do by being wide: with strong effects every interval excludes chance."""
-    kept = holding(outcomes(null_table(0, effect=6.0)))
-    # Plates still mean nothing, and no ranking of 12 compounds is rare enough for a mechanism's q < 0.05.
-    excused = {"clustering.ari_plate", "profiling.moa_retrieved"}
+    study = null_table(0, effect=6.0)
+    kept = holding(outcomes(replace(study, sweep=replace(study.sweep, classifier_epochs=20))))
+    excused = {"clustering.ari_plate"}  # plates still mean nothing
     assert {name for name, held in kept.items() if held} <= excused
 
 
@@ -68,7 +70,7 @@ def test_intervals_do_not_hold_chance_where_there_is_much() -> None:
 def test_intervals_hold_chance_in_90_of_100_seeds() -> None:
     counts = tally([holding(outcomes(null_table(seed))) for seed in range(1000, 1000 + SLOW_SEEDS)])
     assert set(counts) == EXPECTED
-    assert min(counts.values()) >= 90, counts
+    assert not {name: count for name, count in counts.items() if count < 90}
 
 
 @pytest.mark.parametrize(

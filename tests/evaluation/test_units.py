@@ -13,9 +13,9 @@ from morphobench.evaluation.clustering_intervals import adjusted_rand_draws
 from morphobench.evaluation.similarity_intervals import median_draws
 from morphobench.evaluation.units import (
     Units,
+    mean_interval,
     median_defined,
     plates_or_wells,
-    ratio_interval,
     share_interval,
 )
 
@@ -83,7 +83,7 @@ def test_ratios_and_shares() -> None:
     random = np.random.default_rng(4)
     hits = random.uniform(size=400) < 0.3
     units = Units.of(np.repeat(np.arange(40), 10), "compound")
-    plain = ratio_interval(hits, np.ones(400), units, seed=0)
+    plain = mean_interval(hits, units, seed=0)
     share = share_interval(hits, units, seed=0)
     assert plain.estimate == share.estimate == pytest.approx(hits.mean())
     assert (share.low, share.high) == pytest.approx((plain.low, plain.high), abs=0.02)
@@ -103,6 +103,9 @@ def test_too_few_units_give_a_reason() -> None:
     few = share_interval(np.ones(20, dtype=bool), Units.of(np.arange(20) % 5, "compound"), seed=0)
     assert not few
     assert few.reason == "5 compounds, at least 6 needed"
+    skewed = mean_interval(np.linspace(0.1, 0.9, 20), Units.of(np.arange(20) % 11, "mechanism"), seed=0)
+    assert not skewed
+    assert skewed.reason == "11 mechanisms, at least 12 needed"
     names = np.asarray([f"P{row % 3}" for row in range(30)], dtype=object)
     wells = np.asarray([f"A{row % 5}" for row in range(30)], dtype=object)
     assert plates_or_wells(names, None) == "3 plates; at least 6 needed"
