@@ -55,8 +55,7 @@ AVX2_INLINE __m256i table_lanes(const std::vector<T>& table, std::size_t g) {
 }
 
 template <int digits>
-AVX2 void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                         const PlaneView<std::uint8_t>& out) {
+AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     // A block of 32 outputs at a time for all rows, so that its tables stay in registers.
     for (std::int32_t x = 0; x < out.width; x += 32) {
         const auto g = static_cast<std::size_t>(x) / 8;
@@ -86,8 +85,7 @@ AVX2_INLINE __m256i broadcast_pair(const std::int8_t* digits) {
 }
 
 template <int digits>
-AVX2 void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                       const PlaneView<std::uint8_t>& out) {
+AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const __m256i high = broadcast_pair(taps.high.data() + 2 * at);
@@ -141,8 +139,8 @@ AVX2_INLINE __m256i finish(__m256i high, __m256i low_a, __m256i low_b) {
     return _mm256_srai_epi16(_mm256_add_epi16(_mm256_add_epi16(high, rest), _mm256_set1_epi16(64)), 7);
 }
 
-AVX2 void vertical_many(const PlaneView<const std::uint8_t>& in, const PairedTaps& taps,
-                        const PlaneView<std::uint8_t>& out) {
+AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
+                        PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
@@ -184,10 +182,10 @@ AVX2_INLINE void transpose_8x8(__m256i (&m)[8]) {
 
 constexpr std::int32_t strip_rows = 16;
 
-// What is gathered of a pair of neighbouring columns: 16 rows x 2 pixels, as bytes and as 16-bit numbers.
-constexpr std::int32_t pair_bytes = 3 * 2 * strip_rows;
+// What is gathered of a pair of neighbouring columns: 16 rows x 2 pixels.
+constexpr std::int32_t pair_bytes = 2 * strip_rows;
 
-AVX2 void gather_pairs(const PlaneView<const std::uint8_t>& in, std::int32_t top, std::uint8_t* pairs) {
+AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::uint8_t* pairs) {
     std::uint8_t tail[strip_rows][16] = {};
     for (std::int32_t x = 0; x < in.width; x += 16) {
         const std::uint8_t* rows[strip_rows];
@@ -202,11 +200,8 @@ AVX2 void gather_pairs(const PlaneView<const std::uint8_t>& in, std::int32_t top
         for (int i = 0; i < 8; ++i)
             m[i] = load_lanes(rows[i], rows[i + 8]);
         transpose_8x8(m);
-        const __m256i zero = _mm256_setzero_si256();
         for (const __m256i& pair : m) {
             store(pairs, pair);
-            store(pairs + 32, _mm256_unpacklo_epi8(pair, zero));
-            store(pairs + 64, _mm256_unpackhi_epi8(pair, zero));
             pairs += pair_bytes;
         }
     }
@@ -215,19 +210,20 @@ AVX2 void gather_pairs(const PlaneView<const std::uint8_t>& in, std::int32_t top
 // One output of 16 rows, as 16-bit elements.
 AVX2_INLINE __m256i output_of_pairs(const std::uint8_t* pairs, const std::int8_t* highs,
                                     const std::int16_t* lows, std::int32_t count) {
-    __m256i high = _mm256_setzero_si256(), low_a = high, low_b = high;
-    for (std::int32_t pair = 0; pair < count; ++pair, pairs += pair_bytes) {
-        const __m256i low = broadcast(lows + 2 * pair);
-        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(load(pairs), broadcast(highs + 4 * pair)));
-        low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(load(pairs + 32), low));
-        low_b = _mm256_add_epi32(low_b, _mm256_madd_epi16(load(pairs + 64), low));
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i high = zero, low_a = zero, low_b = zero;
+    for (std::int32_t pair = 0; pair < count; ++pair) {
+        const __m256i pixels = load(pairs + pair_bytes * pair), low = broadcast(lows + 2 * pair);
+        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(pixels, broadcast(highs + 4 * pair)));
+        low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(_mm256_unpacklo_epi8(pixels, zero), low));
+        low_b = _mm256_add_epi32(low_b, _mm256_madd_epi16(_mm256_unpackhi_epi8(pixels, zero), low));
     }
     return finish(high, low_a, low_b);
 }
 
 // Strips of 16 rows, turned so that rows lie side by side: then a tap is one weight for all of them.
-AVX2 void horizontal_many(const PlaneView<const std::uint8_t>& in, const PairedTaps& taps,
-                          const PlaneView<std::uint8_t>& out) {
+AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
+                          PlaneView<std::uint8_t> out) {
     thread_local std::vector<std::uint8_t> gathered;
     const std::size_t room = static_cast<std::size_t>((in.width + 15) / 16 * 8 + taps.pairs) * pair_bytes;
     if (gathered.size() < room) gathered.resize(room);

@@ -72,8 +72,8 @@ AVX512_INLINE Groups groups(const void* table) {
 
 // `narrow`: rows of fewer than 64 pixels, loaded once and whole.
 template <int digits, bool narrow>
-AVX512 void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                           const PlaneView<std::uint8_t>& out) {
+AVX512 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps,
+                           PlaneView<std::uint8_t> out) {
     const __mmask64 row = first_of(in.width);
     // A block of 64 outputs at a time for all rows, so that its tables stay in registers.
     for (std::int32_t x = 0; x < out.width; x += 64) {
@@ -106,8 +106,7 @@ AVX512_INLINE __m512i broadcast_pair(const std::int8_t* digits) {
 }
 
 template <int digits>
-AVX512 void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                         const PlaneView<std::uint8_t>& out) {
+AVX512 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const __m512i high = broadcast_pair(taps.high.data() + 2 * at);
@@ -155,8 +154,8 @@ AVX512_INLINE __m512i load_of_row(const std::uint8_t* row, std::int32_t place, s
 }
 
 template <bool inside>
-AVX512 void horizontal_many(const PlaneView<const std::uint8_t>& in, const ColumnQuads& taps,
-                            const PlaneView<std::uint8_t>& out) {
+AVX512 void horizontal_many(PlaneView<const std::uint8_t> in, const ColumnQuads& taps,
+                            PlaneView<std::uint8_t> out) {
     for (std::int32_t top = 0; top < in.height; top += strip_rows) {
         const std::uint8_t* rows[strip_rows];
         for (std::int32_t i = 0; i < strip_rows; ++i)
@@ -172,6 +171,7 @@ AVX512 void horizontal_many(const PlaneView<const std::uint8_t>& in, const Colum
                 const __m512i shuffle = load(taps.shuffles.data() + 64 * at);
                 const __m512i high = load(digits), middle = load(digits + 64), low = load(digits + 128);
                 const std::uint64_t* masks = taps.masks.data() + at * static_cast<std::size_t>(taps.chunks);
+#pragma GCC unroll 4 // the sums stay in registers
                 for (std::int32_t i = 0; i < strip_rows; ++i) {
                     __m512i pixels =
                         _mm512_permutexvar_epi8(shuffle, load_of_row<inside>(rows[i], base, in.width));
@@ -195,8 +195,8 @@ AVX512_INLINE __m512i broadcast_quad(const std::int8_t* digits) {
     return _mm512_set1_epi32(quad);
 }
 
-AVX512 void vertical_many(const PlaneView<const std::uint8_t>& in, const RowQuads& taps,
-                          const AxisTable& table, const PlaneView<std::uint8_t>& out) {
+AVX512 void vertical_many(PlaneView<const std::uint8_t> in, const RowQuads& taps, const AxisTable& table,
+                          PlaneView<std::uint8_t> out) {
     const std::int8_t* digits_of = taps.digits.data();
     for (std::int32_t o = 0; o < out.height; ++o, digits_of += 12 * taps.quads) {
         std::uint8_t* target = out.row(o);
@@ -229,8 +229,7 @@ AVX512 void vertical_many(const PlaneView<const std::uint8_t>& in, const RowQuad
 }
 
 template <int digits>
-void horizontal_digits(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                       const PlaneView<std::uint8_t>& out) {
+void horizontal_digits(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     if (in.width < 64)
         horizontal_two<digits, true>(in, taps, out);
     else
@@ -330,8 +329,8 @@ AVX512_INLINE void blur_along(const float* row, std::int32_t left, std::int32_t 
 }
 
 template <int vectors>
-AVX512 void blur_strip(const PlaneView<const float>& in, std::int32_t left, float edge_weight,
-                       float center_weight, float* out) {
+AVX512 void blur_strip(PlaneView<const float> in, std::int32_t left, float edge_weight, float center_weight,
+                       float* out) {
     const __m512 edge = _mm512_set1_ps(edge_weight), center = _mm512_set1_ps(center_weight);
     const std::int32_t last = in.height - 1;
     Blurred<vectors> above, here, below;
@@ -347,7 +346,7 @@ AVX512 void blur_strip(const PlaneView<const float>& in, std::int32_t left, floa
     }
 }
 
-AVX512 void blur_any(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
+AVX512 void blur_any(PlaneView<const float> in, float edge, float center, float* rows, float* out) {
     blur_plane(in, edge, center, rows, out);
 }
 

@@ -37,8 +37,7 @@ MORPHOBENCH_INLINE int16x8_t signed_pair_sums(uint8x16_t pixels, const std::int8
                       vmulq_s16(second, vmovl_high_s8(weights)));
 }
 
-void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                    const PlaneView<std::uint8_t>& out) {
+void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t y = 0; y < in.height; ++y)
         for (std::int32_t x = 0; x < out.width; x += 8) {
             const std::size_t at = 2 * static_cast<std::size_t>(x);
@@ -51,8 +50,7 @@ void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps
         }
 }
 
-void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                  const PlaneView<std::uint8_t>& out) {
+void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::int8_t *high = &taps.high[2 * at], *middle = &taps.middle[2 * at],
@@ -75,8 +73,7 @@ MORPHOBENCH_INLINE uint16x4_t finish_many(int32x4_t sum) {
     return vqmovn_u32(vreinterpretq_u32_s32(vshrq_n_s32(sum, weight_bits)));
 }
 
-void vertical_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
-                   const PlaneView<std::uint8_t>& out) {
+void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const std::int32_t* weights = table.weights_of(o);
         const std::int32_t first = table.first[static_cast<std::size_t>(o)];
@@ -103,8 +100,7 @@ void vertical_many(const PlaneView<const std::uint8_t>& in, const AxisTable& tab
 }
 
 // One output after the other, eight of its taps at a time.
-void horizontal_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
-                     const PlaneView<std::uint8_t>& out) {
+void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     for (std::int32_t y = 0; y < in.height; ++y)
         for (std::int32_t o = 0; o < table.out; ++o) {
             const std::uint8_t* pixels = in.row(y) + table.first[static_cast<std::size_t>(o)];

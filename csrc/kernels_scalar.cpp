@@ -43,8 +43,7 @@ inline std::uint8_t two_taps(Pair<std::uint8_t> pixels, Pair<std::int16_t> high,
 constexpr std::int32_t strip = 64;
 
 template <int digits>
-void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                    const PlaneView<std::uint8_t>& out) {
+void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t left = 0; left < out.width; left += strip) {
         const auto at = static_cast<std::size_t>(left);
         const auto count = std::min<std::size_t>(strip, static_cast<std::size_t>(out.width - left));
@@ -69,8 +68,7 @@ void horizontal_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps
 }
 
 template <int digits>
-void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
-                  const PlaneView<std::uint8_t>& out) {
+void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const auto pair = [&](const std::vector<std::int8_t>& digit) {
@@ -86,8 +84,7 @@ void vertical_two(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
     }
 }
 
-void horizontal_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
-                     const PlaneView<std::uint8_t>& out) {
+void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     for (std::int32_t y = 0; y < in.height; ++y) {
         const std::uint8_t* source = in.row(y);
         std::uint8_t* target = out.row(y);
@@ -102,8 +99,7 @@ void horizontal_many(const PlaneView<const std::uint8_t>& in, const AxisTable& t
     }
 }
 
-void vertical_many(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
-                   const PlaneView<std::uint8_t>& out) {
+void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, PlaneView<std::uint8_t> out) {
     std::array<std::int32_t, strip> sums;
     for (std::int32_t o = 0; o < table.out; ++o) {
         const std::int32_t* weights = table.weights_of(o);

@@ -26,9 +26,7 @@ namespace morphobench {
 constexpr std::int32_t block = 64;
 constexpr std::int32_t padded(std::int32_t width) { return (width + block - 1) / block * block; }
 
-// The inner loops that have a version for each instruction set. Every version gives the same bytes. Planes
-// come by reference: a copy on the stack is read in other pieces than it was written in, which has to wait
-// until all pixels stored before are in the cache.
+// The inner loops that have a version for each instruction set. Every version gives the same bytes.
 struct Kernels {
     const char* level;
     // out.width == table.out, in.width == table.in, equal heights
