@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "morphobench.objectives"
 _OWN = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")
-_FURTHER = ("simclr", "vicreg", "masked_autoencoder")
+_FURTHER = ("dino", "simclr", "vicreg", "masked_autoencoder")
 _classes: dict[str, type[Any]] = {}
 _Class = TypeVar("_Class", bound=type[Any])
 

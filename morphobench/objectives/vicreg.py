@@ -80,8 +80,9 @@ class VICReg(BaseObjective):
             invariance = functional.mse_loss(first, second)
             variance = variance_loss(first) + variance_loss(second)
             covariance = covariance_loss(first) + covariance_loss(second)
-            scale = torch.tensor(self.weights, device=embeddings.device, dtype=embeddings.dtype)
-            return torch.stack([invariance, variance, covariance]) * scale
+            # plain numbers: a tensor of them would make the host wait for an accelerator
+            terms = zip((invariance, variance, covariance), self.weights, strict=True)
+            return torch.stack([term * weight for term, weight in terms])
 
         terms = self.loss_of_embeddings(torch.cat(views), head)
         names = ("invariance_loss", "variance_loss", "covariance_loss")

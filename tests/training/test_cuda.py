@@ -49,7 +49,7 @@ def _debug_mode_off() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
-@pytest.mark.parametrize("name", [*PARADIGMS, "simclr", "vicreg", "masked_autoencoder"])
+@pytest.mark.parametrize("name", [*PARADIGMS, "dino", "simclr", "vicreg", "masked_autoencoder"])
 def test_an_epoch_never_waits(name: str, precision: Any, images: dict[str, Any]) -> None:
     options = TrainingOptions(epochs=2, batch_size=16, device="cuda", precision=precision)
     result = train(create(name), **images, setting="aug_multi_crop", options=options, callbacks=[NoWaiting()])

@@ -15,7 +15,7 @@ from morphobench.training import TrainingOptions, train
 from morphobench.training.precision import autocast, matrix_products, require_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-ALL = (*PARADIGMS, "simclr", "vicreg", "masked_autoencoder")
+ALL = (*PARADIGMS, "dino", "simclr", "vicreg", "masked_autoencoder")
 
 
 def views_of(objective: Any, images: int = 8) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:

@@ -1,0 +1,148 @@
+"""DINO-style self-distillation: a student predicts a slower teacher's soft assignment of the other view."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morphobench.errors import InputError
+from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.registry import register
+
+
+def dino_loss(
+    student: Tensor,
+    teacher: Tensor,
+    center: Tensor,
+    *,
+    student_temperature: float,
+    teacher_temperature: float,
+) -> Tensor:
+    """Cross-entropy of the teacher's centred, sharpened softmax and the student's: (B, K) each to (B,).
+
+    Caron et al. 2021, "Emerging properties in self-supervised vision transformers", equation 2 and
+    algorithm 1 (function H).
+    """
+    aims = ((teacher - center) / teacher_temperature).softmax(1)
+    return -(aims * functional.log_softmax(student / student_temperature, dim=1)).sum(1)
+
+
+class DinoHead(nn.Module):
+    """Linear, GELU, Linear to a unit vector, then its cosines with K ``prototypes``: (N, D) to (N, K).
+
+    The paper's head (appendix C) with one hidden layer less. ``center`` (K,): the running mean of a teacher's
+    outputs.
+    """
+
+    center: Tensor
+
+    def __init__(self, inputs: int, *, prototypes: int, hidden: int = 512, bottleneck: int = 64) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, bottleneck))
+        self.prototypes = nn.Linear(bottleneck, prototypes, bias=False)
+        self.register_buffer("center", torch.zeros(prototypes))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Scores (N, K)."""
+        unit = functional.normalize(self.layers(embeddings), dim=1)
+        return functional.linear(unit, functional.normalize(self.prototypes.weight, dim=1))
+
+
+@register("dino")
+class Dino(BaseObjective):
+    """Student and teacher of one shape; no negatives, no predictor; both protocols alike. Takes two views.
+
+    ``loss``: the mean over images of the two symmetric terms, halved. After the optimizer's step the teacher
+    moves to ``ema_decay`` x itself + the rest x student (default 0.996), and the centre of its outputs to
+    ``center_momentum`` x itself + the rest x the batch's mean (default 0.9). ``temperatures``: student's and
+    teacher's, default (0.1, 0.04). ``prototypes``: default 1024; the paper has 65,536 for ImageNet.
+    Without the paper's small crops: every paradigm here gets the same views.
+
+    Parameters: ``encoder.*``, ``head.*``, and the teacher's, without gradient, under ``teacher_encoder.`` and
+    ``teacher_head.``.
+    """
+
+    name: ClassVar[str] = "dino"
+    pair_views: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        ema_decay: float = 0.996,
+        center_momentum: float = 0.9,
+        temperatures: tuple[float, float] = (0.1, 0.04),
+        prototypes: int = 1024,
+        **options: Any,
+    ) -> None:
+        if not (0 <= ema_decay <= 1 and 0 <= center_momentum <= 1):
+            raise InputError(
+                f"ema_decay, center_momentum: 0 to 1 wanted, got {ema_decay} and {center_momentum}"
+            )
+        if len(temperatures) != 2 or min(temperatures) <= 0 or prototypes < 2:
+            raise InputError(
+                "temperatures, prototypes: two positive numbers and at least 2 wanted, "
+                f"got {temperatures} and {prototypes}"
+            )
+        self.ema_decay, self.center_momentum = ema_decay, center_momentum
+        self.temperatures, self.prototypes = temperatures, prototypes
+        self._means: list[Tensor] = []
+        super().__init__(**options)
+
+    def build(self) -> None:
+        """Student and teacher, equal at the start, and one Adam over the student."""
+        self.networks.append(("encoder", self.encoder))
+        self.head = self.add("head", "head", self._make_head)
+        self.teacher_encoder = self.add("teacher_encoder", "encoder", self.make_encoder)
+        self.teacher_head = self.add("teacher_head", "head", self._make_head)
+        student = [*self.encoder.parameters(), *self.head.parameters()]
+        teacher = [*self.teacher_encoder.parameters(), *self.teacher_head.parameters()]
+        self._pairs = list(zip(student, teacher, strict=True))
+        for _, theirs in self._pairs:
+            theirs.requires_grad_(False)
+        self.optimize("adam", self.encoder, self.head)
+
+    def _make_head(self) -> DinoHead:
+        return DinoHead(self.embedding_size, prototypes=self.prototypes)
+
+    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Gradients of the symmetric loss; notes the teacher's mean output for the centre."""
+        terms, teacher = self._loss(views)
+        self._means.append(teacher.mean(0))
+        return terms
+
+    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """The symmetric loss."""
+        return self._loss(views)[0]
+
+    def _loss(self, views: tuple[Tensor, ...]) -> tuple[dict[str, Tensor], Tensor]:
+        images = torch.cat(views)
+        with torch.no_grad():
+            teacher = self.teacher_head(self.embeddings(self.teacher_encoder, images))
+        hot, cold = self.temperatures
+
+        def head(embeddings: Tensor) -> Tensor:
+            # each view's student aims at the other view's teacher
+            aims = teacher.roll(len(views[0]), 0)
+            losses = dino_loss(
+                self.head(embeddings),
+                aims,
+                self.teacher_head.center,
+                student_temperature=hot,
+                teacher_temperature=cold,
+            )
+            return losses.mean().view(1)
+
+        return {"loss": self.loss_of_embeddings(images, head)[0]}, teacher
+
+    def after_update(self) -> None:
+        """Move the teacher and its centre."""
+        with torch.no_grad():
+            ours, theirs = zip(*self._pairs, strict=True)
+            torch._foreach_lerp_(list(theirs), list(ours), 1 - self.ema_decay)
+            mean = torch.stack(self._means).mean(0)
+            self.teacher_head.center.lerp_(mean.to(self.teacher_head.center.dtype), 1 - self.center_momentum)
+        self._means.clear()
