@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 from morphobench.errors import InputError
 from morphobench.types import PRECISIONS, Precision
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 def require_precision(precision: Precision, device: torch.device) -> None:
@@ -43,8 +46,15 @@ def matrix_products(precision: Precision, device: torch.device) -> Iterator[None
             place.fp32_precision = value
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """Around one step: bf16 where that is asked. Weights, gradients, moments and losses stay float32."""
+def in_precision(
+    function: Callable[_Arguments, _Result], precision: Precision, device: torch.device
+) -> Callable[_Arguments, _Result]:
+    """``function`` itself, or under autocast where bf16 is asked; weights, gradients, losses stay float32."""
     if precision != "bf16":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+        return function
+
+    def cast(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            return function(*arguments, **named)
+
+    return cast

@@ -17,7 +17,7 @@ from morphobench.training.early_stopping import rule_for
 from morphobench.training.feed import ImageArray, LabelledImages
 from morphobench.training.keeper import session
 from morphobench.training.options import TrainingOptions, TrainingResult
-from morphobench.training.precision import autocast, require_precision
+from morphobench.training.precision import in_precision, require_precision
 from morphobench.training.state import TrainingState, identity
 from morphobench.training.views import Validation, make_feed
 from morphobench.types import Int64Array
@@ -69,7 +69,7 @@ def train(
     device = torch.device(options.device)
     require_precision(options.precision, device)
     objective.to(device)
-    train_step = step_of(objective, accumulate=options.accumulate)
+    train_step = in_precision(step_of(objective, accumulate=options.accumulate), options.precision, device)
     feed = make_feed(data, objective, setting=setting, options=options, shard=group.shard)
     judge = None if validation is None else Validation(LabelledImages(*validation), objective, options)
     state = TrainingState(objective, options, setting=setting, feed=feed, group=group)
@@ -82,9 +82,7 @@ def train(
             with closing(state.timed(feed.epoch(state.epochs_done, start=state.position))) as steps:
                 for step in steps:
                     watchers.before_step(state)
-                    with autocast(options.precision, device):
-                        terms = state.clock(train_step, step.views, step.labels)
-                    state.count(terms)
+                    state.count(state.clock(train_step, step.views, step.labels))
                     watchers.step(state)
                     keeper.after_step()
             state.require_finite()

@@ -11,7 +11,7 @@ import torch
 from morphobench.augment import MultiCrop, PairViews
 from morphobench.training.feed import Feed, LabelledImages
 from morphobench.training.options import TrainingOptions
-from morphobench.training.precision import autocast
+from morphobench.training.precision import in_precision
 
 if TYPE_CHECKING:
     from morphobench.objectives.base import Objective
@@ -68,6 +68,7 @@ class Validation:
         """The mean of each of the objective's terms; ``between`` is called after each batch."""
         sums: dict[str, torch.Tensor] = {}
         device = torch.device(self._options.device)
+        validation_loss = in_precision(self._objective.validation_loss, self._options.precision, device)
         for start in range(0, len(self._data), self._options.batch_size):
             rows = np.arange(start, min(start + self._options.batch_size, len(self._data)))
             ids = self._data.image_ids[rows]
@@ -75,8 +76,7 @@ class Validation:
             if self._pairs is not None:
                 views = self._pairs(views[0], ids, 0, 0)
             labels = torch.from_numpy(self._data.labels[rows]).to(device)
-            with autocast(self._options.precision, device):
-                terms = self._objective.validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
+            terms = validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
             for name, value in terms.items():
                 weighted = value.double() * len(rows)
                 sums[name] = sums[name] + weighted if name in sums else weighted

@@ -12,7 +12,7 @@ from morphobench.models import layers
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import TrainingOptions, train
-from morphobench.training.precision import autocast, matrix_products, require_precision
+from morphobench.training.precision import in_precision, matrix_products, require_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ALL = (*PARADIGMS, "dino", "simclr", "vicreg", "masked_autoencoder")
@@ -65,12 +65,13 @@ def test_a_step_under_autocast_stays_near_float32(name: str) -> None:
 
 
 def test_autocast_is_asked_for_by_bf16_only() -> None:
+    def state(*, of: str) -> tuple[bool, torch.dtype]:
+        return torch.is_autocast_enabled(of), torch.get_autocast_dtype(of)
+
     for precision in ("float32", "tf32"):
-        with autocast(precision, CPU):
-            assert not torch.is_autocast_enabled("cpu")
-    with autocast("bf16", CPU):
-        assert torch.is_autocast_enabled("cpu")
-        assert torch.get_autocast_dtype("cpu") == torch.bfloat16
+        assert in_precision(state, precision, CPU) is state
+    assert in_precision(state, "bf16", CPU)(of="cpu") == (True, torch.bfloat16)
+    assert not torch.is_autocast_enabled("cpu")
 
 
 @pytest.mark.parametrize("name", ALL)
