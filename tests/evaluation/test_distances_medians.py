@@ -137,3 +137,16 @@ def test_twenty_thousand_rows_within_a_gigabyte() -> None:
     assert above_bytes < 1e9
     for below, up_to in counts.values():
         assert below <= rows * rows // 2 <= up_to
+
+
+@pytest.mark.slow
+def test_so_do_embeddings_of_2048_features() -> None:
+    """All four metrics; their float32 copies and products are within the gigabyte; a matrix is 1.6."""
+    kwargs = {"rows": 20_000, "features": 2048, "check": False}
+    above_bytes, medians, _ = run_isolated("tests.evaluation.distance_targets:big_medians", kwargs).value
+    assert above_bytes < 1e9
+    # Two independent standard normal vectors: sqrt(2 D), cosine and correlation about 0.
+    assert medians["euclidean"] == pytest.approx((2 * 2048) ** 0.5, rel=0.01)
+    assert medians["cosine"] == pytest.approx(1, abs=0.01)
+    assert medians["correlation"] == pytest.approx(1, abs=0.01)
+    assert medians["braycurtis"] == pytest.approx(1, abs=0.01)

@@ -19,6 +19,7 @@ from morphobench.evaluation.field_metrics import (
     null_average_precision,
 )
 from morphobench.evaluation.field_metrics_neighbours import nearest
+from morphobench.measure import run_isolated
 
 Codes = NDArray[np.int64]
 
@@ -199,6 +200,17 @@ def test_memory_stays_far_below_that_of_all_pairs() -> None:
         tracemalloc.stop()
     assert retrieval_bytes < 28e6
     assert neighbours_bytes < 28e6
+
+
+@pytest.mark.slow
+def test_fifty_thousand_profiles_in_bounded_memory() -> None:
+    """Their float32 distances alone would be 10 GB (copairs, issue 90: 14 GiB for 9,216 profiles)."""
+    kwargs = {"profiles": 50_000, "features": 64}
+    judged = run_isolated("tests.evaluation.memory_targets:profiles_judged", kwargs).value
+    above_bytes, precision, accuracy = judged
+    assert above_bytes < 500e6
+    assert precision > 0.9
+    assert accuracy > 0.9
 
 
 def test_wrong_arguments_are_refused() -> None:
