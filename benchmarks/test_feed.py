@@ -21,7 +21,7 @@ from morphobench.training.views import make_feed
 
 SETTING = "aug_multi_crop"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-IMAGES, BATCH = (4096, 256) if DEVICE == "cuda" else (96, 16)
+IMAGES, BATCH = (4096, 256) if DEVICE == "cuda" else (64, 16)
 LARGEST_WAIT_SHARE = 0.02
 
 
@@ -117,7 +117,7 @@ def test_training_never_waits_for_views(
         {kind: lambda kind=kind: run(kind) for kind in ("feed", "prepared")},
         rounds=3 if timed else 1,
         warmup=0,
-        budget_s=8,
+        budget_s=3,
     )
     steps = images // batch * 5
     assert waits["feed"].steps >= 2 * steps
