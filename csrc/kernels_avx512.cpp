@@ -299,7 +299,7 @@ AVX512 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     }
 }
 
-// What is blurred along x of a row: `vectors` of 16 numbers down all rows.
+// A part of a row, blurred along x: it stays in registers until the rows above and below are, too.
 template <int vectors>
 struct Blurred {
     __m512 part[vectors];
@@ -309,7 +309,7 @@ AVX512_INLINE __m512 three_taps(__m512 before, __m512 here, __m512 after, __m512
     return _mm512_add_ps(_mm512_mul_ps(edge, _mm512_add_ps(before, after)), _mm512_mul_ps(center, here));
 }
 
-// The row convolved along x, from `left` on.
+// Reflects the row at its ends.
 template <int vectors>
 AVX512_INLINE void blur_along(const float* row, std::int32_t left, std::int32_t width, __m512 edge,
                               __m512 center, Blurred<vectors>& out) {
