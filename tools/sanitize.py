@@ -16,12 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("csrc", "morphobench", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-TESTS = (
-    "tests/augment/test_fuzz.py",
-    "tests/augment/test_errors.py",
-    "tests/augment/test_random.py",
-    "tests/augment/test_threads.py::test_many_callers_at_once_get_their_own_views",
-)
+TESTS = ("tests/augment/test_fuzz.py", "tests/augment/test_errors.py", "tests/augment/test_random.py")
 FLAGS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all", "thread": "-fsanitize=thread"}
 LIBRARIES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
 # Python keeps memory to its end, which is no leak of ours.
