@@ -34,7 +34,8 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class GroupRetrieval:
-    """One entry per group that has a defined query, ordered by group; ``chance``: the null's mean."""
+    """One entry per group that has a defined query, ordered by group; of the null ``chance`` is the mean,
+    ``chance_deviation`` the standard deviation."""
 
     groups: Int64Array
     mean_average_precision: NDArray[np.float64]
@@ -42,6 +43,7 @@ class GroupRetrieval:
     q_values: NDArray[np.float64]
     queries: Int64Array
     chance: NDArray[np.float64]
+    chance_deviation: NDArray[np.float64]
 
 
 def average_precision(
@@ -183,7 +185,7 @@ def mean_average_precision(
         raise InputError(f"null_size: at least 1 wanted, got {null_size}")
     defined = np.isfinite(retrieval.average_precision) & (groups >= 0)
     nulls: dict[tuple[int, int], NDArray[np.float64]] = {}
-    found, means, p_values, queries, chance = [], [], [], [], []
+    found, means, p_values, queries, chance, spread = [], [], [], [], [], []
     for group in np.unique(groups[defined]):
         rows = np.flatnonzero(defined & (groups == group))
         null = np.zeros(null_size)
@@ -202,6 +204,7 @@ def mean_average_precision(
         p_values.append((np.count_nonzero(null >= mean - 1e-12) + 1) / (null_size + 1))
         queries.append(len(rows))
         chance.append(float(np.mean(null)))
+        spread.append(float(np.std(null)))
     p = np.array(p_values, dtype=np.float64)
     return GroupRetrieval(
         np.array(found, np.int64),
@@ -210,6 +213,7 @@ def mean_average_precision(
         np.asarray(false_discovery_control(p), np.float64) if len(p) else p,
         np.array(queries, np.int64),
         np.array(chance, np.float64),
+        np.array(spread, np.float64),
     )
 
 

@@ -32,9 +32,10 @@ def retrieval_intervals(
         return nothing, nothing
     units = Units.of(names, unit)
     values = found.mean_average_precision
-    return mean_interval(values, units, seed=seed), share_interval(
-        found.q_values < threshold, units, seed=seed
-    )
+    retrieved = share_interval(found.q_values < threshold, units, seed=seed)
+    # Random rankings alone make the mean vary by this much.
+    least = float(np.sqrt(np.sum(found.chance_deviation**2))) / len(values)
+    return mean_interval(values, units, seed=seed, least_error=least), retrieved
 
 
 def hits_interval(hits: BoolArray, names: Sequence[Any] | NDArray[Any], unit: str, *, seed: int) -> Interval:

@@ -124,12 +124,13 @@ def plates_or_wells(
     return f"{'; '.join(reasons)}; at least {units_needed(0.95)} needed"
 
 
-def mean_interval(values: NDArray[Any], units: Units, *, seed: int) -> Interval:
+def mean_interval(values: NDArray[Any], units: Units, *, seed: int, least_error: float = 0.0) -> Interval:
     """Of the mean of ``values`` (N,) in 0..1 of which few may be large, as average precisions are.
 
     Student's interval of the mean's logit, with the error that units drawn again show: on such values it
     holds the truth as often as resamples' percentiles do, and oftener near 1. Both fail for few units, so
-    MIN_UNITS_SKEWED of them are needed.
+    MIN_UNITS_SKEWED of them are needed. ``least_error``: what is known of the mean's standard error; a sample
+    without its rare large values would make it too small.
     """
     values = np.asarray(values, dtype=np.float64)
     mean, count = float(values.mean()), units.smallest
@@ -140,8 +141,8 @@ def mean_interval(values: NDArray[Any], units: Units, *, seed: int) -> Interval:
         return share_interval(values, units, seed=seed)
     weights = units.weights(seed=seed)
     drawn = divided(weights @ units.sums(values), weights @ units.sums(np.ones(len(values))))
-    error = float(np.nanstd(drawn)) * math.sqrt(count / (count - 1)) / (mean * (1 - mean))
-    half = float(stats.t.ppf(0.975, count - 1)) * error
+    error = max(float(np.nanstd(drawn)) * math.sqrt(count / (count - 1)), least_error)
+    half = float(stats.t.ppf(0.975, count - 1)) * error / (mean * (1 - mean))
     middle = math.log(mean / (1 - mean))
     low, high = (1 / (1 + math.exp(-bound)) for bound in (middle - half, middle + half))
     return replace(plain, low=low, high=high)

@@ -52,10 +52,13 @@ def test_intervals_hold_chance_where_there_is_nothing(null_results) -> None:
 
 
 def test_the_same_check_fails_for_intervals_that_are_too_short(null_results) -> None:
-    """At half their width 95 % intervals hold the truth in 67 % of cases: the check must see that."""
+    """At half their width exact 95 % intervals hold the truth in 67 % of cases: the check must see that.
+
+    Not of every metric: those of medians over pairs and of average precisions are wider than they must be.
+    """
     counts = tally([holding(results, width=0.5) for results in null_results])
-    assert len(too_few(counts, SEEDS)) >= len(counts) / 3, counts
-    assert sum(counts.values()) < 0.92 * SEEDS * len(counts), counts
+    exact = {"classification.roc_auc", "classification.roc_auc_by_line", "profiling.knn_accuracy"}
+    assert exact <= set(too_few(counts, SEEDS)), counts
 
 
 def test_intervals_do_not_hold_chance_where_there_is_much() -> None:
