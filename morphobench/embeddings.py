@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FEATURE_PREFIX = "emb_"
 PROVENANCE_KEY = "morphobench"
 _CPU_BATCH, _DEVICE_BATCH = 128, 1024
-_PARTED_BATCH = 512  # of an encoder that deals parts to the cores: they wait for each other once a batch
+_PARTED_BATCH = 1024  # of an encoder that deals parts to the cores: they wait for each other once a batch
 
 
 def embed(
@@ -36,8 +36,8 @@ def embed(
     """The embedding of each image: uint8 (N, C, H, W) to float32 (N, D).
 
     Images are divided by 255 and pass through ``encoder`` in evaluation mode without gradients,
-    ``batch_size`` at a time (default 128; 512 for our encoder, which divides it further for the cache; on an
-    accelerator 1,024). It changes the result by rounding at most. The encoder is moved to ``device``; its
+    ``batch_size`` at a time (default 128; 1,024 for our encoder, which divides it further for the cache, and
+    on an accelerator). It changes the result by rounding at most. The encoder is moved to ``device``; its
     mode afterwards is that before.
 
     Raises:

@@ -23,7 +23,7 @@ from morphobench.measure import Remote
 from morphobench.models import Encoder
 from morphobench.objectives import create
 
-IMAGES, ROUNDS, STEPS = 256, 3, 3
+IMAGES, ROUNDS, STEPS = 256, 5, 3
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 RATIOS = {"weakly_supervised": 5.0, "unsupervised": 4.0, "regularized": 4.0, "self_supervised": 3.0}
 # multiply-adds of a step per image, after the exact algebra (docs/training-speed.md)
@@ -114,8 +114,8 @@ def test_embed_against_one_image_at_a_time(benchmark: BenchmarkFixture) -> None:
     network = Encoder().eval()
     peer = torch.nn.Sequential(*encoder(), torch.nn.Flatten()).eval()
     fill([peer], [value.detach().numpy() for value in network.parameters()])
-    images = np.random.default_rng(0).integers(0, 256, (512, 1, 64, 64), dtype=np.uint8)
-    mine, theirs = [], []
+    images = np.random.default_rng(0).integers(0, 256, (1024, 1, 64, 64), dtype=np.uint8)
+    mine, theirs, limits = [], [], []
 
     def one_at_a_time() -> np.ndarray:
         with torch.inference_mode():
@@ -129,6 +129,7 @@ def test_embed_against_one_image_at_a_time(benchmark: BenchmarkFixture) -> None:
         got = embed(network, images)
         mine.append(time.perf_counter() - middle)
         theirs.append(middle - start)
+        limits.append(product_gflops() * 1e9 / (2 * 22.7e6))  # images a second, in this round
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
     embed(network, images)
@@ -136,9 +137,9 @@ def test_embed_against_one_image_at_a_time(benchmark: BenchmarkFixture) -> None:
     benchmark.pedantic(interleaved, rounds=7)
     ratio = statistics.median(other / own for other, own in zip(theirs, mine, strict=True))
     rate = len(images) / statistics.median(mine)
-    limit = product_gflops() * 1e9 / (2 * 22.7e6)
+    share = statistics.median(len(images) / own / limit for own, limit in zip(mine, limits, strict=True))
     benchmark.extra_info.update(
-        {"ratio_to_plain": ratio, "images_per_s": rate, "share_of_multiply_add_limit": rate / limit}
+        {"ratio_to_plain": ratio, "images_per_s": rate, "share_of_multiply_add_limit": share}
     )
     assert ratio >= 4
-    assert rate >= limit / 1.5
+    assert share >= 1 / 1.5
