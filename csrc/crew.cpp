@@ -1,6 +1,8 @@
 #include "crew.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -20,9 +22,20 @@ namespace morphobench {
 namespace {
 
 struct Job {
+    Job(const std::function<void()>& what, std::size_t helpers) : work(&what), wanted(helpers) {}
     const std::function<void()>* work;
-    std::size_t wanted, running;
+    std::size_t wanted;
+    std::atomic<std::size_t> running{0};
 };
+
+// Waits a moment for `ready` without going to sleep: being woken takes longer than many views, and calls tend
+// to follow each other. Gives the core away to whoever else wants it.
+template <class Ready>
+void linger(Ready&& ready) {
+    using Clock = std::chrono::steady_clock;
+    for (const auto end = Clock::now() + std::chrono::microseconds(150); !ready() && Clock::now() < end;)
+        std::this_thread::yield();
+}
 
 // Signals are for the program's own threads: a helper, made while this lives, gets none.
 class SignalsBlocked {
@@ -45,20 +58,26 @@ private:
 class Crew {
 public:
     void run(std::size_t helpers, const std::function<void()>& work) {
-        Job job{&work, helpers, 0};
+        Job job(work, helpers);
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             hire(helpers);
             jobs_.push_back(&job);
+            open_.store(jobs_.size());
         }
         if (helpers == 1)
             wanted_.notify_one();
         else
             wanted_.notify_all();
         work();
+        const auto through = [&] { return job.running.load() == 0; };
         std::unique_lock<std::mutex> lock(mutex_);
         jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
-        through_.wait(lock, [&] { return job.running == 0; });
+        open_.store(jobs_.size());
+        lock.unlock();
+        linger(through);
+        lock.lock();
+        through_.wait(lock, through);
     }
 
 private:
@@ -75,9 +94,13 @@ private:
     [[noreturn]] void serve() {
         std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
+            lock.unlock();
+            linger([&] { return open_.load() > 0; });
+            lock.lock();
             wanted_.wait(lock, [&] { return !jobs_.empty(); });
             Job& job = *jobs_.front();
             if (--job.wanted == 0) jobs_.erase(jobs_.begin());
+            open_.store(jobs_.size());
             ++job.running;
             lock.unlock();
             (*job.work)();
@@ -88,7 +111,8 @@ private:
 
     std::mutex mutex_;
     std::condition_variable wanted_, through_;
-    std::vector<Job*> jobs_; // those that want more helpers
+    std::vector<Job*> jobs_;           // those that want more helpers
+    std::atomic<std::size_t> open_{0}; // how many, for those who do not hold the mutex
     std::size_t helpers_ = 0;
 };
 
