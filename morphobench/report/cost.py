@@ -207,7 +207,7 @@ def _bounds(interval: Interval, unit: str = "") -> str:
 
 
 def _answer(claim: Claim) -> str:
-    what = "an epoch" if claim.by == "epoch" else "training to convergence"
+    what = "an epoch" if claim.by == "epoch" else "to convergence by this rule, with one seed's epochs"
     largest = claim.largest
     if largest is None:
         return f"Up to {CLAIM:g} times faster ({what})? {claim.verdict.capitalize()}."
