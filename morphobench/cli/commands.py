@@ -124,6 +124,8 @@ def cost(chosen: argparse.Namespace) -> int:
     )
     if chosen.docs is not None:
         fill_page(chosen.docs, None)  # a page without a place for the tables is refused before the hours
+    if chosen.budget_min is not None and not chosen.budget_min > 0:
+        raise InputError(f"--budget-min: more than 0 minutes wanted, got {chosen.budget_min:g}")
     budget_s = None if chosen.budget_min is None else 60 * chosen.budget_min
     measured = measure_cost(
         chosen.store, chosen.out, options=options, budget_s=budget_s, fresh=chosen.fresh, quiet=chosen.quiet
@@ -179,22 +181,28 @@ def evaluate(chosen: argparse.Namespace) -> int:
         raise InputError(f"--name: one file wanted, got {len(chosen.embeddings)}")
     found = []
     for path in chosen.embeddings:
-        if chosen.into is not None:
-            found += evaluate_into(path, chosen)
-            continue
-        found.append(
-            evaluate_file(
-                path,
-                tasks=chosen.task,
-                protocol=chosen.protocol,
-                seed=chosen.seed or 0,
-                profile=chosen.profile or "paper",
-                pairs=chosen.pairs,
-                balance_classes=chosen.balance_classes,
-                aggregate=chosen.aggregate,
-                normalize=chosen.normalize,
+        try:
+            if chosen.into is not None:
+                found += evaluate_into(path, chosen)
+                continue
+            found.append(
+                evaluate_file(
+                    path,
+                    tasks=chosen.task,
+                    protocol=chosen.protocol,
+                    seed=chosen.seed or 0,
+                    profile=chosen.profile or "paper",
+                    pairs=chosen.pairs,
+                    balance_classes=chosen.balance_classes,
+                    aggregate=chosen.aggregate,
+                    normalize=chosen.normalize,
+                )
             )
-        )
+        except InputError as error:
+            # of several files, which one? The tasks know only arrays.
+            if str(error).startswith(("--", str(path), str(chosen.into))):
+                raise
+            raise InputError(f"{path}: {error}") from error
         _show(metric_table(found[-1]))
     for warning in dict.fromkeys(text for one in found for text in one["warnings"]):
         print(f"morphobench: warning: {warning}", file=sys.stderr)  # noqa: T201

@@ -179,7 +179,7 @@ def _rows_of_images(
     if key is None:
         wanted = " or ".join(" + ".join(key) for key in KEYS if all(name in images for name in key))
         raise InputError(
-            "EMBEDDINGS: columns that name each image of the run once wanted "
+            "columns that name each image of the run once wanted "
             f"({wanted or 'none are known'}), got {', '.join(map(str, described.columns)) or 'none'}; "
             "--other-images takes rows as they are"
         )
@@ -187,14 +187,14 @@ def _rows_of_images(
     if theirs.has_duplicates:
         twice = theirs[theirs.duplicated()].unique()
         raise InputError(
-            f"EMBEDDINGS: each image once wanted, got {len(twice)} several times by {' + '.join(key)}, "
+            f"each image once wanted, got {len(twice)} several times by {' + '.join(key)}, "
             f"such as {_some(twice)}"
         )
     rows = theirs.get_indexer(ours)
     absent = ours[rows < 0]
     if len(absent):
         raise InputError(
-            f"EMBEDDINGS: all {len(ours)} images of the run wanted, got {len(ours) - len(absent)} of them by "
+            f"all {len(ours)} images of the run wanted, got {len(ours) - len(absent)} of them by "
             f"{' + '.join(key)}; it lacks {_some(absent)}"
         )
     further = len(theirs) - len(ours)

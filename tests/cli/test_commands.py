@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -98,6 +99,21 @@ def test_embed_and_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "made from other weights_sha256" in _error(capsys)
 
 
+def test_the_file_that_cannot_be_evaluated_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit, unfit = tmp_path / "fit.csv", tmp_path / "unfit.csv"
+    made = pd.read_parquet(next((folder / "out" / "embeddings").glob("*.parquet")))
+    made.to_csv(fit, index=False)
+    made.assign(emb_0000=np.nan).to_csv(unfit, index=False)
+    arguments = ["evaluate", str(fit), str(unfit), "--task", "similarity", "--profile", "smoke"]
+    assert main(arguments) == 2
+    assert f"{unfit}: embeddings: finite values wanted" in _error(capsys)
+    made.head(9).to_csv(unfit, index=False)
+    assert main(["evaluate", str(unfit), "--into", str(folder / "out")]) == 2
+    assert f"{unfit}: all " in _error(capsys)
+
+
 def _run_and_read(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(arguments) == 0
@@ -136,6 +152,7 @@ def test_ingest_a_folder_of_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["embed", "{store}", "--weights", "{tmp}/absent.safetensors", "--out", "{tmp}/e.parquet"], "absent"),
         (["evaluate", "{tmp}/absent.parquet"], "absent.parquet"),
         (["evaluate", "{store}/metadata.parquet", "--task", "guessing"], "guessing"),
+        (["cost", "{store}", "{tmp}/c", "--budget-min", "0"], "--budget-min: more than 0"),
         (["summarize", "{tmp}/absent"], "absent"),
         (["summarize", "{store}"], "results.jsonl"),
         (["summarize", "{store}/manifest.json"], "benchmark"),
