@@ -164,4 +164,7 @@ def test_filling_a_page_replaces_what_is_between_the_marks(tmp_path: Path) -> No
 
 
 def test_the_projects_page_has_a_place_for_the_tables() -> None:
-    fill_page(Path(__file__).resolve().parents[2] / "docs" / "cost.md", None)
+    page = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
+    before = page.read_text(encoding="utf-8")
+    fill_page(page, None)
+    assert page.read_text(encoding="utf-8") == before
