@@ -120,7 +120,7 @@ def benchmark(session: nox.Session) -> None:
 
 @nox.session
 def training_speed(session: nox.Session) -> None:
-    """Time the training step of every paradigm beside the straightforward loop. About 15 minutes."""
+    """Time the training step of every paradigm beside the straightforward loop. About 3 minutes."""
     RESULTS.mkdir(exist_ok=True)
     timings = RESULTS / "training_speed.json"
     _run(session, "pytest", "benchmarks/heavy/training_speed.py", f"--benchmark-json={timings}", "-q")
