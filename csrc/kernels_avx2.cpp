@@ -24,20 +24,16 @@ namespace {
 AVX2_INLINE __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 AVX2_INLINE void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
-// 16 outputs from 16 pairs of pixels: the formula of TwoTaps, its zero digits left out.
-template <int digits>
-AVX2_INLINE __m256i two_taps(__m256i pixels, __m256i high, __m256i middle, __m256i low) {
-    const __m256i sum = _mm256_maddubs_epi16(pixels, high);
-    if constexpr (digits == 1) {
-        // (sum 2^8 + 2^14) >> 15
-        return _mm256_mulhrs_epi16(sum, _mm256_set1_epi16(1 << 8));
-    } else {
-        __m256i rest = _mm256_maddubs_epi16(pixels, middle);
-        if constexpr (digits == 3)
-            rest = _mm256_add_epi16(rest, _mm256_srai_epi16(_mm256_maddubs_epi16(pixels, low), 8));
-        rest = _mm256_add_epi16(_mm256_srai_epi16(rest, 7), _mm256_set1_epi16(64));
-        return _mm256_srai_epi16(_mm256_add_epi16(sum, rest), 7);
+// 16 outputs from 16 pairs of pixels, as 16-bit numbers: the formula of TwoTaps; `whole`: every rest is 0.
+template <bool whole>
+AVX2_INLINE __m256i two_taps(__m256i pixels, __m256i shares, __m256i rests) {
+    __m256i sum = _mm256_maddubs_epi16(pixels, shares);
+    if constexpr (!whole) {
+        constexpr std::int16_t twice_the_difference = 2 - 2 * 256; // the bytes 2 and -2
+        const __m256i difference = _mm256_maddubs_epi16(pixels, _mm256_set1_epi16(twice_the_difference));
+        sum = _mm256_add_epi16(sum, _mm256_mulhi_epi16(difference, rests));
     }
+    return _mm256_mulhrs_epi16(sum, _mm256_set1_epi16(1 << 8)); // (sum 2^8 + 2^14) >> 15
 }
 
 // Two 16-byte groups of a row, as the two lanes.
@@ -54,7 +50,7 @@ AVX2_INLINE __m256i table_lanes(const std::vector<T>& table, std::size_t g) {
     return load_lanes(bytes + 16 * g, bytes + 16 * (g + 2));
 }
 
-template <int digits>
+template <bool whole>
 AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     // A block of 32 outputs at a time for all rows, so that its tables stay in registers.
     for (std::int32_t x = 0; x < out.width; x += 32) {
@@ -62,43 +58,35 @@ AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, 
         const std::int32_t* bases = taps.bases.data() + g;
         const __m256i shuffle_a = table_lanes(taps.shuffles, g),
                       shuffle_b = table_lanes(taps.shuffles, g + 1);
-        const __m256i high_a = table_lanes(taps.high, g), high_b = table_lanes(taps.high, g + 1);
-        const __m256i middle_a = table_lanes(taps.middle, g), middle_b = table_lanes(taps.middle, g + 1);
-        const __m256i low_a = table_lanes(taps.low, g), low_b = table_lanes(taps.low, g + 1);
+        const __m256i shares_a = table_lanes(taps.shares, g), shares_b = table_lanes(taps.shares, g + 1);
+        const __m256i rests_a = table_lanes(taps.rests, g), rests_b = table_lanes(taps.rests, g + 1);
         for (std::int32_t y = 0; y < in.height; ++y) {
             const std::uint8_t* source = in.row(y);
             const __m256i a =
                 _mm256_shuffle_epi8(load_lanes(source + bases[0], source + bases[2]), shuffle_a);
             const __m256i b =
                 _mm256_shuffle_epi8(load_lanes(source + bases[1], source + bases[3]), shuffle_b);
-            store(out.row(y) + x, _mm256_packus_epi16(two_taps<digits>(a, high_a, middle_a, low_a),
-                                                      two_taps<digits>(b, high_b, middle_b, low_b)));
+            store(out.row(y) + x, _mm256_packus_epi16(two_taps<whole>(a, shares_a, rests_a),
+                                                      two_taps<whole>(b, shares_b, rests_b)));
         }
     }
 }
 
-// The pair of digits of output o in every 16-bit element.
-AVX2_INLINE __m256i broadcast_pair(const std::int8_t* digits) {
-    std::int16_t pair;
-    std::memcpy(&pair, digits, sizeof pair);
-    return _mm256_set1_epi16(pair);
-}
-
-template <int digits>
+template <bool whole>
 AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
-        const __m256i high = broadcast_pair(taps.high.data() + 2 * at);
-        const __m256i middle = broadcast_pair(taps.middle.data() + 2 * at);
-        const __m256i low = broadcast_pair(taps.low.data() + 2 * at);
+        std::int16_t pair;
+        std::memcpy(&pair, taps.shares.data() + 2 * at, sizeof pair);
+        const __m256i shares = _mm256_set1_epi16(pair), rests = _mm256_set1_epi16(taps.rests[at]);
         const std::uint8_t* above = in.row(taps.first[at]);
         const std::uint8_t* below = in.row(taps.second[at]);
         std::uint8_t* target = out.row(o);
         for (std::int32_t x = 0; x < in.width; x += 32) {
             const __m256i a = load(above + x), b = load(below + x);
             store(target + x,
-                  _mm256_packus_epi16(two_taps<digits>(_mm256_unpacklo_epi8(a, b), high, middle, low),
-                                      two_taps<digits>(_mm256_unpackhi_epi8(a, b), high, middle, low)));
+                  _mm256_packus_epi16(two_taps<whole>(_mm256_unpacklo_epi8(a, b), shares, rests),
+                                      two_taps<whole>(_mm256_unpackhi_epi8(a, b), shares, rests)));
         }
     }
 }
@@ -255,13 +243,11 @@ AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& ta
 
 AVX2 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
                      const PlaneView<std::uint8_t>& out) {
-    const bool shuffled = !table.two.bases.empty();
-    if (shuffled && table.two.digits == 1)
-        horizontal_two<1>(in, table.two, out);
-    else if (shuffled && table.two.digits == 2)
-        horizontal_two<2>(in, table.two, out);
-    else if (shuffled && table.two.digits == 3)
-        horizontal_two<3>(in, table.two, out);
+    const bool shuffled = table.two.usable && !table.two.bases.empty();
+    if (shuffled && table.two.exact_shares)
+        horizontal_two<true>(in, table.two, out);
+    else if (shuffled)
+        horizontal_two<false>(in, table.two, out);
     else if (table.column_pairs.usable)
         horizontal_many(in, table.column_pairs, out);
     else
@@ -270,12 +256,10 @@ AVX2 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& t
 
 AVX2 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
                    const PlaneView<std::uint8_t>& out) {
-    if (table.two.digits == 1)
-        vertical_two<1>(in, table.two, out);
-    else if (table.two.digits == 2)
-        vertical_two<2>(in, table.two, out);
-    else if (table.two.digits == 3)
-        vertical_two<3>(in, table.two, out);
+    if (table.two.usable && table.two.exact_shares)
+        vertical_two<true>(in, table.two, out);
+    else if (table.two.usable)
+        vertical_two<false>(in, table.two, out);
     else if (table.row_pairs.usable)
         vertical_many(in, table.row_pairs, out);
     else

@@ -15,55 +15,40 @@ namespace morphobench {
 
 namespace {
 
-// (high + rest + 64) >> 7 of eight outputs, as bytes.
-MORPHOBENCH_INLINE uint8x8_t finish_two(int16x8_t high, int16x8_t rest) {
-    const int16x8_t sum = vaddq_s16(high, vaddq_s16(vshrq_n_s16(rest, 7), vdupq_n_s16(64)));
-    return vqmovun_s16(vshrq_n_s16(sum, 7));
-}
-
-// Eight 16-bit sums of the products of neighbours; digits in 0..127.
-MORPHOBENCH_INLINE int16x8_t pair_sums(uint8x16_t pixels, const std::int8_t* digits) {
-    const uint8x16_t weights = vreinterpretq_u8_s8(vld1q_s8(digits));
-    return vreinterpretq_s16_u16(
-        vpaddq_u16(vmull_u8(vget_low_u8(pixels), vget_low_u8(weights)), vmull_high_u8(pixels, weights)));
-}
-
-// The same; digits in -128..127.
-MORPHOBENCH_INLINE int16x8_t signed_pair_sums(uint8x16_t pixels, const std::int8_t* digits) {
-    const int8x16_t weights = vld1q_s8(digits);
-    const int16x8_t first = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(pixels)));
-    const int16x8_t second = vreinterpretq_s16_u16(vmovl_high_u8(pixels));
-    return vpaddq_s16(vmulq_s16(first, vmovl_s8(vget_low_s8(weights))),
-                      vmulq_s16(second, vmovl_high_s8(weights)));
+// (sum + (a - b) rest / 2^15 + 64) >> 7 of eight outputs, as bytes: the formula of TwoTaps.
+MORPHOBENCH_INLINE uint8x8_t finish_two(int16x8_t sum, int16x8_t difference, int16x8_t rests) {
+    return vqmovun_s16(vrshrq_n_s16(vaddq_s16(sum, vqdmulhq_s16(difference, rests)), 7));
 }
 
 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+    const auto signed_words = [](uint8x8_t bytes) { return vreinterpretq_s16_u16(vmovl_u8(bytes)); };
     for (std::int32_t y = 0; y < in.height; ++y)
         for (std::int32_t x = 0; x < out.width; x += 8) {
-            const std::size_t at = 2 * static_cast<std::size_t>(x);
+            const std::size_t at = static_cast<std::size_t>(x);
             const uint8x16_t pixels =
-                vqtbl1q_u8(vld1q_u8(in.row(y) + taps.bases[at / 16]), vld1q_u8(taps.shuffles.data() + at));
-            int16x8_t rest = vdupq_n_s16(0);
-            if (taps.digits == 3) rest = vshrq_n_s16(signed_pair_sums(pixels, taps.low.data() + at), 8);
-            if (taps.digits >= 2) rest = vaddq_s16(rest, pair_sums(pixels, taps.middle.data() + at));
-            vst1_u8(out.row(y) + x, finish_two(pair_sums(pixels, taps.high.data() + at), rest));
+                vqtbl1q_u8(vld1q_u8(in.row(y) + taps.bases[at / 8]), vld1q_u8(taps.shuffles.data() + 2 * at));
+            const uint8x16_t shares = vreinterpretq_u8_s8(vld1q_s8(taps.shares.data() + 2 * at));
+            const uint16x8_t sums =
+                vpaddq_u16(vmull_u8(vget_low_u8(pixels), vget_low_u8(shares)), vmull_high_u8(pixels, shares));
+            const int16x8_t difference = vsubq_s16(signed_words(vget_low_u8(vuzp1q_u8(pixels, pixels))),
+                                                   signed_words(vget_low_u8(vuzp2q_u8(pixels, pixels))));
+            vst1_u8(out.row(y) + x,
+                    finish_two(vreinterpretq_s16_u16(sums), difference, vld1q_s16(taps.rests.data() + at)));
         }
 }
 
 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
-        const std::int8_t *high = &taps.high[2 * at], *middle = &taps.middle[2 * at],
-                          *low = &taps.low[2 * at];
+        const std::int8_t* shares = &taps.shares[2 * at];
+        const int16x8_t rests = vdupq_n_s16(taps.rests[at]);
         const std::uint8_t* above = in.row(taps.first[at]);
         const std::uint8_t* below = in.row(taps.second[at]);
         for (std::int32_t x = 0; x < in.width; x += 8) {
             const int16x8_t a = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(above + x)));
             const int16x8_t b = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(below + x)));
-            int16x8_t rest = vdupq_n_s16(0);
-            if (taps.digits == 3) rest = vshrq_n_s16(vmlaq_n_s16(vmulq_n_s16(a, low[0]), b, low[1]), 8);
-            rest = vmlaq_n_s16(vmlaq_n_s16(rest, a, middle[0]), b, middle[1]);
-            vst1_u8(out.row(o) + x, finish_two(vmlaq_n_s16(vmulq_n_s16(a, high[0]), b, high[1]), rest));
+            vst1_u8(out.row(o) + x,
+                    finish_two(vmlaq_n_s16(vmulq_n_s16(a, shares[0]), b, shares[1]), vsubq_s16(a, b), rests));
         }
     }
 }
@@ -123,7 +108,7 @@ void horizontal_many(PlaneView<const std::uint8_t> in, const AxisTable& table, P
 
 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
                 const PlaneView<std::uint8_t>& out) {
-    if (table.two.digits && !table.two.bases.empty())
+    if (table.two.usable && !table.two.bases.empty())
         horizontal_two(in, table.two, out);
     else
         horizontal_many(in, table, out);
@@ -131,7 +116,7 @@ void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
 
 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
               const PlaneView<std::uint8_t>& out) {
-    if (table.two.digits)
+    if (table.two.usable)
         vertical_two(in, table.two, out);
     else
         vertical_many(in, table, out);

@@ -22,19 +22,13 @@ struct Pair {
     T a, b;
 };
 
-// 16 bits, for the compiler to use vectors of them.
-inline std::int16_t dot(Pair<std::uint8_t> pixels, Pair<std::int16_t> weights) {
-    return static_cast<std::int16_t>(pixels.a * weights.a + pixels.b * weights.b);
-}
-
-// TwoTaps' formula, of one digit or three.
-template <int digits>
-inline std::uint8_t two_taps(Pair<std::uint8_t> pixels, Pair<std::int16_t> high, Pair<std::int16_t> middle,
-                             Pair<std::int16_t> low) {
-    std::int16_t sum = static_cast<std::int16_t>(dot(pixels, high) + 64);
-    if constexpr (digits > 1) {
-        const std::int16_t rest = static_cast<std::int16_t>(dot(pixels, middle) + (dot(pixels, low) >> 8));
-        sum = static_cast<std::int16_t>(sum + (rest >> 7));
+// TwoTaps' formula in 16 bits, for the compiler to use vectors of them; `whole`: every rest is 0.
+template <bool whole>
+inline std::uint8_t two_taps(Pair<std::uint8_t> pixels, Pair<std::int16_t> shares, std::int16_t rest) {
+    auto sum = static_cast<std::int16_t>(pixels.a * shares.a + pixels.b * shares.b + 64);
+    if constexpr (!whole) {
+        const auto twice = static_cast<std::int16_t>(2 * (pixels.a - pixels.b));
+        sum = static_cast<std::int16_t>(sum + static_cast<std::int16_t>((twice * rest) >> 16));
     }
     return static_cast<std::uint8_t>(sum >> 7);
 }
@@ -42,17 +36,15 @@ inline std::uint8_t two_taps(Pair<std::uint8_t> pixels, Pair<std::int16_t> high,
 // What a thread takes of a row at a time, so that sums stay in registers or the nearest cache.
 constexpr std::int32_t strip = 64;
 
-template <int digits>
+template <bool whole>
 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t left = 0; left < out.width; left += strip) {
         const auto at = static_cast<std::size_t>(left);
         const auto count = std::min<std::size_t>(strip, static_cast<std::size_t>(out.width - left));
-        std::int16_t high[2][strip], middle[2][strip], low[2][strip];
-        for (std::size_t i = 0; i < 2 * strip; ++i) {
-            high[i % 2][i / 2] = taps.high[2 * at + i];
-            middle[i % 2][i / 2] = taps.middle[2 * at + i];
-            low[i % 2][i / 2] = taps.low[2 * at + i];
-        }
+        std::int16_t shares[2][strip];
+        for (std::size_t i = 0; i < 2 * strip; ++i)
+            shares[i % 2][i / 2] = taps.shares[2 * at + i];
+        const std::int16_t* rests = taps.rests.data() + at;
         for (std::int32_t y = 0; y < in.height; ++y) {
             std::uint8_t a[strip] = {}, b[strip] = {};
             for (std::size_t x = 0; x < count; ++x) {
@@ -61,26 +53,23 @@ void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, Plane
             }
             std::uint8_t* target = out.row(y) + left;
             for (std::size_t x = 0; x < strip; ++x)
-                target[x] = two_taps<digits>({a[x], b[x]}, {high[0][x], high[1][x]},
-                                             {middle[0][x], middle[1][x]}, {low[0][x], low[1][x]});
+                target[x] = two_taps<whole>({a[x], b[x]}, {shares[0][x], shares[1][x]}, rests[x]);
         }
     }
 }
 
-template <int digits>
+template <bool whole>
 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
-        const auto pair = [&](const std::vector<std::int8_t>& digit) {
-            return Pair<std::int16_t>{digit[2 * at], digit[2 * at + 1]};
-        };
-        const Pair<std::int16_t> high = pair(taps.high), middle = pair(taps.middle), low = pair(taps.low);
+        const Pair<std::int16_t> shares{taps.shares[2 * at], taps.shares[2 * at + 1]};
+        const std::int16_t rest = taps.rests[at];
         const std::uint8_t* above = in.row(taps.first[at]);
         const std::uint8_t* below = in.row(taps.second[at]);
         std::uint8_t* __restrict target = out.row(o);
         const std::int32_t width = in.width;
         for (std::int32_t x = 0; x < width; ++x)
-            target[x] = two_taps<digits>({above[x], below[x]}, high, middle, low);
+            target[x] = two_taps<whole>({above[x], below[x]}, shares, rest);
     }
 }
 
@@ -120,20 +109,20 @@ void vertical_many(PlaneView<const std::uint8_t> in, const AxisTable& table, Pla
 
 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
                 const PlaneView<std::uint8_t>& out) {
-    if (table.two.digits == 1)
-        horizontal_two<1>(in, table.two, out);
-    else if (table.two.digits > 1)
-        horizontal_two<3>(in, table.two, out);
+    if (table.two.usable && table.two.exact_shares)
+        horizontal_two<true>(in, table.two, out);
+    else if (table.two.usable)
+        horizontal_two<false>(in, table.two, out);
     else
         horizontal_many(in, table, out);
 }
 
 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
               const PlaneView<std::uint8_t>& out) {
-    if (table.two.digits == 1)
-        vertical_two<1>(in, table.two, out);
-    else if (table.two.digits > 1)
-        vertical_two<3>(in, table.two, out);
+    if (table.two.usable && table.two.exact_shares)
+        vertical_two<true>(in, table.two, out);
+    else if (table.two.usable)
+        vertical_two<false>(in, table.two, out);
     else
         vertical_many(in, table, out);
 }

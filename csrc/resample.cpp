@@ -39,22 +39,20 @@ PlaneView<const std::uint8_t> with_room(const PlaneView<const std::uint8_t>& win
 
 } // namespace
 
-void resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-              const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch,
-              const PlaneView<std::uint8_t>& out) {
-    if (horizontal.identity) {
-        use.vertical(with_room(window, scratch.copied), vertical, out);
-    } else if (vertical.identity) {
-        use.horizontal(window, horizontal, out);
-    } else if (vertical_first(horizontal, vertical)) {
-        const PlaneView<std::uint8_t> shrunk = plane_in(scratch.between, vertical.out, window.width);
+Resampled resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                   const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch) {
+    if (horizontal.identity && vertical.identity) return {window, nullptr};
+    if (horizontal.identity) return {with_room(window, scratch.copied), &vertical};
+    if (vertical_first(horizontal, vertical)) {
+        const PlaneView<std::uint8_t> shrunk = plane_in(scratch.shrunk, vertical.out, window.width);
         use.vertical(with_room(window, scratch.copied), vertical, shrunk);
-        use.horizontal(read_only(shrunk), horizontal, out);
-    } else {
-        const PlaneView<std::uint8_t> stretched = plane_in(scratch.between, window.height, horizontal.out);
-        use.horizontal(window, horizontal, stretched);
-        use.vertical(read_only(stretched), vertical, out);
+        const PlaneView<std::uint8_t> resized = plane_in(scratch.between, vertical.out, horizontal.out);
+        use.horizontal(read_only(shrunk), horizontal, resized);
+        return {read_only(resized), nullptr};
     }
+    const PlaneView<std::uint8_t> stretched = plane_in(scratch.between, window.height, horizontal.out);
+    use.horizontal(window, horizontal, stretched);
+    return {read_only(stretched), vertical.identity ? nullptr : &vertical};
 }
 
 } // namespace morphobench

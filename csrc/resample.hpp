@@ -11,13 +11,19 @@ namespace morphobench {
 
 // What a thread keeps from one resize to the next.
 struct ResampleScratch {
-    std::vector<std::uint8_t> copied, between;
+    std::vector<std::uint8_t> copied, shrunk, between;
+};
+
+// A resize but for its last pass: along the columns of `plane`, by `vertical`, or none where that is null.
+// The rows of the plane have room for whole blocks, or nothing is left to do.
+struct Resampled {
+    PlaneView<const std::uint8_t> plane;
+    const AxisTable* vertical;
 };
 
 // Resizes a window of an image, bilinear and antialiased, to exactly the pixels of Pillow 13 (mode L). The
-// tables say from and to which size, and whether mirrored. The rows of `out` have room for whole blocks.
-void resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-              const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch,
-              const PlaneView<std::uint8_t>& out);
+// tables say from and to which size, and whether mirrored. What is returned is valid until the next call.
+Resampled resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                   const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch);
 
 } // namespace morphobench

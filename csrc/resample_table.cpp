@@ -63,7 +63,7 @@ AxisTable::AxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
                   weights.begin() + static_cast<std::ptrdiff_t>(o * width) + shift);
     }
     two = TwoTaps(*this);
-    if (two.digits == 0) {
+    if (!two.usable) {
         column_pairs = PairedTaps(*this, true);
         row_pairs = PairedTaps(*this, false);
         column_quads = ColumnQuads(*this);

@@ -39,6 +39,13 @@ struct Kernels {
     void (*to_unit)(const PlaneView<const std::uint8_t>& in, float* out);
     // [edge, center, edge] along both axes with reflected borders; `rows` holds 3 * width, `out` the plane
     void (*blur)(const PlaneView<const float>& in, float edge, float center, float* rows, float* out);
+
+    // Several of these at once, where a level gains by it: `vertical` unless `table` is null, then `to_unit`.
+    void (*units)(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) = nullptr;
+    // ... and then `blur`, for rows of `blurred_width` pixels.
+    void (*blurred_units)(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float edge,
+                          float center, float* out) = nullptr;
+    static constexpr std::int32_t blurred_width = 64;
 };
 
 extern const Kernels scalar_kernels;

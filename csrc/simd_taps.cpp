@@ -1,7 +1,6 @@
 #include "simd_taps.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "resample_table.hpp"
 
@@ -12,51 +11,34 @@ namespace {
 // Outputs are padded to whole blocks of the widest kernel.
 constexpr std::size_t padded(std::int32_t out) { return (static_cast<std::size_t>(out) + 63) / 64 * 64; }
 
-struct Digits {
-    std::int32_t high, middle, low;
-};
-
-Digits split(std::int32_t weight) {
-    const std::int32_t low = ((weight + 128) & 255) - 128;
-    const std::int32_t rest = (weight - low) >> 8;
-    return {rest >> 7, rest & 127, low};
-}
-
-bool fit(const Digits& a, const Digits& b) {
-    return a.high <= 127 && b.high <= 127 && a.middle + b.middle <= 128 && std::abs(a.low + b.low) <= 1;
-}
-
 } // namespace
 
 TwoTaps::TwoTaps(const AxisTable& table) {
+    constexpr std::int32_t whole = 1 << weight_bits;
     if (table.taps > 2) return;
     const std::size_t size = padded(table.out);
-    for (auto* digit : {&high, &middle, &low})
-        digit->assign(2 * size, 0);
-    int most = 1;
+    shares.assign(2 * size, 0);
+    rests.assign(size, 0);
     for (std::int32_t o = 0; o < table.out; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::int32_t* weights = table.weights_of(o);
         std::int32_t places[2] = {table.first[at], table.first[at] + table.taps - 1};
-        std::int32_t shares[2] = {weights[0], table.taps == 2 ? weights[1] : 0};
+        std::int32_t taken[2] = {weights[0], table.taps == 2 ? weights[1] : 0};
         for (const int lone : {0, 1})
-            if (shares[lone] == 1 << weight_bits) {
+            if (taken[lone] == whole) {
                 places[1 - lone] = places[lone];
-                shares[0] = shares[1] = 1 << (weight_bits - 1);
+                taken[0] = taken[1] = whole / 2;
             }
-        const Digits digits_of[2] = {split(shares[0]), split(shares[1])};
-        if (!fit(digits_of[0], digits_of[1])) return;
+        if (taken[0] + taken[1] != whole) return;
         first.push_back(places[0]);
         second.push_back(places[1]);
-        for (std::size_t tap = 0; tap < 2; ++tap) {
-            const Digits& digit = digits_of[tap];
-            high[2 * at + tap] = static_cast<std::int8_t>(digit.high);
-            middle[2 * at + tap] = static_cast<std::int8_t>(digit.middle);
-            low[2 * at + tap] = static_cast<std::int8_t>(digit.low);
-            most = std::max(most, digit.low ? 3 : (digit.middle ? 2 : 1));
-        }
+        const std::int32_t share = std::min(std::max(taken[0] >> 15, 1), 127);
+        shares[2 * at] = static_cast<std::int8_t>(share);
+        shares[2 * at + 1] = static_cast<std::int8_t>(128 - share);
+        rests[at] = static_cast<std::int16_t>(taken[0] - (share << 15));
+        exact_shares = exact_shares && rests[at] == 0;
     }
-    if (shuffle_16(table, size) && shuffle_64(table, size)) digits = most;
+    usable = shuffle_16(table, size) && shuffle_64(table, size);
 }
 
 bool TwoTaps::shuffle_16(const AxisTable& table, std::size_t size) {
@@ -93,7 +75,7 @@ bool TwoTaps::shuffle_64(const AxisTable& table, std::size_t size) {
 
 std::size_t TwoTaps::bytes() const {
     return (first.size() + second.size() + bases.size() + wide_bases.size()) * sizeof(std::int32_t) +
-           high.size() + middle.size() + low.size() + shuffles.size() + wide_shuffles.size();
+           rests.size() * sizeof(std::int16_t) + shares.size() + shuffles.size() + wide_shuffles.size();
 }
 
 PairedTaps::PairedTaps(const AxisTable& table, bool even) {

@@ -12,21 +12,21 @@ struct AxisTable;
 // forms give the very sum of the whole weights; they are here, and not in a kernel, because every instruction
 // set uses them.
 
-// At most two taps an output (any enlargement): weight = high 2^15 + middle 2^8 + low, high and middle in
-// 0..127, low in -128..127. For pixels a and b, with H, M, L the sums of products over the two taps,
-//     (a w_a + b w_b + 2^21) >> 22  ==  (H + ((M + (L >> 8)) >> 7) + 64) >> 7,
-// where no term leaves 16 bits because the two weights sum to 2^22 within 1. A lone tap of 2^22, whose high
-// digit would be 128, is stored as two halves of the same pixel.
+// At most two taps an output (any enlargement), whose weights sum to 2^22. For pixels a and b, the weight of
+// a cut into share 2^15 + rest, share in 1..127, rest a signed 16-bit number,
+//     (a w_a + b w_b + 2^21) >> 22  ==  (a share + b (128 - share) + ((a - b) rest >> 15) + 64) >> 7,
+// where no term leaves 16 bits: the first two are one multiply-add of bytes, the third is the upper half of
+// the product of 2 (a - b) and rest. A lone tap of 2^22 is stored as two halves of the same pixel.
 struct TwoTaps {
     TwoTaps() = default;
     explicit TwoTaps(const AxisTable& table);
     std::size_t bytes() const;
 
-    // The number of digits that are not zero throughout: 1 where every weight is a multiple of 2^-7, as for
-    // all outputs of 64 pixels; 0: this table has no such form.
-    int digits = 0;
-    std::vector<std::int32_t> first, second;    // (out) where the taps lie
-    std::vector<std::int8_t> high, middle, low; // (padded out, 2)
+    bool usable = false;
+    bool exact_shares = true;                // every rest is 0, as for all outputs of 64 pixels
+    std::vector<std::int32_t> first, second; // (out) where the taps lie
+    std::vector<std::int8_t> shares;         // (padded out, 2): share, 128 - share
+    std::vector<std::int16_t> rests;         // (padded out)
 
     // For a shuffle of 16 loaded bytes into the taps of 8 outputs; made where in >= 16.
     std::vector<std::int32_t> bases;    // (padded out / 8) where to load

@@ -1,7 +1,8 @@
 // Compares every kernel of every SIMD level that runs here with the scalar one, byte for byte, on random
-// cases: check_kernels [CASES]. A program of its own, so that it also runs where Python does not (see
-// tools/check_neon.py). Exit code 1 at the first difference.
+// cases, and the scalar one with the sums of whole weights: check_kernels [CASES]. A program of its own, so
+// that it also runs where Python does not (see tools/check_neon.py). Exit code 1 at the first difference.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -50,6 +51,16 @@ struct Bytes {
     }
 };
 
+// One pixel by the whole weights; `pixel` gives the one at a place along the axis.
+template <class Pixel>
+std::uint8_t resized(const AxisTable& table, std::int32_t o, const Pixel& pixel) {
+    std::int64_t sum = weight_half;
+    for (std::int32_t t = 0; t < table.taps; ++t)
+        if (const std::int32_t weight = table.weights_of(o)[t])
+            sum += std::int64_t{weight} * pixel(table.first[static_cast<std::size_t>(o)] + t);
+    return static_cast<std::uint8_t>(std::min<std::int64_t>(sum >> weight_bits, 255));
+}
+
 bool resize_case(const Kernels& use) {
     const std::int32_t in = side(below(50) ? 600 : 9000), out = side(300), others = side(80);
     const AxisTable table(in, out, below(2) != 0);
@@ -61,6 +72,16 @@ bool resize_case(const Kernels& use) {
     scalar_kernels.horizontal(row_image.read(), table, theirs_rows.plane);
     use.vertical(column_image.read(), table, ours_columns.plane);
     scalar_kernels.vertical(column_image.read(), table, theirs_columns.plane);
+    const std::int32_t line = below(others);
+    for (std::int32_t o = 0; o < out; ++o) {
+        const auto along = resized(table, o, [&](std::int32_t x) { return row_image.read().row(line)[x]; });
+        const auto across =
+            resized(table, o, [&](std::int32_t y) { return column_image.read().row(y)[line]; });
+        if (along != theirs_rows.plane.row(line)[o] || across != theirs_columns.plane.row(o)[line]) {
+            std::printf("scalar: %d to %d pixels differs from the sums of whole weights\n", in, out);
+            return false;
+        }
+    }
     const bool same = ours_rows.same_pixels(theirs_rows) && ours_columns.same_pixels(theirs_columns);
     if (!same) std::printf("%s: %d to %d pixels differs\n", use.level, in, out);
     return same;
@@ -90,6 +111,37 @@ bool float_case(const Kernels& use) {
     return !differ("blur");
 }
 
+// Kernels that do several steps at once, beside the scalar steps.
+bool fused_case(const Kernels& use) {
+    if (!use.units || !use.blurred_units) return true;
+    const bool blurred = below(2) != 0;
+    const std::int32_t in = side(300), width = blurred ? Kernels::blurred_width : side(300);
+    const bool pass = below(4) != 0;
+    const std::int32_t out = pass && below(4) ? side(150) : in;
+    const AxisTable table(in, out, below(2) != 0);
+    // Without a pass, rows need no room.
+    const Bytes image(in, width, pass ? padded(width) : width);
+    Bytes passed(out, width, padded(width));
+    if (pass) scalar_kernels.vertical(image.read(), table, passed.plane);
+    const std::size_t count = static_cast<std::size_t>(out) * static_cast<std::size_t>(width);
+    std::vector<float> sharp(count), first(count + 18, 7.0f), second(first), rows(3 * 300);
+    const auto shift = static_cast<std::size_t>(1 + below(16));
+    float *ours = first.data() + shift, *theirs = second.data() + shift;
+    scalar_kernels.to_unit(pass ? passed.read() : image.read(), blurred ? sharp.data() : theirs);
+    const AxisTable* last = pass ? &table : nullptr;
+    if (blurred) {
+        const float edge = 0.3f * static_cast<float>(below(1000)) / 1000.0f, center = 1.0f - 2.0f * edge;
+        scalar_kernels.blur({sharp.data(), width, out, width}, edge, center, rows.data(), theirs);
+        use.blurred_units(image.read(), last, edge, center, ours);
+    } else {
+        use.units(image.read(), last, ours);
+    }
+    if (std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) == 0) return true;
+    std::printf("%s: %s of %d rows to %d, %d wide, differs\n", use.level, blurred ? "blurred_units" : "units",
+                in, out, width);
+    return false;
+}
+
 } // namespace
 
 int main(int count, char** arguments) {
@@ -97,7 +149,7 @@ int main(int count, char** arguments) {
     for (const std::string& level : simd_levels()) {
         use_simd(level);
         for (int i = 0; i < cases; ++i)
-            if (!resize_case(kernels()) || !float_case(kernels())) return 1;
+            if (!resize_case(kernels()) || !float_case(kernels()) || !fused_case(kernels())) return 1;
         std::printf("%s: %d cases equal the scalar level's bytes\n", level.c_str(), cases);
     }
 }
