@@ -10,15 +10,20 @@ namespace morphobench {
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 
-inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t even = std::uint64_t{0xD2511F53u} * counter[0];
-        const std::uint64_t odd = std::uint64_t{0xCD9E8D57u} * counter[2];
-        counter = {
-            static_cast<std::uint32_t>(odd >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(odd),
+constexpr int philox_rounds = 10;
+
+inline PhiloxCounter philox_round(const PhiloxCounter& counter, const PhiloxKey& key) {
+    const std::uint64_t even = std::uint64_t{0xD2511F53u} * counter[0];
+    const std::uint64_t odd = std::uint64_t{0xCD9E8D57u} * counter[2];
+    return {static_cast<std::uint32_t>(odd >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(odd),
             static_cast<std::uint32_t>(even >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(even)};
-        key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
-    }
+}
+
+inline PhiloxKey next_key(const PhiloxKey& key) { return {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u}; }
+
+inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
+    for (int round = 0; round < philox_rounds; ++round, key = next_key(key))
+        counter = philox_round(counter, key);
     return counter;
 }
 
@@ -47,13 +52,20 @@ struct RandomBlock {
 class ViewStream {
 public:
     ViewStream(std::uint64_t seed, std::uint32_t epoch, std::int64_t image_id, std::uint16_t view)
-        : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
-          image_{static_cast<std::uint64_t>(image_id)}, epoch_{epoch}, view_{view} {}
+        : key_{key_of(seed)}, image_{static_cast<std::uint64_t>(image_id)}, epoch_{epoch}, view_{view} {}
 
     RandomBlock block(std::uint16_t number) const {
         return {philox4x32({static_cast<std::uint32_t>(image_), static_cast<std::uint32_t>(image_ >> 32),
-                            epoch_, (std::uint32_t{view_} << 16) | number},
+                            epoch_, place(view_, number)},
                            key_)};
+    }
+
+    // The key, and the last word of the counter.
+    static PhiloxKey key_of(std::uint64_t seed) {
+        return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+    }
+    static std::uint32_t place(std::uint16_t view, std::uint16_t number) {
+        return (std::uint32_t{view} << 16) | number;
     }
 
 private:

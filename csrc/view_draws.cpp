@@ -1,9 +1,11 @@
 #include "view_draws.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
 
+#include "draw_lanes.hpp"
 #include "parallel_for.hpp"
 
 namespace morphobench {
@@ -11,7 +13,7 @@ namespace morphobench {
 namespace {
 
 // What a thread takes at a time: enough to pay for waking it.
-constexpr std::size_t draws_per_chunk = 128;
+constexpr std::size_t blocks_per_chunk = 8;
 
 void set(const DrawFields& fields, std::size_t view, std::size_t image, const ViewDraw& draw) {
     fields.top.set(view, image, draw.window.top);
@@ -76,20 +78,42 @@ void draw_views(const ViewLaw& law, const std::int64_t* image_ids, std::uint64_t
                 std::uint16_t first_view, std::int32_t height, std::int32_t width, unsigned threads,
                 const DrawFields& draws) {
     const std::size_t channels = draws.brightness ? draws.brightness.length : 0;
-    parallel_for(draws.views * draws.images, draws_per_chunk, threads,
-                 [&](std::size_t begin, std::size_t end) {
-                     for (std::size_t i = begin; i < end; ++i) {
-                         const std::size_t view = i / draws.images, image = i % draws.images;
-                         const ViewStream stream(seed, epoch, image_ids[image],
-                                                 static_cast<std::uint16_t>(first_view + view));
-                         set(draws, view, image, law.draw(height, width, stream));
-                         for (std::size_t channel = 0; channel < channels; ++channel) {
-                             const Jitter jitter = law.jitter(static_cast<std::uint16_t>(channel), stream);
-                             draws.brightness.set(view, image, jitter.brightness, channel);
-                             draws.contrast.set(view, image, jitter.contrast, channel);
-                         }
-                     }
-                 });
+    const auto draw_some = [&](std::size_t view, std::size_t begin, std::size_t end) {
+        const auto number = static_cast<std::uint16_t>(first_view + view);
+        DrawLanes lanes{};
+        for (std::size_t i = 0; i < end - begin; ++i) {
+            const auto id = static_cast<std::uint64_t>(image_ids[begin + i]);
+            lanes.image_low[i] = static_cast<std::uint32_t>(id);
+            lanes.image_high[i] = static_cast<std::uint32_t>(id >> 32);
+        }
+        lanes.draw(law, height, width, seed, epoch, number);
+        for (std::size_t i = 0; i < end - begin; ++i) {
+            const std::size_t image = begin + i;
+            const ViewStream stream(seed, epoch, image_ids[image], number);
+            ViewDraw drawn{};
+            if (lanes.fits[i]) {
+                drawn.window = {lanes.top[i], lanes.left[i], lanes.height[i], lanes.width[i]};
+                drawn.flip = lanes.flip[i] != 0;
+                drawn.blur_sigma = lanes.blur_sigma[i];
+                law.draw_further(stream, drawn);
+            } else {
+                drawn = law.draw(height, width, stream);
+            }
+            set(draws, view, image, drawn);
+            for (std::size_t channel = 0; channel < channels; ++channel) {
+                const Jitter jitter = law.jitter(static_cast<std::uint16_t>(channel), stream);
+                draws.brightness.set(view, image, jitter.brightness, channel);
+                draws.contrast.set(view, image, jitter.contrast, channel);
+            }
+        }
+    };
+    const std::size_t blocks = (draws.images + DrawLanes::count - 1) / DrawLanes::count;
+    parallel_for(draws.views * blocks, blocks_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            const std::size_t first = i % blocks * DrawLanes::count;
+            draw_some(i / blocks, first, std::min(first + DrawLanes::count, draws.images));
+        }
+    });
 }
 
 void check_draws(const DrawFields& draws, std::int32_t height, std::int32_t width) {

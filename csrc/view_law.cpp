@@ -4,14 +4,6 @@ namespace morphobench {
 
 namespace {
 
-// Blocks of the stream after those of the crop. A purpose keeps its number for good: a new one must not
-// change what an old seed draws.
-constexpr std::uint16_t flip_and_blur_block = 16;
-constexpr std::uint16_t orientation_block = 17;
-constexpr std::uint16_t noise_block = 18;
-constexpr std::uint16_t noise_key_block = 19;
-constexpr std::uint16_t first_channel_block = 32;
-
 float between(double low, double high, double uniform) {
     return static_cast<float>(low + (high - low) * uniform);
 }
@@ -29,6 +21,11 @@ ViewDraw ViewLaw::draw(std::int32_t height, std::int32_t width, const ViewStream
     drawn.flip = block.uniform32(0) < flip_probability;
     if (block.uniform32(1) < blur_probability)
         drawn.blur_sigma = between(sigma_low, sigma_high, block.uniform32(2));
+    draw_further(stream, drawn);
+    return drawn;
+}
+
+void ViewLaw::draw_further(const ViewStream& stream, ViewDraw& drawn) const {
     if (flip_vertical_probability > 0.0 || quarter_turns) {
         const RandomBlock orientation = stream.block(orientation_block);
         drawn.flip_vertical = orientation.uniform32(0) < flip_vertical_probability;
@@ -41,7 +38,6 @@ ViewDraw ViewLaw::draw(std::int32_t height, std::int32_t width, const ViewStream
         const RandomBlock key = stream.block(noise_key_block);
         drawn.noise_key = (std::uint64_t{key.words[1]} << 32) | key.words[0];
     }
-    return drawn;
 }
 
 Jitter ViewLaw::jitter(std::uint16_t channel, const ViewStream& stream) const {

@@ -36,7 +36,17 @@ struct ViewLaw {
     double noise_low, noise_high;
     double brightness, contrast; // factors uniform in 1 - x .. 1 + x, not below 0
 
+    // Blocks of the stream after those of the crop. A purpose keeps its number for good: a new one must not
+    // change what an old seed draws.
+    static constexpr std::uint16_t flip_and_blur_block = 16;
+    static constexpr std::uint16_t orientation_block = 17;
+    static constexpr std::uint16_t noise_block = 18;
+    static constexpr std::uint16_t noise_key_block = 19;
+    static constexpr std::uint16_t first_channel_block = 32;
+
     ViewDraw draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
+    // The part of it that comes after the blur.
+    void draw_further(const ViewStream& stream, ViewDraw& drawn) const;
     Jitter jitter(std::uint16_t channel, const ViewStream& stream) const;
 };
 

@@ -1,0 +1,103 @@
+#include "draw_lanes.hpp"
+
+#include <cmath>
+
+#include "lanes.hpp"
+#include "portable_math.hpp"
+
+namespace morphobench {
+
+namespace {
+
+constexpr std::size_t lanes = DrawLanes::count;
+
+// A block of each lane's stream.
+struct BlockLanes {
+    std::uint32_t words[4][lanes];
+};
+
+MORPHOBENCH_INLINE void draw_block(const DrawLanes& images, std::uint64_t seed, std::uint32_t epoch,
+                                   std::uint16_t view, std::uint16_t number, BlockLanes& block) {
+    auto& words = block.words;
+    for (std::size_t i = 0; i < lanes; ++i) {
+        words[0][i] = images.image_low[i];
+        words[1][i] = images.image_high[i];
+        words[2][i] = epoch;
+        words[3][i] = ViewStream::place(view, number);
+    }
+    PhiloxKey key = ViewStream::key_of(seed);
+    for (int round = 0; round < philox_rounds; ++round, key = next_key(key))
+        for (std::size_t i = 0; i < lanes; ++i) {
+            const PhiloxCounter next =
+                philox_round({words[0][i], words[1][i], words[2][i], words[3][i]}, key);
+            for (std::size_t word = 0; word < 4; ++word)
+                words[word][i] = next[word];
+        }
+}
+
+// RandomBlock's numbers. Halves are converted apart, because not every instruction set converts 64 bits; the
+// sum is exact.
+MORPHOBENCH_INLINE double uniform32(std::uint32_t word) {
+    return (static_cast<double>(static_cast<std::int32_t>(word ^ 0x80000000u)) + 0x1p31) * 0x1p-32;
+}
+MORPHOBENCH_INLINE double uniform53(std::uint32_t upper, std::uint32_t lower) {
+    return uniform32(upper) + static_cast<double>(static_cast<std::int32_t>(lower >> 11)) * 0x1p-53;
+}
+MORPHOBENCH_INLINE std::int32_t below(std::uint32_t word, std::int32_t count) {
+    return static_cast<std::int32_t>((std::uint64_t{word} * static_cast<std::uint32_t>(count)) >> 32);
+}
+
+MORPHOBENCH_INLINE void draw_crops(const CropLaw& law, std::int32_t image_height, std::int32_t image_width,
+                                   const BlockLanes& attempt, const BlockLanes& position, DrawLanes& out) {
+    double height[lanes], width[lanes];
+    for (std::size_t i = 0; i < lanes; ++i) {
+        const auto sides = law.sides(image_height, image_width,
+                                     uniform53(attempt.words[0][i], attempt.words[1][i]),
+                                     uniform53(attempt.words[2][i], attempt.words[3][i]));
+        height[i] = sides.height;
+        width[i] = sides.width;
+    }
+    for (std::size_t i = 0; i < lanes; ++i) {
+        out.fits[i] = (height[i] >= 1.0) & (width[i] >= 1.0) & (height[i] <= image_height) &
+                      (width[i] <= image_width);
+        out.height[i] = static_cast<std::int32_t>(out.fits[i] ? height[i] : 1.0);
+        out.width[i] = static_cast<std::int32_t>(out.fits[i] ? width[i] : 1.0);
+        out.top[i] = below(position.words[0][i], image_height - out.height[i] + 1);
+        out.left[i] = below(position.words[1][i], image_width - out.width[i] + 1);
+    }
+}
+
+MORPHOBENCH_CLONES void draw_all(const ViewLaw& law, std::int32_t image_height, std::int32_t image_width,
+                                 std::uint64_t seed, std::uint32_t epoch, std::uint16_t view,
+                                 DrawLanes& out) {
+    if (law.crop.whole()) {
+        for (std::size_t i = 0; i < lanes; ++i) {
+            out.fits[i] = 1;
+            out.top[i] = out.left[i] = 0;
+            out.height[i] = image_height;
+            out.width[i] = image_width;
+        }
+    } else {
+        BlockLanes attempt, position;
+        draw_block(out, seed, epoch, view, 0, attempt);
+        draw_block(out, seed, epoch, view, CropLaw::position_block, position);
+        draw_crops(law.crop, image_height, image_width, attempt, position, out);
+    }
+    BlockLanes block;
+    draw_block(out, seed, epoch, view, ViewLaw::flip_and_blur_block, block);
+    for (std::size_t i = 0; i < lanes; ++i) {
+        out.flip[i] = uniform32(block.words[0][i]) < law.flip_probability;
+        const auto sigma = static_cast<float>(
+            law.sigma_low + (law.sigma_high - law.sigma_low) * uniform32(block.words[2][i]));
+        out.blur_sigma[i] = uniform32(block.words[1][i]) < law.blur_probability ? sigma : 0.0f;
+    }
+}
+
+} // namespace
+
+void DrawLanes::draw(const ViewLaw& law, std::int32_t image_height, std::int32_t image_width,
+                     std::uint64_t seed, std::uint32_t epoch, std::uint16_t view) {
+    draw_all(law, image_height, image_width, seed, epoch, view, *this);
+}
+
+} // namespace morphobench
