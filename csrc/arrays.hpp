@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "views.hpp"
@@ -23,6 +24,10 @@ inline std::string describe_shape(const py::array& array) {
         text += std::to_string(array.shape(axis));
     }
     return text + (array.ndim() == 1 ? ",)" : ")");
+}
+
+inline void require_threads(int threads) {
+    if (threads < 1) throw py::value_error("threads: at least 1 wanted, got " + std::to_string(threads));
 }
 
 template <class T>
@@ -52,10 +57,23 @@ inline void require_writeable(const py::array& array, const char* name) {
         throw py::value_error(std::string(name) + ": a writeable array wanted, got a read-only one");
 }
 
+// The first byte of an array, and the one after its last.
+inline std::pair<std::uintptr_t, std::uintptr_t> bounds(const py::array& array) {
+    auto begin = reinterpret_cast<std::uintptr_t>(array.data()), end = begin;
+    if (array.size() == 0) return {begin, end};
+    for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) {
+        const py::ssize_t reach = array.strides(axis) * (array.shape(axis) - 1);
+        (reach < 0 ? begin : end) += static_cast<std::uintptr_t>(reach);
+    }
+    return {begin, end + static_cast<std::uintptr_t>(array.itemsize())};
+}
+
 // Bounds only, so that interleaved arrays count as overlapping too; exact overlap is expensive to decide.
 inline void require_apart(const py::array& out, const py::array& other, const char* out_name,
                           const char* name) {
-    if (py::module_::import("numpy").attr("may_share_memory")(out, other).cast<bool>())
+    const auto [begin, end] = bounds(out);
+    const auto [other_begin, other_end] = bounds(other);
+    if (begin < other_end && other_begin < end)
         throw py::value_error(std::string(out_name) + ": memory apart from that of " + name +
                               " wanted, got overlapping arrays");
 }
@@ -102,16 +120,30 @@ ImagesView<const T> images_view(const py::array& array, const char* name) {
             array.strides(last - 1) / item};
 }
 
-// A field of a (rows, columns) structured array, by name; any layout of the records will do. Without data if
-// the array has no such field and it is not `required`.
+// Where a field lies in the records of a structured dtype; of no length where there is no such field.
 template <class T>
-FieldView<T> field_view(const py::array& array, const char* field, const char* name, bool required = true) {
-    require_rank(array, 2, name);
-    const py::object fields = array.dtype().attr("fields");
+struct FieldPlace {
+    std::ptrdiff_t offset = 0;
+    std::size_t length = 0;
+
+    // The field of a (rows, columns) array of that dtype, at any strides.
+    FieldView<T> in(const py::array& array) const {
+        if (length == 0) return {};
+        char* data = const_cast<char*>(static_cast<const char*>(array.data()));
+        return {data + offset, array.strides(0), array.strides(1), length};
+    }
+};
+
+// A field by name; any layout of the records will do. Of no length if there is no such field and it is not
+// `required`.
+template <class T>
+FieldPlace<T> field_place(const py::dtype& records, const char* field, const char* name,
+                          bool required = true) {
+    const py::object fields = records.attr("fields");
     if (!required && (fields.is_none() || !fields.contains(field))) return {};
     if (fields.is_none() || !fields.contains(field))
         throw py::type_error(std::string(name) + ": a structured array with a field '" + field +
-                             "' wanted, got dtype " + py::str(array.dtype()).cast<std::string>());
+                             "' wanted, got dtype " + py::str(records).cast<std::string>());
     const py::object entry = fields[field];
     const auto whole = entry[py::int_(0)].cast<py::dtype>();
     const auto dtype = whole.attr("base").cast<py::dtype>();
@@ -119,8 +151,7 @@ FieldView<T> field_view(const py::array& array, const char* field, const char* n
         throw py::type_error(std::string(name) + "['" + field + "']: dtype " +
                              py::str(py::dtype::of<T>()).cast<std::string>() + " wanted, got " +
                              py::str(dtype).cast<std::string>());
-    char* data = const_cast<char*>(static_cast<const char*>(array.data()));
-    return {data + entry[py::int_(1)].cast<py::ssize_t>(), array.strides(0), array.strides(1),
+    return {entry[py::int_(1)].cast<py::ssize_t>(),
             static_cast<std::size_t>(whole.itemsize() / dtype.itemsize())};
 }
 

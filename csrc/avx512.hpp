@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "scratch.hpp"
 #include "simd.hpp"
 
 #define AVX512_FEATURES "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni"
@@ -25,13 +26,16 @@
 
 namespace morphobench::avx512 {
 
-// The kernels of kernels_avx512_vertical.cpp, see Kernels.
+// Kernels of files of their own, see Kernels. enlarge_units and shrink_units: resize_units for tables of two
+// taps and for tables of more; false for others.
 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
               const PlaneView<std::uint8_t>& out);
 void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out);
-void blurred_units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float edge, float center,
-                   float* out);
 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out);
+bool enlarge_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                   const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
+bool shrink_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                  const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
 
 AVX512_INLINE __m512i load(const void* p) { return _mm512_loadu_si512(p); }
 AVX512_INLINE void store(void* p, __m512i v) { _mm512_storeu_si512(p, v); }
@@ -53,6 +57,30 @@ AVX512_INLINE __m512i two_taps(__m512i pixels, __m512i shares, __m512i rests) {
     return _mm512_mulhrs_epi16(sum, _mm512_set1_epi16(1 << 8)); // (sum 2^8 + 2^14) >> 15
 }
 
+// The two taps of 64 outputs along a row, from output x on, kept in registers. `narrow`: rows of fewer than
+// 64 pixels, loaded whole.
+template <bool whole, bool narrow>
+struct RowTaps {
+    __mmask64 row;
+    std::int32_t bases[2];
+    __m512i shuffles[2], shares[2], rests[2];
+
+    AVX512_INLINE RowTaps(const TwoTaps& taps, std::int32_t x, std::int32_t width) : row{first_of(width)} {
+        for (std::size_t i = 0; i < 2; ++i) {
+            const auto at = static_cast<std::size_t>(x) + 32 * i;
+            bases[i] = taps.wide_bases[at / 32];
+            shuffles[i] = load(taps.wide_shuffles.data() + 2 * at);
+            shares[i] = load(taps.shares.data() + 2 * at);
+            rests[i] = load(taps.rests.data() + at);
+        }
+    }
+    // 32 outputs as 16-bit numbers: the first or the second half of the 64.
+    AVX512_INLINE __m512i half(const std::uint8_t* pixels, int i) const {
+        const __m512i loaded = narrow ? _mm512_maskz_loadu_epi8(row, pixels) : load(pixels + bases[i]);
+        return two_taps<whole>(_mm512_permutexvar_epi8(shuffles[i], loaded), shares[i], rests[i]);
+    }
+};
+
 // Sums of many taps for 16 outputs: the digits of ColumnQuads and RowQuads.
 struct QuadSums {
     __m512i high, middle, low;
@@ -68,9 +96,18 @@ AVX512_INLINE void add(QuadSums& sums, __m512i pixels, __m512i high, __m512i mid
     sums.low = _mm512_dpbusd_epi32(sums.low, pixels, low);
 }
 
+// Pixels in bits 22 to 29.
 AVX512_INLINE __m512i total(const QuadSums& sums) {
     const __m512i upper = _mm512_add_epi32(_mm512_slli_epi32(sums.high, 8), sums.middle);
-    return _mm512_srli_epi32(_mm512_add_epi32(_mm512_slli_epi32(upper, 8), sums.low), weight_bits);
+    return _mm512_add_epi32(_mm512_slli_epi32(upper, 8), sums.low);
+}
+
+// x / 255 = x 2^-8 + x 2^-16 + x 2^-24 + ...: its first 32 bits are the byte four times over, as `bits` holds
+// it. Of these a float keeps 24 from the first that is set, and leaves off the bits of x itself, the first of
+// them set, and more: always over half a unit, so that rounding up is rounding to nearest.
+AVX512_INLINE __m512 to_units(__m512i bits) {
+    return _mm512_mul_ps(_mm512_cvt_roundepu32_ps(bits, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC),
+                         _mm512_set1_ps(0x1p-32f));
 }
 
 } // namespace morphobench::avx512

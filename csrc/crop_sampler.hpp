@@ -30,7 +30,8 @@ public:
     struct Sides {
         double height, width;
     };
-    MORPHOBENCH_INLINE Sides sides(std::int32_t height, std::int32_t width, double first, double second) const {
+    MORPHOBENCH_INLINE Sides sides(std::int32_t height, std::int32_t width, double first,
+                                   double second) const {
         const double area = static_cast<double>(height) * width;
         const double target = area * (scale_low_ + (scale_high_ - scale_low_) * first);
         const double ratio = portable_exp(log_ratio_low_ + (log_ratio_high_ - log_ratio_low_) * second);

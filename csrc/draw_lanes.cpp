@@ -51,15 +51,15 @@ MORPHOBENCH_INLINE void draw_crops(const CropLaw& law, std::int32_t image_height
                                    const BlockLanes& attempt, const BlockLanes& position, DrawLanes& out) {
     double height[lanes], width[lanes];
     for (std::size_t i = 0; i < lanes; ++i) {
-        const auto sides = law.sides(image_height, image_width,
-                                     uniform53(attempt.words[0][i], attempt.words[1][i]),
-                                     uniform53(attempt.words[2][i], attempt.words[3][i]));
+        const auto sides =
+            law.sides(image_height, image_width, uniform53(attempt.words[0][i], attempt.words[1][i]),
+                      uniform53(attempt.words[2][i], attempt.words[3][i]));
         height[i] = sides.height;
         width[i] = sides.width;
     }
     for (std::size_t i = 0; i < lanes; ++i) {
-        out.fits[i] = (height[i] >= 1.0) & (width[i] >= 1.0) & (height[i] <= image_height) &
-                      (width[i] <= image_width);
+        out.fits[i] =
+            (height[i] >= 1.0) & (width[i] >= 1.0) & (height[i] <= image_height) & (width[i] <= image_width);
         out.height[i] = static_cast<std::int32_t>(out.fits[i] ? height[i] : 1.0);
         out.width[i] = static_cast<std::int32_t>(out.fits[i] ? width[i] : 1.0);
         out.top[i] = below(position.words[0][i], image_height - out.height[i] + 1);
@@ -87,8 +87,8 @@ MORPHOBENCH_CLONES void draw_all(const ViewLaw& law, std::int32_t image_height, 
     draw_block(out, seed, epoch, view, ViewLaw::flip_and_blur_block, block);
     for (std::size_t i = 0; i < lanes; ++i) {
         out.flip[i] = uniform32(block.words[0][i]) < law.flip_probability;
-        const auto sigma = static_cast<float>(
-            law.sigma_low + (law.sigma_high - law.sigma_low) * uniform32(block.words[2][i]));
+        const auto sigma = static_cast<float>(law.sigma_low + (law.sigma_high - law.sigma_low) *
+                                                                  uniform32(block.words[2][i]));
         out.blur_sigma[i] = uniform32(block.words[1][i]) < law.blur_probability ? sigma : 0.0f;
     }
 }

@@ -12,13 +12,17 @@ namespace morphobench {
 // antialias=True, align_corners=False) computes its weights. `reversed` stores the outputs last to first.
 struct FloatAxisTable {
     FloatAxisTable(std::int32_t in, std::int32_t out, bool reversed = false);
-    static std::shared_ptr<const FloatAxisTable> shared(std::int32_t in, std::int32_t out, bool reversed) {
-        return std::make_shared<const FloatAxisTable>(in, out, reversed);
-    }
 
     std::int32_t in, out, taps;
     std::vector<std::int32_t> first; // (out)
     std::vector<float> weights;      // (out, taps), padded with zeros
+};
+
+// What AxisTables is for AxisTable; these are quickly made, and not kept.
+struct FloatAxisTables {
+    std::shared_ptr<const FloatAxisTable> get(std::int32_t in, std::int32_t out, bool reversed) const {
+        return std::make_shared<const FloatAxisTable>(in, out, reversed);
+    }
 };
 
 // Resizes `window` to the tables' sizes, rows first.

@@ -22,39 +22,16 @@ namespace {
 
 using namespace avx512;
 
-// The even and the odd 16-byte groups of a table's 128 bytes, so that packing leaves outputs in order.
-struct Groups {
-    __m512i even, odd;
-};
-
-AVX512_INLINE Groups groups(const void* table) {
-    const __m512i a = load(table), b = load(static_cast<const char*>(table) + 64);
-    return {_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd)};
-}
-
 // `narrow`: rows of fewer than 64 pixels, loaded once and whole.
 template <bool whole, bool narrow>
 AVX512 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps,
                            PlaneView<std::uint8_t> out) {
-    const __mmask64 row = first_of(in.width);
-    // A block of 64 outputs at a time for all rows, so that its tables stay in registers.
+    const __m512i in_order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0); // after packing lane by lane
     for (std::int32_t x = 0; x < out.width; x += 64) {
-        const auto at = static_cast<std::size_t>(x);
-        const Groups shuffle = groups(taps.wide_shuffles.data() + 2 * at),
-                     shares = groups(taps.shares.data() + 2 * at), rests = groups(taps.rests.data() + at);
-        const std::int32_t* bases = taps.wide_bases.data() + at / 32;
+        const RowTaps<whole, narrow> along(taps, x, in.width);
         for (std::int32_t y = 0; y < in.height; ++y) {
-            __m512i even, odd;
-            if constexpr (narrow) {
-                even = odd = _mm512_maskz_loadu_epi8(row, in.row(y));
-            } else {
-                even = load(in.row(y) + bases[0]);
-                odd = load(in.row(y) + bases[1]);
-            }
-            even = _mm512_permutexvar_epi8(shuffle.even, even);
-            odd = _mm512_permutexvar_epi8(shuffle.odd, odd);
-            store(out.row(y) + x, _mm512_packus_epi16(two_taps<whole>(even, shares.even, rests.even),
-                                                      two_taps<whole>(odd, shares.odd, rests.odd)));
+            const __m512i first = along.half(in.row(y), 0), second = along.half(in.row(y), 1);
+            store(out.row(y) + x, _mm512_permutexvar_epi64(in_order, _mm512_packus_epi16(first, second)));
         }
     }
 }
@@ -67,7 +44,8 @@ AVX512_INLINE __m512i load_of_row(const std::uint8_t* row, std::int32_t place, s
 
 // 16 outputs of a row.
 AVX512_INLINE void put(std::uint8_t* target, const QuadSums& sums) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm512_cvtusepi32_epi8(total(sums)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target),
+                     _mm512_cvtusepi32_epi8(_mm512_srli_epi32(total(sums), weight_bits)));
 }
 
 // Rows at a time: few enough that the nearest cache holds them until all groups of outputs are through.
@@ -174,9 +152,15 @@ void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
 
 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) { units(in, nullptr, out); }
 
+bool resize_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                  const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
+    return enlarge_units(window, horizontal, vertical, scratch, out) ||
+           shrink_units(window, horizontal, vertical, scratch, out);
+}
+
 } // namespace
 
-const Kernels avx512_kernels{"avx512", horizontal, vertical, to_unit, blur, units, blurred_units};
+const Kernels avx512_kernels{"avx512", horizontal, vertical, to_unit, blur, units, resize_units};
 
 } // namespace morphobench
 

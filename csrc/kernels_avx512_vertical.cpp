@@ -90,34 +90,20 @@ struct ManyRows {
             add(sums[2], _mm512_unpacklo_epi16(ab_high, cd_high), high, middle, low);
             add(sums[3], _mm512_unpackhi_epi16(ab_high, cd_high), high, middle, low);
         }
-        return _mm512_packus_epi16(_mm512_packus_epi32(total(sums[0]), total(sums[1])),
-                                   _mm512_packus_epi32(total(sums[2]), total(sums[3])));
+        for (QuadSums& sum : sums)
+            sum.low = _mm512_srli_epi32(total(sum), weight_bits);
+        return _mm512_packus_epi16(_mm512_packus_epi32(sums[0].low, sums[1].low),
+                                   _mm512_packus_epi32(sums[2].low, sums[3].low));
     }
 };
 
-// Neighbours in a row, as vectors of 16 floats.
-template <int vectors>
-struct Part {
-    __m512 vector[vectors];
-};
-
-// x / 255 = x 2^-8 + x 2^-16 + x 2^-24 + ...: its first 32 bits are the byte four times over. Of these a
-// float keeps 24 from the first that is set, and leaves off the bits of x itself, the first of them set, and
-// more: always over half a unit, so that rounding up is rounding to nearest.
-AVX512_INLINE Part<4> to_units(__m512i bytes) {
+// 16 of 64 bytes, each four times over.
+AVX512_INLINE __m512i spread(__m512i bytes, int sixteen) {
     const __m512i first = _mm512_set_epi32(0x0f0f0f0f, 0x0e0e0e0e, 0x0d0d0d0d, 0x0c0c0c0c, 0x0b0b0b0b,
                                            0x0a0a0a0a, 0x09090909, 0x08080808, 0x07070707, 0x06060606,
                                            0x05050505, 0x04040404, 0x03030303, 0x02020202, 0x01010101, 0);
-    Part<4> made;
-    for (int i = 0; i < 4; ++i) {
-        const __m512i spread =
-            _mm512_or_si512(first, _mm512_set1_epi8(static_cast<char>(16 * i))); // a constant
-        const __m512i bits = _mm512_permutexvar_epi8(spread, bytes);
-        made.vector[i] =
-            _mm512_mul_ps(_mm512_cvt_roundepu32_ps(bits, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC),
-                          _mm512_set1_ps(0x1p-32f));
-    }
-    return made;
+    return _mm512_permutexvar_epi8(_mm512_or_si512(first, _mm512_set1_epi8(static_cast<char>(16 * sixteen))),
+                                   bytes);
 }
 
 template <class Rows>
@@ -135,16 +121,16 @@ AVX512_INLINE void write_units(Rows rows, std::int32_t height, std::int32_t widt
         rows.start(o);
         std::int32_t x = 0;
         for (; x + 64 <= width; x += 64) {
-            const Part<4> made = to_units(rows.at(x));
+            const __m512i bytes = rows.at(x);
             for (int i = 0; i < 4; ++i)
-                _mm512_storeu_ps(out + x + 16 * i, made.vector[i]);
+                _mm512_storeu_ps(out + x + 16 * i, to_units(spread(bytes, i)));
         }
         if (x < width) {
-            const Part<4> made = to_units(rows.at(x));
+            const __m512i bytes = rows.at(x);
             const __mmask64 left = first_of(width - x);
             for (int i = 0; x + 16 * i < width; ++i)
                 _mm512_mask_storeu_ps(out + x + 16 * i, static_cast<__mmask16>(left >> 16 * i),
-                                      made.vector[i]);
+                                      to_units(spread(bytes, i)));
         }
     }
 }
@@ -153,82 +139,73 @@ AVX512_INLINE __m512 three_taps(__m512 before, __m512 here, __m512 after, __m512
     return _mm512_add_ps(_mm512_mul_ps(edge, _mm512_add_ps(before, after)), _mm512_mul_ps(center, here));
 }
 
-// The part blurred along the row; `before` ends in the pixel before it, `after` begins with the one after it.
-template <int vectors>
-AVX512_INLINE Part<vectors> blur_along(const Part<vectors>& row, __m512 before, __m512 after, __m512 edge,
-                                       __m512 center) {
-    Part<vectors> made;
-    for (int i = 0; i < vectors; ++i) {
-        const __m512i here = _mm512_castps_si512(row.vector[i]);
-        const __m512i previous = _mm512_castps_si512(i ? row.vector[i - 1] : before);
-        const __m512i next = _mm512_castps_si512(i < vectors - 1 ? row.vector[i + 1] : after);
-        made.vector[i] =
-            three_taps(_mm512_castsi512_ps(_mm512_alignr_epi32(here, previous, 15)), row.vector[i],
-                       _mm512_castsi512_ps(_mm512_alignr_epi32(next, here, 1)), edge, center);
+AVX512_INLINE __m512 last_and(__m512 before, __m512 here) {
+    return _mm512_castsi512_ps(
+        _mm512_alignr_epi32(_mm512_castps_si512(here), _mm512_castps_si512(before), 15));
+}
+AVX512_INLINE __m512 and_first(__m512 here, __m512 after) {
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(after), _mm512_castps_si512(here), 1));
+}
+
+// The pixels before the 16 from x on, and those after the 16 up to `end`; the row is reflected at its ends.
+AVX512_INLINE __m512 pixels_before(const float* row, std::int32_t x, __m512 here) {
+    return x > 0 ? _mm512_loadu_ps(row + x - 1) : last_and(_mm512_set1_ps(row[1]), here);
+}
+AVX512_INLINE __m512 pixels_after(const float* row, std::int32_t end, std::int32_t width, __m512 here) {
+    return end < width ? _mm512_loadu_ps(row + end - 15) : and_first(here, _mm512_set1_ps(row[width - 2]));
+}
+
+// A part of a row: 16 pixels, or 64. By name and not in an array, which GCC would keep in memory.
+struct Part16 {
+    static constexpr std::int32_t width = 16;
+    __m512 a;
+
+    // The part blurred along its row.
+    AVX512_INLINE static Part16 blurred(const float* row, std::int32_t x, std::int32_t width, __m512 edge,
+                                        __m512 center) {
+        const __m512 a = _mm512_loadu_ps(row + x);
+        return {three_taps(pixels_before(row, x, a), a, pixels_after(row, x + 16, width, a), edge, center)};
     }
-    return made;
-}
-
-// The same of a whole row of 64 pixels, reflected at its ends.
-AVX512_INLINE Part<4> blur_row(const Part<4>& row, __m512 edge, __m512 center) {
-    return blur_along<4>(row, _mm512_permutexvar_ps(_mm512_set1_epi32(1), row.vector[0]),
-                         _mm512_permutexvar_ps(_mm512_set1_epi32(14), row.vector[3]), edge, center);
-}
-
-template <int vectors>
-AVX512_INLINE void blur_across(const Part<vectors>& above, const Part<vectors>& here,
-                               const Part<vectors>& below, __m512 edge, __m512 center, float* out) {
-    for (int i = 0; i < vectors; ++i)
-        _mm512_storeu_ps(out + 16 * i,
-                         three_taps(above.vector[i], here.vector[i], below.vector[i], edge, center));
-}
-
-// Rows of 64 pixels: those above and below stay in registers.
-template <class Rows>
-AVX512_INLINE void write_blurred(Rows rows, std::int32_t height, float edge_weight, float center_weight,
-                                 float* out) {
-    const __m512 edge = _mm512_set1_ps(edge_weight), center = _mm512_set1_ps(center_weight);
-    rows.start(0);
-    Part<4> here = blur_row(to_units(rows.at(0)), edge, center);
-    rows.start(std::min(1, height - 1));
-    Part<4> below = blur_row(to_units(rows.at(0)), edge, center), above = below;
-    for (std::int32_t o = 0; o < height; ++o, out += 64) {
-        blur_across(above, here, below, edge, center, out);
-        above = here;
-        here = below;
-        if (o + 2 < height) {
-            rows.start(o + 2);
-            below = blur_row(to_units(rows.at(0)), edge, center);
-        } else {
-            below = above;
-        }
+    AVX512_INLINE static void store_blurred(const Part16& above, const Part16& here, const Part16& below,
+                                            __m512 edge, __m512 center, float* out) {
+        _mm512_storeu_ps(out, three_taps(above.a, here.a, below.a, edge, center));
     }
-}
+};
 
-// A strip of columns of a plane of floats, reflected at its ends.
-template <int vectors>
-AVX512_INLINE Part<vectors> blur_strip_row(const float* row, std::int32_t left, std::int32_t width,
-                                           __m512 edge, __m512 center) {
-    Part<vectors> part;
-    for (int i = 0; i < vectors; ++i)
-        part.vector[i] = _mm512_loadu_ps(row + left + 16 * i);
-    const std::int32_t end = left + 16 * vectors;
-    return blur_along<vectors>(part, left > 0 ? _mm512_loadu_ps(row + left - 16) : _mm512_set1_ps(row[1]),
-                               end < width ? _mm512_loadu_ps(row + end) : _mm512_set1_ps(row[width - 2]),
-                               edge, center);
-}
+struct Part64 {
+    static constexpr std::int32_t width = 64;
+    __m512 a, b, c, d;
 
-template <int vectors>
-AVX512 void blur_strip(PlaneView<const float> in, std::int32_t left, float edge_weight, float center_weight,
+    AVX512_INLINE static Part64 blurred(const float* row, std::int32_t x, std::int32_t width, __m512 edge,
+                                        __m512 center) {
+        const __m512 a = _mm512_loadu_ps(row + x), b = _mm512_loadu_ps(row + x + 16),
+                     c = _mm512_loadu_ps(row + x + 32), d = _mm512_loadu_ps(row + x + 48);
+        return {three_taps(pixels_before(row, x, a), a, and_first(a, b), edge, center),
+                three_taps(last_and(a, b), b, and_first(b, c), edge, center),
+                three_taps(last_and(b, c), c, and_first(c, d), edge, center),
+                three_taps(last_and(c, d), d, pixels_after(row, x + 64, width, d), edge, center)};
+    }
+    AVX512_INLINE static void store_blurred(const Part64& above, const Part64& here, const Part64& below,
+                                            __m512 edge, __m512 center, float* out) {
+        _mm512_storeu_ps(out, three_taps(above.a, here.a, below.a, edge, center));
+        _mm512_storeu_ps(out + 16, three_taps(above.b, here.b, below.b, edge, center));
+        _mm512_storeu_ps(out + 32, three_taps(above.c, here.c, below.c, edge, center));
+        _mm512_storeu_ps(out + 48, three_taps(above.d, here.d, below.d, edge, center));
+    }
+};
+
+// A strip of columns: the rows above and below stay in registers, blurred along.
+template <class Part>
+AVX512 void blur_strip(PlaneView<const float> in, std::int32_t x, float edge_weight, float center_weight,
                        float* out) {
     const __m512 edge = _mm512_set1_ps(edge_weight), center = _mm512_set1_ps(center_weight);
     const std::int32_t last = in.height - 1;
-    Part<vectors> here = blur_strip_row<vectors>(in.row(0), left, in.width, edge, center);
-    Part<vectors> above = blur_strip_row<vectors>(in.row(std::min(1, last)), left, in.width, edge, center);
+    Part here = Part::blurred(in.row(0), x, in.width, edge, center);
+    Part above = Part::blurred(in.row(std::min(1, last)), x, in.width, edge, center);
     for (std::int32_t y = 0; y <= last; ++y) {
-        const Part<vectors> below = blur_strip_row<vectors>(in.row(y < last ? y + 1 : std::max(0, y - 1)),
-                                                            left, in.width, edge, center);
-        blur_across(above, here, below, edge, center, out + std::ptrdiff_t{y} * in.width + left);
+        const std::int32_t next = y < last ? y + 1 : std::max(0, y - 1);
+        const Part below = Part::blurred(in.row(next), x, in.width, edge, center);
+        Part::store_blurred(above, here, below, edge, center, out + std::ptrdiff_t{y} * in.width + x);
         above = here;
         here = below;
     }
@@ -256,12 +233,6 @@ AVX512 void bytes_of(const PlaneView<const std::uint8_t>& in, const AxisTable& t
 template <class Rows>
 AVX512 void units_of(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) {
     write_units(Rows(in, table), table ? table->out : in.height, in.width, out);
-}
-
-template <class Rows>
-AVX512 void blurred_of(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float edge,
-                       float center, float* out) {
-    write_blurred(Rows(in, table), table ? table->out : in.height, edge, center, out);
 }
 
 } // namespace
@@ -293,27 +264,13 @@ void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, floa
     }
 }
 
-void blurred_units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float edge, float center,
-                   float* out) {
-    switch (form_of(table)) {
-    case Form::same:
-        return blurred_of<SameRows>(in, table, edge, center, out);
-    case Form::shares:
-        return blurred_of<TwoRows<true>>(in, table, edge, center, out);
-    case Form::two:
-        return blurred_of<TwoRows<false>>(in, table, edge, center, out);
-    case Form::many:
-        return blurred_of<ManyRows>(in, table, edge, center, out);
-    }
-}
-
 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     if (in.width % 16) return blur_any(in, edge, center, rows, out);
-    std::int32_t left = 0;
-    for (; left + 64 <= in.width; left += 64)
-        blur_strip<4>(in, left, edge, center, out);
-    for (; left < in.width; left += 16)
-        blur_strip<1>(in, left, edge, center, out);
+    std::int32_t x = 0;
+    for (; x + Part64::width <= in.width; x += Part64::width)
+        blur_strip<Part64>(in, x, edge, center, out);
+    for (; x < in.width; x += Part16::width)
+        blur_strip<Part16>(in, x, edge, center, out);
 }
 
 } // namespace morphobench::avx512

@@ -4,6 +4,7 @@ namespace morphobench {
 void register_augment(pybind11::module_& module);
 void register_build_info(pybind11::module_& module);
 void register_distance(pybind11::module_& module);
+void register_draws(pybind11::module_& module);
 void register_network(pybind11::module_& module);
 void register_layout(pybind11::module_& module);
 } // namespace morphobench
@@ -13,6 +14,7 @@ PYBIND11_MODULE(_core, module) {
     morphobench::register_augment(module);
     morphobench::register_build_info(module);
     morphobench::register_distance(module);
+    morphobench::register_draws(module);
     morphobench::register_network(module);
     morphobench::register_layout(module);
 }

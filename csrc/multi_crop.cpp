@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "blur.hpp"
 #include "color.hpp"
@@ -9,6 +11,7 @@
 #include "parallel_for.hpp"
 #include "quarter_turn.hpp"
 #include "resample.hpp"
+#include "scratch.hpp"
 
 namespace morphobench {
 
@@ -17,24 +20,38 @@ namespace {
 // What a thread takes at a time: enough to hide the hand-out, few enough to share out evenly.
 constexpr std::size_t pixels_per_chunk = 16 * 64 * 64;
 
-// The tables of one axis that a set of draws needs, looked up once so that threads read without a lock.
-template <class Table>
+// The tables that a set of draws needs, looked up once so that threads read without a lock.
+template <class Source>
 class Tables {
 public:
-    Tables(std::int32_t longest, std::int32_t out)
-        : out_{out}, forward_(static_cast<std::size_t>(longest) + 1), mirrored_(forward_.size()) {}
+    using Table = typename decltype(std::declval<Source&>().get(0, 0, false))::element_type;
 
-    void add(std::int32_t in, bool mirrored) {
-        auto& slot = (mirrored ? mirrored_ : forward_)[static_cast<std::size_t>(in)];
-        if (!slot) slot = Table::shared(in, out_, mirrored);
+    Tables(const DrawFields& draws, std::int32_t height, std::int32_t width, std::int32_t out)
+        : horizontal_(2 * (static_cast<std::size_t>(width) + 1)),
+          vertical_(2 * (static_cast<std::size_t>(height) + 1)) {
+        Source source;
+        for (std::size_t view = 0; view < draws.views; ++view)
+            for (std::size_t image = 0; image < draws.images; ++image) {
+                const ViewDraw draw = draws.get(view, image);
+                auto& along = horizontal_[place(draw.window.width, draw.flip)];
+                if (!along) along = source.get(draw.window.width, out, draw.flip);
+                auto& across = vertical_[place(draw.window.height, draw.flip_vertical)];
+                if (!across) across = source.get(draw.window.height, out, draw.flip_vertical);
+            }
     }
-    const Table& get(std::int32_t in, bool mirrored) const {
-        return *(mirrored ? mirrored_ : forward_)[static_cast<std::size_t>(in)];
+    Table& horizontal(const ViewDraw& draw) const {
+        return *horizontal_[place(draw.window.width, draw.flip)];
+    }
+    Table& vertical(const ViewDraw& draw) const {
+        return *vertical_[place(draw.window.height, draw.flip_vertical)];
     }
 
 private:
-    std::int32_t out_;
-    std::vector<std::shared_ptr<const Table>> forward_, mirrored_;
+    static std::size_t place(std::int32_t in, bool mirrored) {
+        return 2 * static_cast<std::size_t>(in) + (mirrored ? 1 : 0);
+    }
+
+    std::vector<std::shared_ptr<Table>> horizontal_, vertical_;
 };
 
 template <class T>
@@ -42,37 +59,34 @@ PlaneView<const T> crop(PlaneView<const T> plane, const Window& window) {
     return {plane.row(window.top) + window.left, plane.stride, window.height, window.width};
 }
 
-// Room for `count` numbers, from the start of a line of the cache on.
-float* aligned(std::vector<float>& storage, std::size_t count) {
-    constexpr std::size_t line = 64;
-    storage.resize(count + line / sizeof(float));
-    const auto past = reinterpret_cast<std::uintptr_t>(storage.data()) % line;
-    return storage.data() + (past ? (line - past) / sizeof(float) : 0);
-}
-
 // 8-bit views up to the blur: crop, resize, flip, turn, / 255, blur.
 class ByteViews {
 public:
     using Pixel = std::uint8_t;
     using Table = AxisTable;
+    using Source = AxisTables;
 
     void operator()(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
                     const ViewDraw& draw, const Kernels& use, float* out) {
-        Resampled resized = resample(window, horizontal, vertical, use, scratch_);
-        if (draw.quarter_turns) resized = {turned(resized, draw.quarter_turns, use), nullptr};
-        if (!(draw.blur_sigma > 0.0f)) return units(resized, use, out);
-        const BlurTaps taps(draw.blur_sigma);
-        if (use.blurred_units && horizontal.out == Kernels::blurred_width)
-            return use.blurred_units(resized.plane, resized.vertical, taps.edge, taps.center, out);
+        if (!(draw.blur_sigma > 0.0f)) return sharp(window, horizontal, vertical, draw, use, out);
         const std::int32_t size = horizontal.out;
         const auto side = static_cast<std::size_t>(size);
-        float* const sharp = aligned(sharp_, side * side);
-        units(resized, use, sharp);
-        rows_.resize(3 * side);
-        use.blur({sharp, size, size, size}, taps.edge, taps.center, rows_.data(), out);
+        float* const before = sharp_.room(side * side);
+        sharp(window, horizontal, vertical, draw, use, before);
+        blur({before, size, size, size}, draw.blur_sigma, use, rows_.room(3 * side), out);
     }
 
 private:
+    void sharp(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
+               const ViewDraw& draw, const Kernels& use, float* out) {
+        const bool passes = !(horizontal.identity && vertical.identity);
+        if (passes && !draw.quarter_turns && use.resize_units && !vertical_first(horizontal, vertical) &&
+            use.resize_units(window, horizontal, vertical, scratch_.between, out))
+            return;
+        Resampled resized = resample(window, horizontal, vertical, use, scratch_);
+        if (draw.quarter_turns) resized = {turned(resized, draw.quarter_turns, use), nullptr};
+        units(resized, use, out);
+    }
     void units(const Resampled& resized, const Kernels& use, float* out) {
         if (use.units)
             use.units(resized.plane, resized.vertical, out);
@@ -91,17 +105,17 @@ private:
         quarter_turn<Pixel>(finished(resized, use), turns, turned);
         return read_only(turned);
     }
-    static PlaneView<Pixel> plane_in(std::vector<Pixel>& storage, std::int32_t size) {
-        storage.resize(static_cast<std::size_t>(size) * static_cast<std::size_t>(padded(size)));
-        return {storage.data(), padded(size), size, size};
+    static PlaneView<Pixel> plane_in(Scratch<Pixel>& storage, std::int32_t size) {
+        const auto bytes = static_cast<std::size_t>(size) * static_cast<std::size_t>(padded(size));
+        return {storage.room(bytes), padded(size), size, size};
     }
     static PlaneView<const Pixel> read_only(const PlaneView<Pixel>& plane) {
         return {plane.data, plane.stride, plane.height, plane.width};
     }
 
     ResampleScratch scratch_;
-    std::vector<Pixel> pixels_, turned_;
-    std::vector<float> sharp_, rows_;
+    Scratch<Pixel> pixels_, turned_;
+    Scratch<float> sharp_, rows_;
 };
 
 // The same of 16-bit views, in float32, / 65535.
@@ -109,6 +123,7 @@ class WordViews {
 public:
     using Pixel = std::uint16_t;
     using Table = FloatAxisTable;
+    using Source = FloatAxisTables;
 
     void operator()(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
                     const ViewDraw& draw, const Kernels& use, float* out) {
@@ -116,37 +131,31 @@ public:
         const auto side = static_cast<std::size_t>(size);
         const int turns = draw.quarter_turns;
         const bool blurred = draw.blur_sigma > 0.0f;
-        float* const sharp = blurred ? aligned(sharp_, side * side) : out;
-        unit_.resize(static_cast<std::size_t>(window.height) * static_cast<std::size_t>(window.width));
-        float* target = unit_.data();
+        float* const sharp = blurred ? sharp_.room(side * side) : out;
+        float* const unit =
+            unit_.room(static_cast<std::size_t>(window.height) * static_cast<std::size_t>(window.width));
+        float* target = unit;
         for (std::int32_t y = 0; y < window.height; ++y)
             target = std::transform(window.row(y), window.row(y) + window.width, target,
                                     [](Pixel pixel) { return static_cast<float>(pixel) / 65535.0f; });
-        resized_.resize(side * side);
-        const PlaneView<float> resized{turns ? resized_.data() : sharp, size, size, size};
-        float_resample({unit_.data(), window.width, window.height, window.width}, horizontal, vertical,
-                       between_, resized);
+        const PlaneView<float> resized{turns ? resized_.room(side * side) : sharp, size, size, size};
+        float_resample({unit, window.width, window.height, window.width}, horizontal, vertical, between_,
+                       resized);
         if (turns) quarter_turn<float>({resized.data, size, size, size}, turns, {sharp, size, size, size});
         if (!blurred) return;
-        rows_.resize(3 * side);
-        blur({sharp, size, size, size}, draw.blur_sigma, use, rows_.data(), out);
+        blur({sharp, size, size, size}, draw.blur_sigma, use, rows_.room(3 * side), out);
     }
 
 private:
-    std::vector<float> unit_, resized_, between_, sharp_, rows_;
+    Scratch<float> unit_, resized_, sharp_, rows_;
+    std::vector<float> between_;
 };
 
 template <class Views>
 void apply(const ViewedImages<typename Views::Pixel>& viewed, const DrawFields& draws,
            const ViewOutput& output, unsigned threads) {
     const auto& images = viewed.images;
-    Tables<typename Views::Table> horizontal(images.width, output.size), vertical(images.height, output.size);
-    for (std::size_t view = 0; view < draws.views; ++view)
-        for (std::size_t image = 0; image < draws.images; ++image) {
-            const ViewDraw draw = draws.get(view, image);
-            horizontal.add(draw.window.width, draw.flip);
-            vertical.add(draw.window.height, draw.flip_vertical);
-        }
+    const Tables<typename Views::Source> tables(draws, images.height, images.width, output.size);
     const Kernels& use = kernels();
     const auto side = static_cast<std::size_t>(output.size);
     const std::size_t pixels = side * side;
@@ -155,12 +164,12 @@ void apply(const ViewedImages<typename Views::Pixel>& viewed, const DrawFields& 
     const std::size_t images_per_chunk = 1 + pixels_per_chunk / (1 + pixels * images.channels * draws.views);
     parallel_for(draws.images, images_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
         thread_local Views make;
-        thread_local std::vector<float> narrowed;
-        float* const before_narrowing = wide ? nullptr : aligned(narrowed, pixels);
+        thread_local Scratch<float> narrowed;
+        float* const before_narrowing = wide ? nullptr : narrowed.room(pixels);
         const auto fill = [&](std::size_t view, std::size_t image) {
             const ViewDraw draw = draws.get(view, image);
-            const auto& along = horizontal.get(draw.window.width, draw.flip);
-            const auto& across = vertical.get(draw.window.height, draw.flip_vertical);
+            const auto& along = tables.horizontal(draw);
+            const auto& across = tables.vertical(draw);
             for (std::size_t channel = 0; channel < images.channels; ++channel) {
                 char* target = static_cast<char*>(output.data) +
                                ((view * draws.images + image) * images.channels + channel) * plane_bytes;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t views_per_chunk = 4;
 
-struct Scratch {
+struct PairScratch {
     std::vector<float> plane, blurred, rows, between;
 };
 
@@ -54,7 +54,7 @@ void apply_pair_views(const ImagesView<const float>& in, const DrawFields& draws
     const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
     parallel_for(
         draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
-            thread_local Scratch scratch;
+            thread_local PairScratch scratch;
             scratch.rows.resize(3 * static_cast<std::size_t>(in.width));
             for (std::size_t i = begin; i < end; ++i) {
                 const std::size_t image = i % draws.images;

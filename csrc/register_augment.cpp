@@ -1,4 +1,3 @@
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -9,106 +8,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "arrays.hpp"
+#include "draw_arrays.hpp"
 #include "multi_crop.hpp"
 #include "pair_views.hpp"
 
 namespace morphobench {
 
 namespace {
-
-using Range = std::pair<double, double>;
-
-// numpy's bools as bytes, because a byte other than 0 and 1 is no C++ bool.
-FieldView<std::uint8_t> flag_field(const py::array& params, const char* field, bool required) {
-    const FieldView<bool> view = field_view<bool>(params, field, "params", required);
-    return {view.data, view.row_stride, view.column_stride, view.length};
-}
-
-DrawFields draw_fields(const py::array& params) {
-    constexpr const char* name = "params";
-    return {field_view<std::int32_t>(params, "top", name),
-            field_view<std::int32_t>(params, "left", name),
-            field_view<std::int32_t>(params, "height", name),
-            field_view<std::int32_t>(params, "width", name),
-            flag_field(params, "flip", true),
-            field_view<float>(params, "blur_sigma", name),
-            static_cast<std::size_t>(params.shape(0)),
-            static_cast<std::size_t>(params.shape(1)),
-            flag_field(params, "flip_vertical", false),
-            field_view<std::uint8_t>(params, "quarter_turns", name, false),
-            field_view<float>(params, "noise_sigma", name, false),
-            field_view<std::uint64_t>(params, "noise_key", name, false),
-            field_view<float>(params, "brightness", name, false),
-            field_view<float>(params, "contrast", name, false)};
-}
-
-void require_threads(int threads) {
-    if (threads < 1) throw py::value_error("threads: at least 1 wanted, got " + std::to_string(threads));
-}
-
-void require_range(const Range& range, double least, double most, const char* name) {
-    if (!(range.first >= least && range.first <= range.second && range.second <= most))
-        throw py::value_error(std::string(name) + ": " + std::to_string(least) +
-                              " <= low <= high <= " + std::to_string(most) + " wanted, got (" +
-                              std::to_string(range.first) + ", " + std::to_string(range.second) + ")");
-}
-
-void require_jitter(const DrawFields& draws, std::size_t channels) {
-    if (bool(draws.brightness) != bool(draws.contrast))
-        throw py::type_error("params: both 'brightness' and 'contrast' wanted, or neither");
-    for (const auto& field : {draws.brightness, draws.contrast})
-        if (field && field.length != channels)
-            throw py::value_error("params: brightness and contrast of " + std::to_string(channels) +
-                                  " channels wanted, got " + std::to_string(field.length));
-}
-
-void draw(const py::array& params, const py::array& image_ids, std::uint64_t seed, std::uint32_t epoch,
-          std::uint16_t first_view, std::int32_t height, std::int32_t width, const Range& scale,
-          const Range& ratio, double flip, double blur, const Range& sigma, double flip_vertical,
-          bool quarter_turns, double noise, const Range& noise_sigma, double brightness, double contrast,
-          int threads) {
-    require_threads(threads);
-    require_range(scale, 1e-9, 1.0, "scale");
-    require_range(ratio, 1e-6, 1e6, "ratio");
-    require_range({0.0, flip}, 0.0, 1.0, "flip");
-    require_range({0.0, blur}, 0.0, 1.0, "blur");
-    require_range(sigma, 1e-3, 1e3, "sigma");
-    require_range({0.0, flip_vertical}, 0.0, 1.0, "flip_vertical");
-    require_range({0.0, noise}, 0.0, 1.0, "noise");
-    require_range(noise_sigma, 0.0, 1e3, "noise_sigma");
-    require_range({0.0, brightness}, 0.0, 1e3, "brightness");
-    require_range({0.0, contrast}, 0.0, 1e3, "contrast");
-    require_range({1.0, height}, 1.0, 65535.0, "height");
-    require_range({1.0, width}, 1.0, 65535.0, "width");
-    require_writeable(params, "params");
-    const DrawFields fields = draw_fields(params);
-    require_jitter(fields, fields.brightness.length);
-    require_dtype<std::int64_t>(image_ids, "image_ids");
-    require_contiguous(image_ids, "image_ids");
-    require_shape(image_ids, {params.shape(1)}, "image_ids");
-    require_apart(params, image_ids, "params", "image_ids");
-    if (first_view + fields.views > 0x10000u)
-        throw py::value_error("first_view: view numbers below 65536 wanted, got " +
-                              std::to_string(first_view + fields.views - 1));
-    const ViewLaw law{CropLaw(scale.first, scale.second, ratio.first, ratio.second),
-                      flip,
-                      blur,
-                      sigma.first,
-                      sigma.second,
-                      flip_vertical,
-                      quarter_turns,
-                      noise,
-                      noise_sigma.first,
-                      noise_sigma.second,
-                      brightness,
-                      contrast};
-    const auto* ids = static_cast<const std::int64_t*>(image_ids.data());
-    {
-        const py::gil_scoped_release release;
-        draw_views(law, ids, seed, epoch, first_view, height, width, static_cast<unsigned>(threads), fields);
-    }
-}
 
 // The side of the square views that `out` holds, after checking all of its shape.
 std::int32_t checked_size(const py::array& out, const py::array& params, std::size_t channels) {
@@ -217,25 +123,9 @@ void apply_pair(const py::array& views, const py::array& params, const py::array
     }
 }
 
-py::array_t<std::uint32_t> philox(const std::array<std::uint32_t, 4>& counter,
-                                  const std::array<std::uint32_t, 2>& key) {
-    const PhiloxCounter words = philox4x32(counter, key);
-    return py::array_t<std::uint32_t>(static_cast<py::ssize_t>(words.size()), words.data());
-}
-
 } // namespace
 
 void register_augment(py::module_& module) {
-    module.def("philox4x32", &philox, py::arg("counter"), py::arg("key"),
-               "The four words of Philox4x32-10 for one counter and key; what every draw is made of.");
-    module.def(
-        "draw_views", &draw, py::arg("params"), py::arg("image_ids"), py::kw_only(), py::arg("seed"),
-        py::arg("epoch"), py::arg("first_view"), py::arg("height"), py::arg("width"), py::arg("scale"),
-        py::arg("ratio"), py::arg("flip"), py::arg("blur"), py::arg("sigma"), py::arg("flip_vertical"),
-        py::arg("quarter_turns"), py::arg("noise"), py::arg("noise_sigma"), py::arg("brightness"),
-        py::arg("contrast"), py::arg("threads"),
-        "Fill the structured array params (V, N) with the draws of views first_view .. first_view + V - 1 "
-        "of the images image_ids (N,).");
     module.def(
         "apply_views", &apply, py::arg("images"), py::arg("rows").none(true), py::arg("params"),
         py::arg("out"), py::kw_only(), py::arg("mean"), py::arg("deviation"), py::arg("threads"),

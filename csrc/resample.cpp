@@ -5,21 +5,19 @@
 
 namespace morphobench {
 
-namespace {
-
-// Each pass rounds to 8 bits, so their order shows. Pillow takes the rows first where the height loses more
-// than twice what the width loses (Pillow 13; earlier versions never do).
+// Pillow takes the rows first where the height loses more than twice what the width loses (Pillow 13; earlier
+// versions never do).
 bool vertical_first(const AxisTable& horizontal, const AxisTable& vertical) {
     return vertical.in > vertical.out && vertical.in - vertical.out > 2 * (horizontal.in - horizontal.out);
 }
 
+namespace {
+
 // A plane in `storage` whose rows have the room that kernels ask for.
-PlaneView<std::uint8_t> plane_in(std::vector<std::uint8_t>& storage, std::int32_t height,
-                                 std::int32_t width) {
+PlaneView<std::uint8_t> plane_in(Scratch<std::uint8_t>& storage, std::int32_t height, std::int32_t width) {
     const std::int32_t stride = padded(width);
     const std::size_t size = static_cast<std::size_t>(height) * static_cast<std::size_t>(stride);
-    if (storage.size() < size) storage.resize(size);
-    return {storage.data(), stride, height, width};
+    return {storage.room(size), stride, height, width};
 }
 
 PlaneView<const std::uint8_t> read_only(const PlaneView<std::uint8_t>& plane) {
@@ -29,7 +27,7 @@ PlaneView<const std::uint8_t> read_only(const PlaneView<std::uint8_t>& plane) {
 // The window itself where its rows are whole blocks, else a copy with room after each row: the bytes after
 // the last row of an image may not be ours to read.
 PlaneView<const std::uint8_t> with_room(const PlaneView<const std::uint8_t>& window,
-                                        std::vector<std::uint8_t>& storage) {
+                                        Scratch<std::uint8_t>& storage) {
     if (window.width == padded(window.width)) return window;
     const PlaneView<std::uint8_t> copy = plane_in(storage, window.height, window.width);
     for (std::int32_t y = 0; y < window.height; ++y)

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "resample_table.hpp"
+#include "scratch.hpp"
 #include "simd.hpp"
 #include "views.hpp"
 
@@ -11,7 +11,7 @@ namespace morphobench {
 
 // What a thread keeps from one resize to the next.
 struct ResampleScratch {
-    std::vector<std::uint8_t> copied, shrunk, between;
+    Scratch<std::uint8_t> copied, shrunk, between;
 };
 
 // A resize but for its last pass: along the columns of `plane`, by `vertical`, or none where that is null.
@@ -20,6 +20,9 @@ struct Resampled {
     PlaneView<const std::uint8_t> plane;
     const AxisTable* vertical;
 };
+
+// Whether the pass along columns comes first: each pass rounds to 8 bits, so their order shows.
+bool vertical_first(const AxisTable& horizontal, const AxisTable& vertical);
 
 // Resizes a window of an image, bilinear and antialiased, to exactly the pixels of Pillow 13 (mode L). The
 // tables say from and to which size, and whether mirrored. What is returned is valid until the next call.

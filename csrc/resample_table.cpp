@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 namespace morphobench {
 
@@ -67,31 +68,49 @@ AxisTable::AxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
         column_pairs = PairedTaps(*this, true);
         row_pairs = PairedTaps(*this, false);
         column_quads = ColumnQuads(*this);
-        row_quads = RowQuads(*this);
+        row_quads = RowQuads(*this, false);
+        even_row_quads = RowQuads(*this, true);
     }
 }
 
 std::size_t AxisTable::bytes() const {
     return sizeof *this + (first.size() + weights.size()) * sizeof(std::int32_t) + two.bytes() +
-           column_pairs.bytes() + row_pairs.bytes() + column_quads.bytes() + row_quads.bytes();
+           column_pairs.bytes() + row_pairs.bytes() + column_quads.bytes() + row_quads.bytes() +
+           even_row_quads.bytes();
 }
 
-std::shared_ptr<const AxisTable> AxisTableCache::get(std::int32_t in, std::int32_t out, bool reversed) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = tables_.find({in, out, reversed});
-    if (found != tables_.end()) return found->second;
+namespace {
+
+constexpr std::size_t most_bytes = 32u << 20;
+
+struct Shared {
+    std::mutex mutex;
+    std::unordered_map<std::uint64_t, std::shared_ptr<const AxisTable>> tables;
+    std::size_t bytes = 0;
+};
+
+Shared& shared() {
+    static Shared one;
+    return one;
+}
+
+} // namespace
+
+AxisTables::AxisTables() : lock_{shared().mutex} {}
+
+std::shared_ptr<const AxisTable> AxisTables::get(std::int32_t in, std::int32_t out, bool reversed) {
+    auto& [mutex, tables, bytes] = shared();
+    const std::uint64_t key = (std::uint64_t{static_cast<std::uint32_t>(in)} << 32) |
+                              (std::uint64_t{static_cast<std::uint32_t>(out)} << 1) | (reversed ? 1 : 0);
+    const auto found = tables.find(key);
+    if (found != tables.end()) return found->second;
     const auto table = std::make_shared<const AxisTable>(in, out, reversed);
-    if (bytes_ + table->bytes() > limit_bytes_) {
-        tables_.clear();
-        bytes_ = 0;
+    if (bytes + table->bytes() > most_bytes) {
+        tables.clear();
+        bytes = 0;
     }
-    bytes_ += table->bytes();
-    return tables_[{in, out, reversed}] = table;
-}
-
-std::shared_ptr<const AxisTable> AxisTable::shared(std::int32_t in, std::int32_t out, bool reversed) {
-    static AxisTableCache cache(32u << 20);
-    return cache.get(in, out, reversed);
+    bytes += table->bytes();
+    return tables[key] = table;
 }
 
 } // namespace morphobench

@@ -2,10 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <tuple>
 #include <vector>
 
 #include "simd_taps.hpp"
@@ -22,9 +20,6 @@ constexpr std::int32_t weight_half = 1 << (weight_bits - 1);
 // `reversed` stores the outputs last to first, which makes a flip free.
 struct AxisTable {
     AxisTable(std::int32_t in, std::int32_t out, bool reversed);
-    // The one that all threads share, made at its first use.
-    static std::shared_ptr<const AxisTable> shared(std::int32_t in, std::int32_t out, bool reversed);
-
     const std::int32_t* weights_of(std::int32_t o) const {
         return weights.data() + static_cast<std::size_t>(o) * static_cast<std::size_t>(taps);
     }
@@ -40,21 +35,20 @@ struct AxisTable {
     PairedTaps column_pairs;  // where `two` has no form: pairs of neighbours, from an even one
     PairedTaps row_pairs;     // ... from any one
     ColumnQuads column_quads; // ... and fours of neighbours
-    RowQuads row_quads;
+    RowQuads row_quads;       // ... from any one
+    RowQuads even_row_quads;  // ... from multiples of four
 };
 
-// The tables made so far. Bounded: past `limit_bytes` it forgets everything; tables in use stay alive with
-// those who hold them.
-class AxisTableCache {
+// The tables that all threads share, each made at its first use; none is made while another thread looks one
+// up. Bounded: past 32 MiB all are forgotten; tables in use stay alive with those who hold them.
+class AxisTables {
 public:
-    explicit AxisTableCache(std::size_t limit_bytes) : limit_bytes_{limit_bytes} {}
+    AxisTables();
 
     std::shared_ptr<const AxisTable> get(std::int32_t in, std::int32_t out, bool reversed);
 
 private:
-    std::mutex mutex_;
-    std::map<std::tuple<std::int32_t, std::int32_t, bool>, std::shared_ptr<const AxisTable>> tables_;
-    std::size_t bytes_ = 0, limit_bytes_;
+    std::lock_guard<std::mutex> lock_;
 };
 
 } // namespace morphobench

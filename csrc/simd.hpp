@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "resample_table.hpp"
+#include "scratch.hpp"
 #include "views.hpp"
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -42,10 +43,9 @@ struct Kernels {
 
     // Several of these at once, where a level gains by it: `vertical` unless `table` is null, then `to_unit`.
     void (*units)(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) = nullptr;
-    // ... and then `blur`, for rows of `blurred_width` pixels.
-    void (*blurred_units)(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float edge,
-                          float center, float* out) = nullptr;
-    static constexpr std::int32_t blurred_width = 64;
+    // `horizontal`, `vertical`, `to_unit`; or false, and nothing done, where these tables are not for it.
+    bool (*resize_units)(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                         const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) = nullptr;
 };
 
 extern const Kernels scalar_kernels;

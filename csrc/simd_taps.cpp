@@ -11,6 +11,10 @@ namespace {
 // Outputs are padded to whole blocks of the widest kernel.
 constexpr std::size_t padded(std::int32_t out) { return (static_cast<std::size_t>(out) + 63) / 64 * 64; }
 
+std::int32_t twice(std::int16_t number) {
+    return static_cast<std::int32_t>(static_cast<std::uint16_t>(number) * 0x10001u);
+}
+
 } // namespace
 
 TwoTaps::TwoTaps(const AxisTable& table) {
@@ -37,6 +41,7 @@ TwoTaps::TwoTaps(const AxisTable& table) {
         shares[2 * at + 1] = static_cast<std::int8_t>(128 - share);
         rests[at] = static_cast<std::int16_t>(taken[0] - (share << 15));
         exact_shares = exact_shares && rests[at] == 0;
+        lines.push_back({places[0], places[1], twice(static_cast<std::int16_t>(share)), twice(rests[at])});
     }
     usable = shuffle_16(table, size) && shuffle_64(table, size);
 }
@@ -62,20 +67,21 @@ bool TwoTaps::shuffle_16(const AxisTable& table, std::size_t size) {
 bool TwoTaps::shuffle_64(const AxisTable& table, std::size_t size) {
     wide_shuffles.assign(2 * size, 0);
     wide_bases.assign(size / 32, std::max(0, table.in - 64));
-    const auto base_of = [&](std::size_t o) -> std::int32_t& { return wide_bases[o / 64 * 2 + o / 8 % 2]; };
     for (std::size_t o = 0; o < first.size(); ++o)
-        base_of(o) = std::min({base_of(o), first[o], second[o]});
+        wide_bases[o / 32] = std::min({wide_bases[o / 32], first[o], second[o]});
     for (std::size_t o = 0; o < first.size(); ++o) {
-        if (std::max(first[o], second[o]) - base_of(o) > 63) return false;
-        wide_shuffles[2 * o] = static_cast<std::uint8_t>(first[o] - base_of(o));
-        wide_shuffles[2 * o + 1] = static_cast<std::uint8_t>(second[o] - base_of(o));
+        const std::int32_t base = wide_bases[o / 32];
+        if (std::max(first[o], second[o]) - base > 63) return false;
+        wide_shuffles[2 * o] = static_cast<std::uint8_t>(first[o] - base);
+        wide_shuffles[2 * o + 1] = static_cast<std::uint8_t>(second[o] - base);
     }
     return true;
 }
 
 std::size_t TwoTaps::bytes() const {
     return (first.size() + second.size() + bases.size() + wide_bases.size()) * sizeof(std::int32_t) +
-           rests.size() * sizeof(std::int16_t) + shares.size() + shuffles.size() + wide_shuffles.size();
+           rests.size() * sizeof(std::int16_t) + lines.size() * sizeof(Line) + shares.size() +
+           shuffles.size() + wide_shuffles.size();
 }
 
 PairedTaps::PairedTaps(const AxisTable& table, bool even) {
@@ -118,13 +124,22 @@ void put_digits(std::int32_t weight, std::int8_t* digits, std::size_t step) {
 
 } // namespace
 
-RowQuads::RowQuads(const AxisTable& table) : quads{(table.taps + 3) / 4} {
+RowQuads::RowQuads(const AxisTable& table, bool even) : quads{1} {
+    const auto shift = [&](std::int32_t o) {
+        return even ? table.first[static_cast<std::size_t>(o)] % 4 : 0;
+    };
+    for (std::int32_t o = 0; o < table.out; ++o)
+        quads = std::max(quads, (shift(o) + table.taps + 3) / 4);
     const auto row = 12 * static_cast<std::size_t>(quads);
     digits.assign(static_cast<std::size_t>(table.out) * row, 0);
-    for (std::int32_t o = 0; o < table.out; ++o)
-        for (std::int32_t t = 0; t < table.taps; ++t)
+    for (std::int32_t o = 0; o < table.out; ++o) {
+        first.push_back(table.first[static_cast<std::size_t>(o)] - shift(o));
+        for (std::int32_t t = 0; t < table.taps; ++t) {
+            const std::int32_t place = shift(o) + t;
             put_digits(table.weights_of(o)[t],
-                       digits.data() + static_cast<std::size_t>(o) * row + t / 4 * 12 + t % 4, 4);
+                       digits.data() + static_cast<std::size_t>(o) * row + place / 4 * 12 + place % 4, 4);
+        }
+    }
 }
 
 ColumnQuads::ColumnQuads(const AxisTable& table) : quads{(table.taps + 3) / 4} {

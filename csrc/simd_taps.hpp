@@ -32,9 +32,15 @@ struct TwoTaps {
     std::vector<std::int32_t> bases;    // (padded out / 8) where to load
     std::vector<std::uint8_t> shuffles; // (padded out / 8, 16)
 
-    // The same for a shuffle of 64 loaded bytes into the taps of every second 8 of 64 outputs.
-    std::vector<std::int32_t> wide_bases;    // (padded out / 64, 2) where to load for the even and the odd 8
-    std::vector<std::uint8_t> wide_shuffles; // (padded out / 8, 16)
+    // The same for a shuffle of 64 loaded bytes into the taps of 32 outputs.
+    std::vector<std::int32_t> wide_bases;    // (padded out / 32) where to load
+    std::vector<std::uint8_t> wide_shuffles; // (padded out, 2)
+
+    // What one output is made of, for passes along columns; 16-bit numbers twice over.
+    struct Line {
+        std::int32_t first, second, share, rest;
+    };
+    std::vector<Line> lines; // (out)
 
 private:
     bool shuffle_16(const AxisTable& table, std::size_t size);
@@ -61,10 +67,12 @@ struct PairedTaps {
 // 0..64. The whole sum is below 2^31, so that parts of it may wrap around.
 struct RowQuads {
     RowQuads() = default;
-    explicit RowQuads(const AxisTable& table);
-    std::size_t bytes() const { return digits.size(); }
+    // With `even`, each quad begins at a multiple of four.
+    RowQuads(const AxisTable& table, bool even);
+    std::size_t bytes() const { return digits.size() + first.size() * sizeof(std::int32_t); }
 
-    std::int32_t quads = 0;
+    std::int32_t quads = 0;          // the most that any output has
+    std::vector<std::int32_t> first; // (out) the first tap
     std::vector<std::int8_t> digits; // (out, quads, 3, 4): high, middle, low
 };
 

@@ -28,12 +28,18 @@ void set(const DrawFields& fields, std::size_t view, std::size_t image, const Vi
     if (fields.noise_key) fields.noise_key.set(view, image, draw.noise_key);
 }
 
-// The first thing wrong with a draw, or nothing.
+bool right(const ViewDraw& draw, std::int32_t height, std::int32_t width) {
+    const Window& window = draw.window;
+    return window.height >= 1 && window.width >= 1 && window.top >= 0 && window.left >= 0 &&
+           window.height <= height && window.width <= width && window.top <= height - window.height &&
+           window.left <= width - window.width && draw.blur_sigma >= 0.0f && std::isfinite(draw.blur_sigma) &&
+           draw.quarter_turns <= 3 && draw.noise_sigma >= 0.0f && std::isfinite(draw.noise_sigma);
+}
+
+// The first thing wrong with a draw that is not right.
 std::string fault(const ViewDraw& draw, std::int32_t height, std::int32_t width) {
     const Window& window = draw.window;
-    if (window.height < 1 || window.width < 1 || window.top < 0 || window.left < 0 ||
-        window.height > height || window.width > width || window.top > height - window.height ||
-        window.left > width - window.width)
+    if (!right({window, draw.flip, 0.0f, draw.flip_vertical, 0, 0.0f, 0}, height, width))
         return "a window inside the " + std::to_string(height) + " x " + std::to_string(width) +
                " image wanted, got top " + std::to_string(window.top) + ", left " +
                std::to_string(window.left) + ", height " + std::to_string(window.height) + ", width " +
@@ -42,9 +48,7 @@ std::string fault(const ViewDraw& draw, std::int32_t height, std::int32_t width)
         return "a finite blur_sigma of at least 0 wanted, got " + std::to_string(draw.blur_sigma);
     if (draw.quarter_turns > 3)
         return "quarter_turns of 0 to 3 wanted, got " + std::to_string(draw.quarter_turns);
-    if (!(draw.noise_sigma >= 0.0f) || !std::isfinite(draw.noise_sigma))
-        return "a finite noise_sigma of at least 0 wanted, got " + std::to_string(draw.noise_sigma);
-    return {};
+    return "a finite noise_sigma of at least 0 wanted, got " + std::to_string(draw.noise_sigma);
 }
 
 std::string fault(const Jitter& jitter) {
@@ -56,30 +60,18 @@ std::string fault(const Jitter& jitter) {
 
 } // namespace
 
-ViewDraw DrawFields::get(std::size_t view, std::size_t image) const {
-    ViewDraw draw{};
-    draw.window = {top.get(view, image), left.get(view, image), height.get(view, image),
-                   width.get(view, image)};
-    draw.flip = flip.get(view, image) != 0;
-    draw.blur_sigma = blur_sigma.get(view, image);
-    if (flip_vertical) draw.flip_vertical = flip_vertical.get(view, image) != 0;
-    if (quarter_turns) draw.quarter_turns = quarter_turns.get(view, image);
-    if (noise_sigma) draw.noise_sigma = noise_sigma.get(view, image);
-    if (noise_key) draw.noise_key = noise_key.get(view, image);
-    return draw;
-}
-
 Jitter DrawFields::jitter(std::size_t view, std::size_t image, std::size_t channel) const {
     return {brightness ? brightness.get(view, image, channel) : 1.0f,
             contrast ? contrast.get(view, image, channel) : 1.0f};
 }
 
-void draw_views(const ViewLaw& law, const std::int64_t* image_ids, std::uint64_t seed, std::uint32_t epoch,
+void draw_views(const ViewLaws& laws, const std::int64_t* image_ids, std::uint64_t seed, std::uint32_t epoch,
                 std::uint16_t first_view, std::int32_t height, std::int32_t width, unsigned threads,
                 const DrawFields& draws) {
     const std::size_t channels = draws.brightness ? draws.brightness.length : 0;
     const auto draw_some = [&](std::size_t view, std::size_t begin, std::size_t end) {
         const auto number = static_cast<std::uint16_t>(first_view + view);
+        const ViewLaw& law = laws.of_view(view);
         DrawLanes lanes{};
         for (std::size_t i = 0; i < end - begin; ++i) {
             const auto id = static_cast<std::uint64_t>(image_ids[begin + i]);
@@ -120,7 +112,8 @@ void check_draws(const DrawFields& draws, std::int32_t height, std::int32_t widt
     const std::size_t channels = draws.brightness ? draws.brightness.length : 0;
     for (std::size_t view = 0; view < draws.views; ++view)
         for (std::size_t image = 0; image < draws.images; ++image) {
-            std::string wrong = fault(draws.get(view, image), height, width);
+            const ViewDraw draw = draws.get(view, image);
+            std::string wrong = right(draw, height, width) ? std::string() : fault(draw, height, width);
             for (std::size_t channel = 0; channel < channels && wrong.empty(); ++channel)
                 wrong = fault(draws.jitter(view, image, channel));
             if (!wrong.empty())

@@ -7,28 +7,38 @@ from numpy.typing import NDArray
 def build_info() -> dict[str, str | int | tuple[str, ...]]: ...
 def use_simd(level: str) -> None: ...
 def philox4x32(counter: Sequence[int], key: Sequence[int]) -> NDArray[np.uint32]: ...
-def draw_views(
-    params: NDArray[np.void],
-    image_ids: NDArray[np.int64],
-    *,
-    seed: int,
-    epoch: int,
-    first_view: int,
-    height: int,
-    width: int,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-    flip: float,
-    blur: float,
-    sigma: tuple[float, float],
-    flip_vertical: float,
-    quarter_turns: bool,
-    noise: float,
-    noise_sigma: tuple[float, float],
-    brightness: float,
-    contrast: float,
-    threads: int,
-) -> None: ...
+
+class ViewLaws:
+    def __init__(self) -> None: ...
+    def add(
+        self,
+        count: int,
+        *,
+        scale: tuple[float, float],
+        ratio: tuple[float, float],
+        flip: float,
+        blur: float,
+        sigma: tuple[float, float],
+        flip_vertical: float,
+        quarter_turns: bool,
+        noise: float,
+        noise_sigma: tuple[float, float],
+        brightness: float,
+        contrast: float,
+    ) -> None: ...
+    def draw(
+        self,
+        params: NDArray[np.void],
+        image_ids: NDArray[np.int64],
+        *,
+        seed: int,
+        epoch: int,
+        first_view: int,
+        height: int,
+        width: int,
+        threads: int,
+    ) -> None: ...
+
 def apply_views(
     images: NDArray[np.uint8] | NDArray[np.uint16],
     rows: NDArray[np.int64] | None,

@@ -1,7 +1,8 @@
-"""The record that describes a view, and the call that fills it."""
+"""The record that describes a view, and the laws that fill it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from morphobench import _core
 from morphobench.augment.spec import ViewGroup, ViewSpec
-from morphobench.types import Int64Array
 
 ViewParams: TypeAlias = NDArray[np.void]
 """A structured array (V, N) of PARAMS_DTYPE: how view v of image n is made."""
@@ -51,36 +51,22 @@ def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
     return np.dtype(fields, align=True)
 
 
-def draw_group(
-    group: ViewGroup,
-    params: ViewParams,
-    image_ids: Int64Array,
-    *,
-    seed: int,
-    epoch: int,
-    first_view: int,
-    image_shape: tuple[int, int],
-    threads: int,
-) -> None:
-    """Fill ``params`` (group.count, N) with the draws of views first_view, first_view + 1, ..."""
-    _core.draw_views(
-        params,
-        image_ids,
-        seed=seed,
-        epoch=epoch,
-        first_view=first_view,
-        height=image_shape[0],
-        width=image_shape[1],
-        scale=group.scale,
-        ratio=group.ratio,
-        flip=group.flip,
-        blur=group.blur,
-        sigma=group.blur_sigma_px,
-        flip_vertical=group.flip_vertical,
-        quarter_turns=group.quarter_turns,
-        noise=group.noise,
-        noise_sigma=group.noise_sigma,
-        brightness=group.brightness,
-        contrast=group.contrast,
-        threads=threads,
-    )
+def view_laws(groups: Sequence[ViewGroup]) -> _core.ViewLaws:
+    """What draws the views of ``groups``, one after the other."""
+    laws = _core.ViewLaws()
+    for group in groups:
+        laws.add(
+            group.count,
+            scale=group.scale,
+            ratio=group.ratio,
+            flip=group.flip,
+            blur=group.blur,
+            sigma=group.blur_sigma_px,
+            flip_vertical=group.flip_vertical,
+            quarter_turns=group.quarter_turns,
+            noise=group.noise,
+            noise_sigma=group.noise_sigma,
+            brightness=group.brightness,
+            contrast=group.contrast,
+        )
+    return laws

@@ -19,7 +19,7 @@ from morphobench.augment.checks import (
     check_rows,
     thread_count,
 )
-from morphobench.augment.draws import ViewParams, draw_group, params_dtype
+from morphobench.augment.draws import ViewParams, params_dtype, view_laws
 from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.errors import InputError
 from morphobench.types import Int64Array, UInt8Array
@@ -66,12 +66,17 @@ class MultiCrop:
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
         self.sizes_px = tuple(group.size_px or self.size_px for group in self.spec.groups)
+        self.views = self.spec.views
         self._spare: list[ViewParams] = []
+        self._laws = view_laws(self.spec.groups)
 
-    @property
-    def views(self) -> int:
-        """The number of views per image, V."""
-        return self.spec.views
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is made anew where this is copied or sent to."""
+        return {**self.__dict__, "_spare": [], "_laws": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._laws = view_laws(self.spec.groups)
 
     def __repr__(self) -> str:
         return (
@@ -97,19 +102,16 @@ class MultiCrop:
         return params
 
     def _draw_into(self, params: ViewParams, ids: Int64Array, epoch: int, height: int, width: int) -> None:
-        first_view = 0
-        for group in self.spec.groups:
-            draw_group(
-                group,
-                params[first_view : first_view + group.count],
-                ids,
-                seed=self.seed,
-                epoch=check_integer("epoch", epoch, 2**32 - 1),
-                first_view=first_view,
-                image_shape=(height, width),
-                threads=self.threads,
-            )
-            first_view += group.count
+        self._laws.draw(
+            params,
+            ids,
+            seed=self.seed,
+            epoch=check_integer("epoch", epoch, 2**32 - 1),
+            first_view=0,
+            height=height,
+            width=width,
+            threads=self.threads,
+        )
 
     def apply(
         self,

@@ -13,13 +13,15 @@ from morphobench.augment.checks import (
     check_params,
     thread_count,
 )
-from morphobench.augment.draws import PARAMS_DTYPE, ViewParams, draw_group
+from morphobench.augment.draws import PARAMS_DTYPE, ViewParams, view_laws
 from morphobench.augment.spec import MOST_VIEWS, ViewGroup
 from morphobench.errors import InputError
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Float32Array, Protocol
 
 PAIR_LAW = ViewGroup(count=2, scale=(0.08, 1.0), flip=0.5, blur=0.2)
 """Flip, blur, crop; the study's."""
+
+_LAWS = view_laws((PAIR_LAW,))
 
 NORMALIZATION = {"reference-1": (0.449, 0.226), "corrected-1": (0.0, 1.0)}
 """Mean and deviation that the pair is normalized by."""
@@ -56,14 +58,14 @@ class PairViews:
         ids = check_image_ids(image_ids)
         drawn = ids if self.protocol == "corrected-1" else ids[:1]
         params = np.zeros((PAIR_LAW.count, len(drawn)), PARAMS_DTYPE)
-        draw_group(
-            PAIR_LAW,
+        _LAWS.draw(
             params,
             drawn,
             seed=self.seed,
             epoch=check_integer("epoch", epoch, 2**32 - 1),
             first_view=_FIRST_VIEW + 2 * check_integer("view", view, _FIRST_VIEW // 2 - 1),
-            image_shape=(self.size_px, self.size_px),
+            height=self.size_px,
+            width=self.size_px,
             threads=self.threads,
         )
         return params if len(drawn) == len(ids) else np.repeat(params, len(ids), axis=1)

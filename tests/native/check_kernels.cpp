@@ -111,34 +111,36 @@ bool float_case(const Kernels& use) {
     return !differ("blur");
 }
 
+int enlarged = 0, shrunk = 0; // cases that resize_units took
+
 // Kernels that do several steps at once, beside the scalar steps.
 bool fused_case(const Kernels& use) {
-    if (!use.units || !use.blurred_units) return true;
-    const bool blurred = below(2) != 0;
-    const std::int32_t in = side(300), width = blurred ? Kernels::blurred_width : side(300);
-    const bool pass = below(4) != 0;
-    const std::int32_t out = pass && below(4) ? side(150) : in;
-    const AxisTable table(in, out, below(2) != 0);
-    // Without a pass, rows need no room.
-    const Bytes image(in, width, pass ? padded(width) : width);
-    Bytes passed(out, width, padded(width));
-    if (pass) scalar_kernels.vertical(image.read(), table, passed.plane);
-    const std::size_t count = static_cast<std::size_t>(out) * static_cast<std::size_t>(width);
-    std::vector<float> sharp(count), first(count + 18, 7.0f), second(first), rows(3 * 300);
+    if (!use.units || !use.resize_units) return true;
+    const std::int32_t height = side(300), width = side(300);
+    const bool along = below(3) != 0, across = along || below(3) != 0;
+    // Often as many of each as of the other, as both passes have.
+    const std::int32_t out_height = across ? side(150) : height, out_width = along ? side(150) : width;
+    const AxisTable horizontal(width, out_width, below(2) != 0), vertical(height, out_height, below(2) != 0);
+    // No room after the last row, except for a pass along columns alone.
+    const Bytes image(height, width, across && !along ? padded(width) : width);
+    Bytes stretched(height, out_width, padded(out_width)), resized(out_height, out_width, padded(out_width));
+    if (along) scalar_kernels.horizontal(image.read(), horizontal, stretched.plane);
+    if (across) scalar_kernels.vertical(along ? stretched.read() : image.read(), vertical, resized.plane);
+    const std::size_t count = static_cast<std::size_t>(out_height) * static_cast<std::size_t>(out_width);
+    std::vector<float> first(count + 18, 7.0f), second(first);
     const auto shift = static_cast<std::size_t>(1 + below(16));
     float *ours = first.data() + shift, *theirs = second.data() + shift;
-    scalar_kernels.to_unit(pass ? passed.read() : image.read(), blurred ? sharp.data() : theirs);
-    const AxisTable* last = pass ? &table : nullptr;
-    if (blurred) {
-        const float edge = 0.3f * static_cast<float>(below(1000)) / 1000.0f, center = 1.0f - 2.0f * edge;
-        scalar_kernels.blur({sharp.data(), width, out, width}, edge, center, rows.data(), theirs);
-        use.blurred_units(image.read(), last, edge, center, ours);
-    } else {
-        use.units(image.read(), last, ours);
-    }
+    scalar_kernels.to_unit(across ? resized.read() : image.read(), theirs);
+    Scratch<std::uint8_t> scratch;
+    if (!along)
+        use.units(image.read(), across ? &vertical : nullptr, ours);
+    else if (!use.resize_units(image.read(), horizontal, vertical, scratch, ours))
+        return true;
+    else
+        ++(horizontal.two.usable ? enlarged : shrunk);
     if (std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) == 0) return true;
-    std::printf("%s: %s of %d rows to %d, %d wide, differs\n", use.level, blurred ? "blurred_units" : "units",
-                in, out, width);
+    std::printf("%s: %d x %d to %d x %d pixels as units differs\n", use.level, height, width, out_height,
+                out_width);
     return false;
 }
 
@@ -150,6 +152,10 @@ int main(int count, char** arguments) {
         use_simd(level);
         for (int i = 0; i < cases; ++i)
             if (!resize_case(kernels()) || !float_case(kernels()) || !fused_case(kernels())) return 1;
+        if (kernels().resize_units && std::min(enlarged, shrunk) < cases / 30) {
+            std::printf("%s: resize_units took few of the cases\n", level.c_str());
+            return 1;
+        }
         std::printf("%s: %d cases equal the scalar level's bytes\n", level.c_str(), cases);
     }
 }
