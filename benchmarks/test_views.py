@@ -105,7 +105,8 @@ def test_five_views_of_grey_images(benchmark: BenchmarkFixture, cells: ImageStor
             {"study": study, "memset": memset, **{level: ours.at(level) for level in LEVELS}},
             rounds=9 if timed else 1,
             warmup=2 if timed else 0,
-            budget_s=30,
+            budget_s=40,
+            lead_in=1 if timed else 0,
         )
         memset()
     assert (ours.out.view(np.uint8) == 1).all()

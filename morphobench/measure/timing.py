@@ -42,11 +42,14 @@ def interleaved(
     rounds: int = 7,
     warmup: int = 1,
     budget_s: float | None = None,
+    lead_in: int = 0,
 ) -> Timings:
     """Call each of ``callables`` once a round, in an order that reverses every round.
 
     ``warmup`` rounds go unrecorded; after ``budget_s`` seconds no further round starts (one is always done).
-    InputError for no callables, ``rounds`` below 1 or ``warmup`` below 0.
+    ``lead_in``: unrecorded calls right before each recorded one, so that what it finds in caches, and threads
+    left waiting in a loop (OpenMP's do so for milliseconds), are its own and not its neighbour's. InputError
+    for no callables, ``rounds`` below 1, ``warmup`` or ``lead_in`` below 0.
     """
     if not callables:
         raise InputError("callables: at least one wanted, got none")
@@ -54,6 +57,8 @@ def interleaved(
         raise InputError(f"rounds: at least 1 wanted, got {rounds}")
     if warmup < 0:
         raise InputError(f"warmup: 0 or more wanted, got {warmup}")
+    if lead_in < 0:
+        raise InputError(f"lead_in: 0 or more wanted, got {lead_in}")
     for _ in range(warmup):
         for function in callables.values():
             function()
@@ -63,6 +68,8 @@ def interleaved(
         names = list(callables) if number % 2 == 0 else list(callables)[::-1]
         for name in names:
             function = callables[name]
+            for _ in range(lead_in):
+                function()
             before = time.perf_counter_ns()
             function()
             recorded[name].append(time.perf_counter_ns() - before)

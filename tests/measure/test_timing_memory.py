@@ -24,6 +24,15 @@ def test_rounds_take_turns_in_reversing_order() -> None:
     assert {name: len(values) for name, values in timings.rounds_ns.items()} == {"a": 3, "b": 3}
 
 
+def test_lead_in_goes_right_before_each_recorded_call() -> None:
+    calls: list[str] = []
+    timings = interleaved(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2, warmup=0, lead_in=1
+    )
+    assert calls == ["a", "a", "b", "b", "b", "b", "a", "a"]
+    assert {name: len(values) for name, values in timings.rounds_ns.items()} == {"a": 2, "b": 2}
+
+
 def test_budget_stops_after_a_whole_round() -> None:
     timings = interleaved({"a": lambda: None, "b": lambda: None}, rounds=1000, warmup=0, budget_s=0.0)
     assert len(timings.rounds_ns["a"]) == len(timings.rounds_ns["b"]) == 1
@@ -40,7 +49,12 @@ def test_ratio_is_the_median_of_paired_ratios() -> None:
 
 @pytest.mark.parametrize(
     ("kwargs", "name"),
-    [({"callables": {}}, "callables"), ({"rounds": 0}, "rounds"), ({"warmup": -1}, "warmup")],
+    [
+        ({"callables": {}}, "callables"),
+        ({"rounds": 0}, "rounds"),
+        ({"warmup": -1}, "warmup"),
+        ({"lead_in": -1}, "lead_in"),
+    ],
 )
 def test_bad_arguments_are_named(kwargs: dict[str, int], name: str) -> None:
     with pytest.raises(InputError, match=f"^{name}:"):
