@@ -40,6 +40,11 @@ bool shrink_units(const PlaneView<const std::uint8_t>& window, const AxisTable& 
 AVX512_INLINE __m512i load(const void* p) { return _mm512_loadu_si512(p); }
 AVX512_INLINE void store(void* p, __m512i v) { _mm512_storeu_si512(p, v); }
 
+// Asks for pixels that will be read soon: images come from far, and the hardware does not look past a page.
+AVX512_INLINE void ask_for(const std::uint8_t* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
+}
+
 // A mask of the first `count` of 64; all of them past 64, none below 1.
 AVX512_INLINE __mmask64 first_of(std::int32_t count) {
     return count >= 64 ? ~__mmask64{0} : (count > 0 ? (__mmask64{1} << count) - 1 : 0);

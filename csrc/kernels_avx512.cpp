@@ -22,6 +22,8 @@ namespace {
 
 using namespace avx512;
 
+constexpr std::int32_t rows_ahead = 16; // of those that are read
+
 // `narrow`: rows of fewer than 64 pixels, loaded once and whole.
 template <bool whole, bool narrow>
 AVX512 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps,
@@ -30,6 +32,8 @@ AVX512 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps
     for (std::int32_t x = 0; x < out.width; x += 64) {
         const RowTaps<whole, narrow> along(taps, x, in.width);
         for (std::int32_t y = 0; y < in.height; ++y) {
+            if (!narrow && y + rows_ahead < in.height)
+                ask_for(in.row(y + rows_ahead) + std::min(x, in.width));
             const __m512i first = along.half(in.row(y), 0), second = along.half(in.row(y), 1);
             store(out.row(y) + x, _mm512_permutexvar_epi64(in_order, _mm512_packus_epi16(first, second)));
         }
@@ -67,6 +71,8 @@ AVX512 void horizontal_quads(PlaneView<const std::uint8_t> in, const ColumnQuads
             }
             const std::int32_t* bases = taps.bases.data() + at;
             for (std::int32_t y = top; y < end; ++y) {
+                if (4 * left < in.width && y + band_rows < in.height)
+                    ask_for(in.row(y + band_rows) + 4 * left);
                 QuadSums sums = no_sums();
                 for (std::size_t quad = 0; quad < quads; ++quad)
                     add(sums,
