@@ -72,22 +72,34 @@ AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, 
     }
 }
 
+// Row o of a pass along columns: 32 of its pixels at a time.
 template <bool whole>
-AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
-    for (std::int32_t o = 0; o < out.height; ++o) {
+struct TwoRows {
+    const std::uint8_t *above, *below;
+    __m256i shares, rests;
+
+    AVX2_INLINE TwoRows(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps, std::int32_t o) {
         const auto at = static_cast<std::size_t>(o);
         std::int16_t pair;
         std::memcpy(&pair, taps.shares.data() + 2 * at, sizeof pair);
-        const __m256i shares = _mm256_set1_epi16(pair), rests = _mm256_set1_epi16(taps.rests[at]);
-        const std::uint8_t* above = in.row(taps.first[at]);
-        const std::uint8_t* below = in.row(taps.second[at]);
-        std::uint8_t* target = out.row(o);
-        for (std::int32_t x = 0; x < in.width; x += 32) {
-            const __m256i a = load(above + x), b = load(below + x);
-            store(target + x,
-                  _mm256_packus_epi16(two_taps<whole>(_mm256_unpacklo_epi8(a, b), shares, rests),
-                                      two_taps<whole>(_mm256_unpackhi_epi8(a, b), shares, rests)));
-        }
+        shares = _mm256_set1_epi16(pair);
+        rests = _mm256_set1_epi16(taps.rests[at]);
+        above = in.row(taps.first[at]);
+        below = in.row(taps.second[at]);
+    }
+    AVX2_INLINE __m256i at(std::int32_t x) const {
+        const __m256i a = load(above + x), b = load(below + x);
+        return _mm256_packus_epi16(two_taps<whole>(_mm256_unpacklo_epi8(a, b), shares, rests),
+                                   two_taps<whole>(_mm256_unpackhi_epi8(a, b), shares, rests));
+    }
+};
+
+template <bool whole>
+AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+    for (std::int32_t o = 0; o < out.height; ++o) {
+        const TwoRows<whole> row(in, taps, o);
+        for (std::int32_t x = 0; x < in.width; x += 32)
+            store(out.row(o) + x, row.at(x));
     }
 }
 
@@ -266,11 +278,16 @@ AVX2 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& tab
         scalar_kernels.vertical(in, table, out);
 }
 
-// x / 255 = x high + x low to more than 24 bits, so that one fused rounding is the rounding of the quotient;
-// the tests compare all 256 values.
-AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
+// Eight pixels / 255 = x high + x low to more than 24 bits, so that one fused rounding is the rounding of the
+// quotient; the tests compare all 256 values.
+AVX2_INLINE __m256 eight_units(__m128i bytes) {
     const __m256 high = _mm256_set1_ps(static_cast<float>(1.0 / 255.0));
     const __m256 low = _mm256_set1_ps(static_cast<float>(1.0 / 255.0 - static_cast<float>(1.0 / 255.0)));
+    const __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+    return _mm256_fmadd_ps(value, high, _mm256_mul_ps(value, low));
+}
+
+AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     const bool whole = in.stride == in.width;
     const std::ptrdiff_t count = whole ? std::ptrdiff_t{in.height} * in.width : in.width;
     for (std::int32_t y = 0; y < (whole ? 1 : in.height); ++y, out += count) {
@@ -279,14 +296,51 @@ AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
         // A few at first, because a store across two lines of the cache costs twice as much.
         for (; x < count && reinterpret_cast<std::uintptr_t>(out + x) % 32; ++x)
             out[x] = static_cast<float>(source[x]) / 255.0f;
-        for (; x + 8 <= count; x += 8) {
-            const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source + x));
-            const __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
-            _mm256_storeu_ps(out + x, _mm256_fmadd_ps(value, high, _mm256_mul_ps(value, low)));
-        }
+        for (; x + 8 <= count; x += 8)
+            _mm256_storeu_ps(out + x,
+                             eight_units(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(source + x))));
         for (; x < count; ++x)
             out[x] = static_cast<float>(source[x]) / 255.0f;
     }
+}
+
+template <bool whole>
+AVX2 void two_units(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps, std::int32_t height,
+                    float* out) {
+    const std::int32_t width = in.width;
+    for (std::int32_t o = 0; o < height; ++o, out += width) {
+        const TwoRows<whole> row(in, taps, o);
+        std::int32_t x = 0;
+        for (; x + 32 <= width; x += 32) {
+            const __m256i bytes = row.at(x);
+            const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
+            _mm256_storeu_ps(out + x, eight_units(low));
+            _mm256_storeu_ps(out + x + 8, eight_units(_mm_srli_si128(low, 8)));
+            _mm256_storeu_ps(out + x + 16, eight_units(high));
+            _mm256_storeu_ps(out + x + 24, eight_units(_mm_srli_si128(high, 8)));
+        }
+        if (x < width) {
+            alignas(32) std::uint8_t bytes[32];
+            store(bytes, row.at(x));
+            for (std::int32_t i = 0; x + i < width; ++i)
+                out[x + i] = static_cast<float>(bytes[i]) / 255.0f;
+        }
+    }
+}
+
+// `vertical` and `to_unit` a row at a time where that is possible.
+void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) {
+    if (!table || table->identity) return to_unit(in, out);
+    if (table->two.usable)
+        return (table->two.exact_shares ? two_units<true> : two_units<false>)(in, table->two, table->out,
+                                                                              out);
+    thread_local Scratch<std::uint8_t> scratch;
+    const std::int32_t stride = padded(in.width);
+    const PlaneView<std::uint8_t> plane{
+        scratch.room(static_cast<std::size_t>(stride) * static_cast<std::size_t>(table->out)), stride,
+        table->out, in.width};
+    vertical(in, *table, plane);
+    to_unit({plane.data, plane.stride, plane.height, plane.width}, out);
 }
 
 AVX2_INLINE __m256 three_taps(__m256 before, __m256 here, __m256 after, __m256 edge, __m256 center) {
@@ -341,7 +395,7 @@ AVX2 void blur(const PlaneView<const float>& in, float edge, float center, float
 
 } // namespace
 
-const Kernels avx2_kernels{"avx2", horizontal, vertical, to_unit, blur};
+const Kernels avx2_kernels{"avx2", horizontal, vertical, to_unit, blur, units, nullptr};
 
 } // namespace morphobench
 

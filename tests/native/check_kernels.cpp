@@ -115,7 +115,7 @@ int enlarged = 0, shrunk = 0; // cases that resize_units took
 
 // Kernels that do several steps at once, beside the scalar steps.
 bool fused_case(const Kernels& use) {
-    if (!use.units || !use.resize_units) return true;
+    if (!use.units) return true;
     const std::int32_t height = side(300), width = side(300);
     const bool along = below(3) != 0, across = along || below(3) != 0;
     // Often as many of each as of the other, as both passes have.
@@ -134,7 +134,7 @@ bool fused_case(const Kernels& use) {
     Scratch<std::uint8_t> scratch;
     if (!along)
         use.units(image.read(), across ? &vertical : nullptr, ours);
-    else if (!use.resize_units(image.read(), horizontal, vertical, scratch, ours))
+    else if (!use.resize_units || !use.resize_units(image.read(), horizontal, vertical, scratch, ours))
         return true;
     else
         ++(horizontal.two.usable ? enlarged : shrunk);
