@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -117,6 +119,57 @@ def test_bad_input_is_refused_by_name(make: Callable[[], Any], error: type[Excep
         make()
 
 
+LAW: dict[str, Any] = {
+    "scale": (0.5, 1.0),
+    "ratio": (0.75, 1.25),
+    "flip": 0.5,
+    "blur": 0.2,
+    "sigma": (0.1, 2.0),
+    "flip_vertical": 0.0,
+    "quarter_turns": False,
+    "noise": 0.0,
+    "noise_sigma": (0.0, 0.1),
+    "brightness": 0.0,
+    "contrast": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"scale": (0.0, 1.0)}, "scale"),
+        ({"scale": (0.5, np.nan)}, "scale"),
+        ({"ratio": (2.0, 1.0)}, "ratio"),
+        ({"flip": 1.5}, "flip"),
+        ({"sigma": (0.0, 1.0)}, "sigma"),
+        ({"noise_sigma": (0.0, 1e9)}, "noise_sigma"),
+        ({"contrast": -1.0}, "contrast"),
+        ({"count": 65_537}, "count: at most 65536 views.*65537"),
+    ],
+)
+def test_laws_out_of_range_are_refused_by_the_extension_too(changed: dict[str, Any], match: str) -> None:
+    laws = _core.ViewLaws()
+    arguments = {"count": 2, **LAW, **changed}
+    with pytest.raises(ValueError, match=match):
+        laws.add(arguments.pop("count"), **arguments)
+    laws.add(2, **LAW)
+    records, ids = np.zeros((2, 4), PARAMS_DTYPE), np.arange(4)
+    place = {"seed": 0, "epoch": 0, "first_view": 0, "height": 8, "width": 8, "threads": 1}
+    laws.draw(records, ids, **place)
+    assert (records["height"] > 0).all()
+    for argument, value in (("first_view", 65_535), ("height", 0), ("width", 65_536), ("threads", 0)):
+        with pytest.raises(ValueError, match=argument):
+            laws.draw(records, ids, **{**place, argument: value})
+    for wrong, error, name in (
+        ((np.zeros((3, 4), PARAMS_DTYPE), ids), ValueError, r"params: shape \(2, N\)"),
+        ((records, np.arange(5)), ValueError, "image_ids"),
+        ((records, ids.astype(np.int32)), TypeError, "image_ids"),
+        ((np.zeros((2, 4)), ids), TypeError, "params.*'top'"),
+    ):
+        with pytest.raises(error, match=name):
+            laws.draw(*wrong, **place)
+
+
 def bad_outs() -> list[tuple[Any, type[Exception], str]]:
     good = np.empty((5, 4, 1, 8, 8), np.float32)
     frozen = good.copy()
@@ -158,6 +211,23 @@ def test_no_images_give_no_views() -> None:
     empty = CROPS(np.empty((0, 3, 16, 16), np.uint8), [], 0)
     assert empty.shape == (5, 0, 3, 8, 8)
     assert PairViews(size_px=8)(empty[0], [], 0, 0).shape == (2, 0, 3, 8, 8)
+
+
+def test_a_copy_draws_and_makes_the_same_views() -> None:
+    images = np.random.default_rng(0).integers(0, 256, IMAGES.shape, dtype=np.uint8)
+    for other in (copy.deepcopy(CROPS), pickle.loads(pickle.dumps(CROPS))):
+        assert repr(other) == repr(CROPS)
+        assert np.array_equal(other(images, range(4), 3), CROPS(images, range(4), 3))
+
+
+def test_arrays_side_by_side_do_not_overlap() -> None:
+    """Neither where they touch nor where strides run backwards."""
+    memory = np.zeros(1024 + 5 * 4 * 64 * 4, np.uint8)
+    out = memory[1024:].view(np.float32).reshape(5, 4, 1, 8, 8)
+    images = memory[:1024].reshape(4, 1, 16, 16)
+    assert CROPS.apply(images[::-1], params(), out) is out
+    with pytest.raises(ValueError, match=r"out.*overlapping"):
+        CROPS.apply(memory[1:1025].reshape(4, 1, 16, 16)[::-1], params(), out)
 
 
 def test_any_layout_of_the_records_will_do() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from morphobench import _core
-from morphobench.augment import MultiCrop, PairViews
+from morphobench.augment import MultiCrop, PairViews, ViewGroup, ViewSpec
 
 # kat_vectors of Random123 (Salmon et al. 2011), philox4x32 with 10 rounds: counter, key, answer.
 KNOWN_ANSWERS = [
@@ -33,6 +35,50 @@ def test_first_draw_follows_from_the_generator_as_documented() -> None:
     words = _core.philox4x32(counter, [seed & 0xFFFFFFFF, seed >> 32])
     assert params["top"] == (int(words[0]) * (65 - int(params["height"]))) >> 32
     assert params["left"] == (int(words[1]) * (65 - int(params["width"]))) >> 32
+
+
+def uniform(words: list[int], i: int) -> float:
+    """53 bits of words 2 i and 2 i + 1."""
+    return ((words[2 * i] << 32 | words[2 * i + 1]) >> 11) * 2.0**-53
+
+
+def drawn(
+    counter: list[int], key: list[int], size: tuple[int, int], scale: tuple[float, float]
+) -> tuple[int, ...]:
+    """Top, left, height, width, try by try, in Python's own numbers; the largest in the middle at last."""
+    height, width = size
+    for number in range(10):
+        words = _core.philox4x32([*counter[:3], counter[3] | number], key).tolist()
+        area = height * width * (scale[0] + (scale[1] - scale[0]) * uniform(words, 0))
+        low, high = math.log(3 / 4), math.log(4 / 3)
+        ratio = math.exp(low + (high - low) * uniform(words, 1))
+        h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+        if 0 < h <= height and 0 < w <= width:
+            position = _core.philox4x32([*counter[:3], counter[3] | 10], key).tolist()
+            return position[0] * (height - h + 1) >> 32, position[1] * (width - w + 1) >> 32, h, w
+    h, w = min(height, round(width * 4 / 3)), min(width, round(height * 4 / 3))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [((64, 64), (0.25, 0.5)), ((61, 70), (0.5, 1.0)), ((64, 64), (0.9, 1.0)), ((40, 90), (0.8, 1.0))],
+)
+def test_every_draw_follows_from_the_generator(size: tuple[int, int], scale: tuple[float, float]) -> None:
+    """Many at once, whose first tries fit always, mostly, seldom and never."""
+    seed, epoch, view = 2**33 + 1, 5, 2
+    group = ViewGroup(count=3, scale=scale, flip=0.3, blur=0.4)
+    ids = np.arange(-150, 151) * 3**20
+    params = MultiCrop(ViewSpec((group,)), seed=seed).draw(ids, epoch, size)[view]
+    key = [seed & 0xFFFFFFFF, seed >> 32]
+    for image_id, record in zip(ids.tolist(), params, strict=True):
+        counter = [image_id & 0xFFFFFFFF, image_id >> 32 & 0xFFFFFFFF, epoch, view << 16]
+        window = tuple(int(record[side]) for side in ("top", "left", "height", "width"))
+        assert window == drawn(counter, key, size, scale)
+        words = _core.philox4x32([*counter[:3], counter[3] | 16], key).tolist()
+        flip, blur, sigma = (word * 2.0**-32 for word in words[:3])
+        assert record["flip"] == (flip < 0.3)
+        assert record["blur_sigma"] == np.float32(0.1 + (2.0 - 0.1) * sigma if blur < 0.4 else 0.0)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 7])
