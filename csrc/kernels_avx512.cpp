@@ -1,5 +1,5 @@
 // Kernels for AVX-512 with byte permutations (VBMI) and sums of four products (VNNI); every result equals
-// that of kernels_scalar.cpp, see simd_taps.hpp for why. This file: the pass along rows, and bytes to units.
+// that of kernels_scalar.cpp, see simd_taps.hpp for why. This file: the pass along rows.
 
 #include "simd.hpp"
 
@@ -22,7 +22,7 @@ namespace {
 
 using namespace avx512;
 
-constexpr std::int32_t rows_ahead = 16; // of those that are read
+constexpr std::int32_t rows_ahead = 16; // how far before they are read rows are asked for
 
 // `narrow`: rows of fewer than 64 pixels, loaded once and whole.
 template <bool whole, bool narrow>
@@ -71,6 +71,7 @@ AVX512 void horizontal_quads(PlaneView<const std::uint8_t> in, const ColumnQuads
             }
             const std::int32_t* bases = taps.bases.data() + at;
             for (std::int32_t y = top; y < end; ++y) {
+                // One line of the cache for each group of outputs.
                 if (4 * left < in.width && y + band_rows < in.height)
                     ask_for(in.row(y + band_rows) + 4 * left);
                 QuadSums sums = no_sums();

@@ -1,4 +1,4 @@
-// Kernels for AVX-512: the pass along columns, on its own or with / 255 and the blur in the same registers.
+// Kernels for AVX-512: the pass along columns, on its own or with / 255; and the blur.
 
 #include "simd.hpp"
 

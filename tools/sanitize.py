@@ -1,8 +1,9 @@
 """Builds the extension under the sanitizers and fuzzes it: ``python tools/sanitize.py [address] [thread]``.
 
 ``address`` stands for the Address and the Undefined Behaviour Sanitizer together, ``thread`` for the Thread
-Sanitizer; both by default. Works in a copy of the tree, so that no instrumented extension stays behind. Needs
-GCC or Clang with its sanitizer libraries. Ends with the exit code of the first run that failed.
+Sanitizer; both by default. The kernels alone go first (tests/native), then the bindings. Works in a copy of
+the tree, so that no instrumented extension stays behind. Needs GCC or Clang with its sanitizer libraries.
+Ends with the exit code of the first run that failed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ def library(name: str) -> str:
     return answer
 
 
+def check_kernels(flags: list[str], work: Path) -> int:
+    """Compile and run the comparison of the kernels; the exit code of whichever failed."""
+    names = ("simd", "simd_taps", "resample_table", *(p.stem for p in (work / "csrc").glob("kernels_*.cpp")))
+    sources = ["tests/native/check_kernels.cpp", *(f"csrc/{name}.cpp" for name in names)]
+    compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-ffp-contract=off", *flags]
+    built = subprocess.run([*compiler, "-o", "check_kernels", *sources], cwd=work, check=False)  # noqa: S603
+    return built.returncode or subprocess.run(["./check_kernels"], cwd=work, check=False).returncode
+
+
 def run(sanitizer: str, work: Path) -> int:
     """Build and fuzz under one sanitizer in ``work``; the exit code."""
     for part in PARTS:
@@ -44,6 +54,9 @@ def run(sanitizer: str, work: Path) -> int:
         else:
             shutil.copy(source, work / part)
     flags = f"{FLAGS[sanitizer]} -O1 -g -fno-omit-frame-pointer"
+    code = check_kernels(flags.split(), work)
+    if code:
+        return code
     environment = {**os.environ, **OPTIONS, "MORPHOBENCH_CXXFLAGS": flags}
     environment["MORPHOBENCH_LDFLAGS"] = FLAGS[sanitizer]
     build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
