@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from numbers import Real
@@ -110,10 +111,17 @@ def check_rows(rows: Any) -> None:
 
 
 def allocate(shape: tuple[int, ...], dtype: Any, *, name: str) -> Any:
-    """An array not yet filled; InputError where the memory for it cannot be had, blaming ``name``."""
+    """An array not yet filled; InputError where the memory for it cannot be had, blaming ``name``.
+
+    It begins at a line of the cache, as NumPy's own do not: a store across two lines takes longer.
+    """
+    line = 64
     try:
-        return np.empty(shape, dtype)
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        memory = np.empty(size + line - 1, np.uint8)
     except (MemoryError, ValueError) as error:
         raise InputError(
             f"{name}: views that fit in memory wanted, got an array of {shape}: {error}"
         ) from error
+    start = -memory.__array_interface__["data"][0] % line
+    return memory[start : start + size].view(dtype).reshape(shape)

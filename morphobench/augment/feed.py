@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morphobench.augment.ahead import Ahead
-from morphobench.augment.checks import check_image_ids, check_images, check_integer
+from morphobench.augment.checks import allocate, check_image_ids, check_images, check_integer
 from morphobench.augment.multi_crop import DTYPES, Images, MultiCrop, Views
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
@@ -156,7 +156,8 @@ class _Buffer:
         sizes = [math.prod(shape) for shape in crops.shapes(most, channels)]
         self._host: list[torch.Tensor] = []
         if device is None:
-            self._memory = [np.empty(size, DTYPES[crops.dtype]) for size in sizes]
+            kind = DTYPES[crops.dtype]
+            self._memory = [allocate((size,), kind, name="batches") for size in sizes]
             return
         import torch
 

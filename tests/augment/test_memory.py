@@ -140,3 +140,14 @@ def test_views_that_no_memory_holds_are_refused() -> None:
         InputError, match=r"size_px: views that fit in memory wanted, got an array of \(1, 9999"
     ):
         MultiCrop("aug_one_crop", size_px=60_000)(images, range(9999), 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_views_begin_at_a_line_of_the_cache(dtype: str, count: int) -> None:
+    crops = MultiCrop(SWAV, dtype=dtype)
+    for group in crops(np.zeros((count, 2, SIDE, SIDE), np.uint8), range(count), 0):
+        assert group.ctypes.data % 64 == 0
+        assert group.shape[1] == count
+        assert group.dtype == dtype
+        assert group.flags.c_contiguous
