@@ -147,7 +147,7 @@ def test_views_that_no_memory_holds_are_refused() -> None:
 def test_views_begin_at_a_line_of_the_cache(dtype: str, count: int) -> None:
     crops = MultiCrop(SWAV, dtype=dtype)
     for group in crops(np.zeros((count, 2, SIDE, SIDE), np.uint8), range(count), 0):
-        assert group.ctypes.data % 64 == 0
+        assert count == 0 or group.ctypes.data % 64 == 0
         assert group.shape[1] == count
         assert group.dtype == dtype
         assert group.flags.c_contiguous
