@@ -17,8 +17,14 @@ namespace morphobench {
 
 namespace {
 
-// What a thread takes at a time: enough to hide the hand-out, few enough to share out evenly.
-constexpr std::size_t pixels_per_chunk = 16 * 64 * 64;
+// Images that a thread takes at a time. Many, because what lies next to each other in memory is best written
+// by one core; few enough to share out evenly.
+std::size_t images_per_chunk(std::size_t images, std::size_t pixels_per_image, unsigned threads) {
+    constexpr std::size_t most_pixels = 64 * 64 * 64, least_chunks = 8; // of a thread
+    const std::size_t many = 1 + most_pixels / (1 + pixels_per_image),
+                      few = images / (least_chunks * threads);
+    return std::max<std::size_t>(1, std::min(many, few));
+}
 
 // The tables that a set of draws needs, looked up once so that threads read without a lock.
 template <class Source>
@@ -161,8 +167,8 @@ void apply(const ViewedImages<typename Views::Pixel>& viewed, const DrawFields& 
     const std::size_t pixels = side * side;
     const std::size_t plane_bytes = pixels * pixel_bytes(output.type);
     const bool wide = output.type == PixelType::float32;
-    const std::size_t images_per_chunk = 1 + pixels_per_chunk / (1 + pixels * images.channels * draws.views);
-    parallel_for(draws.images, images_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
+    const std::size_t chunk = images_per_chunk(draws.images, pixels * images.channels * draws.views, threads);
+    parallel_for(draws.images, chunk, threads, [&](std::size_t begin, std::size_t end) {
         thread_local Views make;
         thread_local Scratch<float> narrowed;
         float* const before_narrowing = wide ? nullptr : narrowed.room(pixels);
