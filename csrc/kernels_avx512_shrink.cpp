@@ -34,15 +34,6 @@ AVX512_INLINE __m512i weighted(const __m512i (&pixels)[quads], const __m512i (&d
     return sum;
 }
 
-// Asks for rows of the window that the next band reads. All groups of columns together ask for whole rows,
-// each for its share.
-AVX512_INLINE void ask_for_rows(PlaneView<const std::uint8_t> window, std::int32_t begin, std::int32_t group,
-                                std::int32_t groups) {
-    for (std::int32_t y = begin; y < std::min(begin + 4, window.height); ++y)
-        for (std::int32_t x = 64 * group; x < window.width; x += 64 * groups)
-            ask_for(window.row(y) + x);
-}
-
 // Four rows by 16 columns, a column's four bytes side by side.
 template <int quads, bool inside>
 AVX512_INLINE __m512i shrink_block(const std::uint8_t* const (&rows)[4], std::int32_t width,
@@ -77,11 +68,16 @@ AVX512 void shrink_rows(PlaneView<const std::uint8_t> window, const ColumnQuads&
                 for (std::size_t i = 0; i < 3; ++i)
                     digits[3 * quad + i] = load(taps.digits.data() + 192 * (at + quad) + 64 * i);
             }
+            const bool asks = 64 * group < window.width;
+            const std::ptrdiff_t ahead = 4 * band_quads * window.stride + 64 * group;
             for (std::int32_t y = top; y < end; ++y) {
-                ask_for_rows(window, 4 * (y + band_quads), group, groups);
                 const std::uint8_t* rows[4];
                 for (std::int32_t i = 0; i < 4; ++i)
                     rows[i] = window.row(std::min(4 * y + i, window.height - 1));
+                // Rows of the next band: each group of columns asks for one line of theirs.
+                if (asks && 4 * (y + band_quads) + 3 < window.height)
+                    for (const std::uint8_t* row : rows)
+                        ask_for(row + ahead);
                 store(between + (std::ptrdiff_t{y} * groups + group) * 64,
                       shrink_block<quads, inside>(rows, window.width, taps.bases.data() + at, shuffles,
                                                   digits));
