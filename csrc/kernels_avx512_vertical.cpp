@@ -157,7 +157,7 @@ AVX512_INLINE __m512 pixels_after(const float* row, std::int32_t end, std::int32
 
 // A part of a row: 16 pixels, or 64. By name and not in an array, which GCC would keep in memory.
 struct Part16 {
-    static constexpr std::int32_t width = 16;
+    static constexpr std::int32_t pixels = 16;
     __m512 a;
 
     // The part blurred along its row.
@@ -173,7 +173,7 @@ struct Part16 {
 };
 
 struct Part64 {
-    static constexpr std::int32_t width = 64;
+    static constexpr std::int32_t pixels = 64;
     __m512 a, b, c, d;
 
     AVX512_INLINE static Part64 blurred(const float* row, std::int32_t x, std::int32_t width, __m512 edge,
@@ -267,9 +267,9 @@ void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, floa
 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
     if (in.width % 16) return blur_any(in, edge, center, rows, out);
     std::int32_t x = 0;
-    for (; x + Part64::width <= in.width; x += Part64::width)
+    for (; x + Part64::pixels <= in.width; x += Part64::pixels)
         blur_strip<Part64>(in, x, edge, center, out);
-    for (; x < in.width; x += Part16::width)
+    for (; x < in.width; x += Part16::pixels)
         blur_strip<Part16>(in, x, edge, center, out);
 }
 
