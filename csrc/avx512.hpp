@@ -30,7 +30,8 @@ namespace morphobench::avx512 {
 // taps and for tables of more; false for others.
 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
               const PlaneView<std::uint8_t>& out);
-void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out);
+bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out);
+void to_unit(const PlaneView<const std::uint8_t>& in, float* out);
 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out);
 bool enlarge_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
                    const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
@@ -105,6 +106,17 @@ AVX512_INLINE void add(QuadSums& sums, __m512i pixels, __m512i high, __m512i mid
 AVX512_INLINE __m512i total(const QuadSums& sums) {
     const __m512i upper = _mm512_add_epi32(_mm512_slli_epi32(sums.high, 8), sums.middle);
     return _mm512_add_epi32(_mm512_slli_epi32(upper, 8), sums.low);
+}
+
+// 16 bytes, `step` apart, each four times over: the first or a later such group.
+template <int step>
+AVX512_INLINE __m512i spread(__m512i bytes, int sixteen) {
+    constexpr int one = 0x01010101 * step;
+    const __m512i first =
+        _mm512_set_epi32(15 * one, 14 * one, 13 * one, 12 * one, 11 * one, 10 * one, 9 * one, 8 * one,
+                         7 * one, 6 * one, 5 * one, 4 * one, 3 * one, 2 * one, one, 0);
+    return _mm512_permutexvar_epi8(
+        _mm512_or_si512(first, _mm512_set1_epi8(static_cast<char>(16 * step * sixteen))), bytes);
 }
 
 // x / 255 = x 2^-8 + x 2^-16 + x 2^-24 + ...: its first 32 bits are the byte four times over, as `bits` holds

@@ -1,9 +1,6 @@
 #include "draw_lanes.hpp"
 
-#include <cmath>
-
 #include "lanes.hpp"
-#include "portable_math.hpp"
 
 namespace morphobench {
 
@@ -33,18 +30,6 @@ MORPHOBENCH_INLINE void draw_block(const DrawLanes& images, std::uint64_t seed, 
             for (std::size_t word = 0; word < 4; ++word)
                 words[word][i] = next[word];
         }
-}
-
-// RandomBlock's numbers. Halves are converted apart, because not every instruction set converts 64 bits; the
-// sum is exact.
-MORPHOBENCH_INLINE double uniform32(std::uint32_t word) {
-    return (static_cast<double>(static_cast<std::int32_t>(word ^ 0x80000000u)) + 0x1p31) * 0x1p-32;
-}
-MORPHOBENCH_INLINE double uniform53(std::uint32_t upper, std::uint32_t lower) {
-    return uniform32(upper) + static_cast<double>(static_cast<std::int32_t>(lower >> 11)) * 0x1p-53;
-}
-MORPHOBENCH_INLINE std::int32_t below(std::uint32_t word, std::int32_t count) {
-    return static_cast<std::int32_t>((std::uint64_t{word} * static_cast<std::uint32_t>(count)) >> 32);
 }
 
 MORPHOBENCH_INLINE void draw_crops(const CropLaw& law, std::int32_t image_height, std::int32_t image_width,
@@ -86,10 +71,8 @@ MORPHOBENCH_CLONES void draw_all(const ViewLaw& law, std::int32_t image_height, 
     BlockLanes block;
     draw_block(out, seed, epoch, view, ViewLaw::flip_and_blur_block, block);
     for (std::size_t i = 0; i < lanes; ++i) {
-        out.flip[i] = uniform32(block.words[0][i]) < law.flip_probability;
-        const auto sigma = static_cast<float>(law.sigma_low + (law.sigma_high - law.sigma_low) *
-                                                                  uniform32(block.words[2][i]));
-        out.blur_sigma[i] = uniform32(block.words[1][i]) < law.blur_probability ? sigma : 0.0f;
+        out.flip[i] = law.flips(uniform32(block.words[0][i]));
+        out.blur_sigma[i] = law.blur_of(uniform32(block.words[1][i]), uniform32(block.words[2][i]));
     }
 }
 

@@ -323,19 +323,10 @@ AVX2 void two_units(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps
     }
 }
 
-// `vertical` and `to_unit` a row at a time where that is possible.
-void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) {
-    if (!table || table->identity) return to_unit(in, out);
-    if (table->two.usable)
-        return (table->two.exact_shares ? two_units<true> : two_units<false>)(in, table->two, table->out,
-                                                                              out);
-    thread_local Scratch<std::uint8_t> scratch;
-    const std::int32_t stride = padded(in.width);
-    const PlaneView<std::uint8_t> plane{
-        scratch.room(static_cast<std::size_t>(stride) * static_cast<std::size_t>(table->out)), stride,
-        table->out, in.width};
-    vertical(in, *table, plane);
-    to_unit({plane.data, plane.stride, plane.height, plane.width}, out);
+bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
+    if (!table.two.usable) return false;
+    (table.two.exact_shares ? two_units<true> : two_units<false>)(in, table.two, table.out, out);
+    return true;
 }
 
 } // namespace

@@ -157,8 +157,6 @@ void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
         horizontal_of_quads<false>(in, table.column_quads, out);
 }
 
-void to_unit(const PlaneView<const std::uint8_t>& in, float* out) { units(in, nullptr, out); }
-
 bool resize_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
                   const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
     return enlarge_units(window, horizontal, vertical, scratch, out) ||

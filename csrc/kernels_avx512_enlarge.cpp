@@ -1,6 +1,6 @@
-// Kernels for AVX-512: both passes of an enlargement and / 255 at once. What lies between the passes are
-// 16-bit numbers, which saves the shuffles that would pack bytes and take them apart again; of those a core
-// has few.
+// Kernels for AVX-512: both passes of an enlargement to at most 64 columns, and / 255, at once. What lies
+// between the passes are 16-bit numbers, which saves packing bytes and taking them apart again. For wider
+// views these would not fit in the nearest cache, and bytes are faster.
 
 #include "simd.hpp"
 
@@ -34,15 +34,6 @@ struct ColumnTaps {
     }
 };
 
-// The lower bytes of 16 of 32 16-bit numbers, each four times over.
-AVX512_INLINE __m512i spread(__m512i numbers, int sixteen) {
-    const __m512i first = _mm512_set_epi32(0x1e1e1e1e, 0x1c1c1c1c, 0x1a1a1a1a, 0x18181818, 0x16161616,
-                                           0x14141414, 0x12121212, 0x10101010, 0x0e0e0e0e, 0x0c0c0c0c,
-                                           0x0a0a0a0a, 0x08080808, 0x06060606, 0x04040404, 0x02020202, 0);
-    return _mm512_permutexvar_epi8(_mm512_or_si512(first, _mm512_set1_epi8(static_cast<char>(32 * sixteen))),
-                                   numbers);
-}
-
 // 32 columns for each half; the last vector may be cut off.
 template <bool whole, int halves>
 AVX512 void write_columns(const std::uint8_t* between, const TwoTaps& taps, std::int32_t width, float* out) {
@@ -56,7 +47,7 @@ AVX512 void write_columns(const std::uint8_t* between, const TwoTaps& taps, std:
             const __m512i pixels = column.between(load(a + 64 * half), load(b + 64 * half));
             for (int i = 0; i < 2; ++i) {
                 const int vector = 2 * half + i;
-                const __m512 units = to_units(spread(pixels, i));
+                const __m512 units = to_units(spread<2>(pixels, i));
                 if (full)
                     _mm512_storeu_ps(out + 16 * vector, units);
                 else

@@ -20,7 +20,7 @@ struct SameRows {
     PlaneView<const std::uint8_t> in;
     const std::uint8_t* row;
 
-    AVX512_INLINE SameRows(const PlaneView<const std::uint8_t>& from, const AxisTable*) : in{from} {}
+    AVX512_INLINE explicit SameRows(const PlaneView<const std::uint8_t>& from) : in{from} {}
     AVX512_INLINE void start(std::int32_t o) { row = in.row(o); }
     AVX512_INLINE __m512i at(std::int32_t x) const {
         return x + 64 <= in.width ? load(row + x) : _mm512_maskz_loadu_epi8(first_of(in.width - x), row + x);
@@ -34,8 +34,8 @@ struct TwoRows {
     const std::uint8_t *above, *below;
     __m512i shares, rests;
 
-    AVX512_INLINE TwoRows(const PlaneView<const std::uint8_t>& from, const AxisTable* table)
-        : in{from}, taps{table->two} {}
+    AVX512_INLINE TwoRows(const PlaneView<const std::uint8_t>& from, const AxisTable& table)
+        : in{from}, taps{table.two} {}
     AVX512_INLINE void start(std::int32_t o) {
         const auto place = static_cast<std::size_t>(o);
         above = in.row(taps.first[place]);
@@ -59,8 +59,8 @@ struct ManyRows {
     std::int32_t first;
     const std::int8_t* digits_of_row;
 
-    AVX512_INLINE ManyRows(const PlaneView<const std::uint8_t>& from, const AxisTable* with)
-        : in{from}, table{*with}, taps{with->row_quads} {}
+    AVX512_INLINE ManyRows(const PlaneView<const std::uint8_t>& from, const AxisTable& with)
+        : in{from}, table{with}, taps{with.row_quads} {}
     AVX512_INLINE void start(std::int32_t o) {
         first = table.first[static_cast<std::size_t>(o)];
         digits_of_row = taps.digits.data() + std::ptrdiff_t{12} * taps.quads * o;
@@ -97,15 +97,6 @@ struct ManyRows {
     }
 };
 
-// 16 of 64 bytes, each four times over.
-AVX512_INLINE __m512i spread(__m512i bytes, int sixteen) {
-    const __m512i first = _mm512_set_epi32(0x0f0f0f0f, 0x0e0e0e0e, 0x0d0d0d0d, 0x0c0c0c0c, 0x0b0b0b0b,
-                                           0x0a0a0a0a, 0x09090909, 0x08080808, 0x07070707, 0x06060606,
-                                           0x05050505, 0x04040404, 0x03030303, 0x02020202, 0x01010101, 0);
-    return _mm512_permutexvar_epi8(_mm512_or_si512(first, _mm512_set1_epi8(static_cast<char>(16 * sixteen))),
-                                   bytes);
-}
-
 template <class Rows>
 AVX512_INLINE void write_bytes(Rows rows, std::int32_t width, PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
@@ -123,14 +114,14 @@ AVX512_INLINE void write_units(Rows rows, std::int32_t height, std::int32_t widt
         for (; x + 64 <= width; x += 64) {
             const __m512i bytes = rows.at(x);
             for (int i = 0; i < 4; ++i)
-                _mm512_storeu_ps(out + x + 16 * i, to_units(spread(bytes, i)));
+                _mm512_storeu_ps(out + x + 16 * i, to_units(spread<1>(bytes, i)));
         }
         if (x < width) {
             const __m512i bytes = rows.at(x);
             const __mmask64 left = first_of(width - x);
             for (int i = 0; x + 16 * i < width; ++i)
                 _mm512_mask_storeu_ps(out + x + 16 * i, static_cast<__mmask16>(left >> 16 * i),
-                                      to_units(spread(bytes, i)));
+                                      to_units(spread<1>(bytes, i)));
         }
     }
 }
@@ -215,53 +206,37 @@ AVX512 void blur_any(PlaneView<const float> in, float edge, float center, float*
     blur_plane(in, edge, center, rows, out);
 }
 
-// What a vertical pass does; without a table, nothing.
-enum class Form { same, shares, two, many };
-
-Form form_of(const AxisTable* table) {
-    if (!table || table->identity) return Form::same;
-    if (!table->two.usable) return Form::many;
-    return table->two.exact_shares ? Form::shares : Form::two;
-}
-
 template <class Rows>
 AVX512 void bytes_of(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
                      const PlaneView<std::uint8_t>& out) {
-    write_bytes(Rows(in, &table), in.width, out);
+    write_bytes(Rows(in, table), in.width, out);
 }
 
 template <class Rows>
-AVX512 void units_of(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) {
-    write_units(Rows(in, table), table ? table->out : in.height, in.width, out);
+AVX512 void units_of(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
+    write_units(Rows(in, table), table.out, in.width, out);
 }
 
 } // namespace
 
 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
               const PlaneView<std::uint8_t>& out) {
-    switch (form_of(&table)) {
-    case Form::same:
-        return bytes_of<SameRows>(in, table, out);
-    case Form::shares:
-        return bytes_of<TwoRows<true>>(in, table, out);
-    case Form::two:
-        return bytes_of<TwoRows<false>>(in, table, out);
-    case Form::many:
-        return bytes_of<ManyRows>(in, table, out);
-    }
+    const auto pass = !table.two.usable        ? bytes_of<ManyRows>
+                      : table.two.exact_shares ? bytes_of<TwoRows<true>>
+                                               : bytes_of<TwoRows<false>>;
+    pass(in, table, out);
 }
 
-void units(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) {
-    switch (form_of(table)) {
-    case Form::same:
-        return units_of<SameRows>(in, table, out);
-    case Form::shares:
-        return units_of<TwoRows<true>>(in, table, out);
-    case Form::two:
-        return units_of<TwoRows<false>>(in, table, out);
-    case Form::many:
-        return units_of<ManyRows>(in, table, out);
-    }
+bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
+    const auto pass = !table.two.usable        ? units_of<ManyRows>
+                      : table.two.exact_shares ? units_of<TwoRows<true>>
+                                               : units_of<TwoRows<false>>;
+    pass(in, table, out);
+    return true;
+}
+
+AVX512 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
+    write_units(SameRows(in), in.height, in.width, out);
 }
 
 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {

@@ -94,10 +94,8 @@ private:
         units(resized, use, out);
     }
     void units(const Resampled& resized, const Kernels& use, float* out) {
-        if (use.units)
-            use.units(resized.plane, resized.vertical, out);
-        else
-            use.to_unit(finished(resized, use), out);
+        if (resized.vertical && use.units && use.units(resized.plane, *resized.vertical, out)) return;
+        use.to_unit(finished(resized, use), out);
     }
     // After the last pass, in bytes.
     PlaneView<const Pixel> finished(const Resampled& resized, const Kernels& use) {

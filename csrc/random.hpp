@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "lanes.hpp"
+
 namespace morphobench {
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a function from a
@@ -27,22 +29,28 @@ inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
     return counter;
 }
 
+// Uniform in [0, 1) with 32 bits, and with 53. Halves are converted apart, because not every instruction set
+// converts 64 bits; the sum is exact.
+MORPHOBENCH_INLINE double uniform32(std::uint32_t word) {
+    return (static_cast<double>(static_cast<std::int32_t>(word ^ 0x80000000u)) + 0x1p31) * 0x1p-32;
+}
+MORPHOBENCH_INLINE double uniform53(std::uint32_t upper, std::uint32_t lower) {
+    return uniform32(upper) + static_cast<double>(static_cast<std::int32_t>(lower >> 11)) * 0x1p-53;
+}
+
+// Uniform in 0 .. count - 1; the bias is below count / 2^32.
+MORPHOBENCH_INLINE std::int32_t below(std::uint32_t word, std::int32_t count) {
+    return static_cast<std::int32_t>((std::uint64_t{word} * static_cast<std::uint32_t>(count)) >> 32);
+}
+
 // Four random words, and the numbers made of them.
 struct RandomBlock {
     PhiloxCounter words;
 
-    // Uniform in [0, 1) with 53 bits, from words 2 i and 2 i + 1.
-    double uniform53(std::size_t i) const {
-        const std::uint64_t bits = (std::uint64_t{words[2 * i]} << 32) | words[2 * i + 1];
-        return static_cast<double>(bits >> 11) * 0x1p-53;
-    }
-
-    // Uniform in [0, 1) with 32 bits, from word i.
-    double uniform32(std::size_t i) const { return words[i] * 0x1p-32; }
-
-    // Uniform in 0 .. count - 1, from word i; the bias is below count / 2^32.
+    double uniform53(std::size_t i) const { return morphobench::uniform53(words[2 * i], words[2 * i + 1]); }
+    double uniform32(std::size_t i) const { return morphobench::uniform32(words[i]); }
     std::int32_t below(std::size_t i, std::int32_t count) const {
-        return static_cast<std::int32_t>((std::uint64_t{words[i]} * static_cast<std::uint32_t>(count)) >> 32);
+        return morphobench::below(words[i], count);
     }
 };
 

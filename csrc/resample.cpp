@@ -42,9 +42,10 @@ Resampled resample(const PlaneView<const std::uint8_t>& window, const AxisTable&
     if (horizontal.identity && vertical.identity) return {window, nullptr};
     if (horizontal.identity) return {with_room(window, scratch.copied), &vertical};
     if (vertical_first(horizontal, vertical)) {
-        const PlaneView<std::uint8_t> shrunk = plane_in(scratch.shrunk, vertical.out, window.width);
+        const PlaneView<std::uint8_t> shrunk = plane_in(scratch.between, vertical.out, window.width);
         use.vertical(with_room(window, scratch.copied), vertical, shrunk);
-        const PlaneView<std::uint8_t> resized = plane_in(scratch.between, vertical.out, horizontal.out);
+        // The copy has been read: its memory is free.
+        const PlaneView<std::uint8_t> resized = plane_in(scratch.copied, vertical.out, horizontal.out);
         use.horizontal(read_only(shrunk), horizontal, resized);
         return {read_only(resized), nullptr};
     }

@@ -11,7 +11,7 @@ namespace morphobench {
 
 // What a thread keeps from one resize to the next.
 struct ResampleScratch {
-    Scratch<std::uint8_t> copied, shrunk, between;
+    Scratch<std::uint8_t> copied, between;
 };
 
 // A resize but for its last pass: along the columns of `plane`, by `vertical`, or none where that is null.

@@ -41,9 +41,10 @@ struct Kernels {
     // [edge, center, edge] along both axes with reflected borders; `rows` holds 3 * width, `out` the plane
     void (*blur)(const PlaneView<const float>& in, float edge, float center, float* rows, float* out);
 
-    // Several of these at once, where a level gains by it: `vertical` unless `table` is null, then `to_unit`.
-    void (*units)(const PlaneView<const std::uint8_t>& in, const AxisTable* table, float* out) = nullptr;
-    // `horizontal`, `vertical`, `to_unit`; or false, and nothing done, where these tables are not for it.
+    // Several of these at once, where a level gains by it; or false, and nothing done, where these tables are
+    // not for it. `vertical`, `to_unit`:
+    bool (*units)(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) = nullptr;
+    // `horizontal`, `vertical`, `to_unit`:
     bool (*resize_units)(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
                          const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) = nullptr;
 };

@@ -18,9 +18,8 @@ ViewDraw ViewLaw::draw(std::int32_t height, std::int32_t width, const ViewStream
     ViewDraw drawn{};
     drawn.window = crop.draw(height, width, stream);
     const RandomBlock block = stream.block(flip_and_blur_block);
-    drawn.flip = block.uniform32(0) < flip_probability;
-    if (block.uniform32(1) < blur_probability)
-        drawn.blur_sigma = between(sigma_low, sigma_high, block.uniform32(2));
+    drawn.flip = flips(block.uniform32(0));
+    drawn.blur_sigma = blur_of(block.uniform32(1), block.uniform32(2));
     draw_further(stream, drawn);
     return drawn;
 }

@@ -45,6 +45,12 @@ struct ViewLaw {
     static constexpr std::uint16_t first_channel_block = 32;
 
     ViewDraw draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
+    // From numbers uniform in [0, 1): whether flipped, and the sigma of the blur, 0 for none.
+    MORPHOBENCH_INLINE bool flips(double chance) const { return chance < flip_probability; }
+    MORPHOBENCH_INLINE float blur_of(double chance, double place) const {
+        const auto sigma = static_cast<float>(sigma_low + (sigma_high - sigma_low) * place);
+        return chance < blur_probability ? sigma : 0.0f;
+    }
     // The part of it that comes after the blur.
     void draw_further(const ViewStream& stream, ViewDraw& drawn) const;
     Jitter jitter(std::uint16_t channel, const ViewStream& stream) const;

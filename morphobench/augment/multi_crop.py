@@ -66,14 +66,13 @@ class MultiCrop:
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
         self.sizes_px = tuple(group.size_px or self.size_px for group in self.spec.groups)
-        self._views = self.spec.views
         self._spare: list[ViewParams] = []
         self._laws = view_laws(self.spec.groups)
 
     @property
     def views(self) -> int:
         """The number of views per image, V."""
-        return self._views
+        return self.spec.views
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is made anew where this is copied or sent to."""
