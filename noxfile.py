@@ -45,7 +45,7 @@ def _environment(session: nox.Session) -> Path:
     programs = SHARED / "bin"
     python = programs / "python"
     requirements = _digest([ROOT / "pyproject.toml", ROOT / "constraints.txt"])
-    build = _digest([*(ROOT / "csrc").glob("*.[ch]pp"), ROOT / "setup.py", ROOT / "pyproject.toml"])
+    build = _digest([*(ROOT / "csrc").rglob("*.[ch]pp"), ROOT / "setup.py", ROOT / "pyproject.toml"])
     stamps = SHARED / "requirements.sha256", SHARED / "build.sha256"
     # Our own checks take warnings as errors; a user's compiler may be newer and know more of them.
     env = {"MORPHOBENCH_WERROR": "1" if os.environ.get("CI") else "0"}
@@ -244,7 +244,7 @@ def neon(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the compiler's warnings: ruff, mypy --strict, clang-format, -Werror."""
-    native = [*ROOT.glob("csrc/*.[ch]pp"), *ROOT.glob("tests/native/*.cpp")]
+    native = [*ROOT.glob("csrc/**/*.[ch]pp"), *ROOT.glob("tests/native/*.cpp")]
     sources = sorted(str(path.relative_to(ROOT)) for path in native)
     _run(session, "ruff", "check", ".")
     _run(session, "ruff", "format", "--check", ".")

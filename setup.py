@@ -32,8 +32,9 @@ setup(
     ext_modules=[
         Pybind11Extension(
             "morphobench._core",
-            sorted(str(path) for path in Path("csrc").glob("*.cpp")),
-            depends=sorted(str(path) for path in Path("csrc").glob("*.hpp")),
+            sorted(str(path) for path in Path("csrc").rglob("*.cpp")),
+            depends=sorted(str(path) for path in Path("csrc").rglob("*.hpp")),
+            include_dirs=["csrc"],
             cxx_std=17,
             extra_compile_args=[*COMPILE_ARGS, *os.environ.get("MORPHOBENCH_CXXFLAGS", "").split()],
             extra_link_args=["-pthread", *os.environ.get("MORPHOBENCH_LDFLAGS", "").split()],

@@ -15,14 +15,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("dispatch", "views/resample", "views/kernels")
 SOURCES = (
     "tests/native/check_kernels.cpp",
-    *(
-        f"csrc/{name}.cpp"
-        for name in ("simd", "simd_taps", "resample_table", "kernels_scalar", "kernels_neon")
-    ),
+    *(str(path) for name in FOLDERS for path in (ROOT / "csrc" / name).rglob("*.cpp")),
 )
-FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-static")
+FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Icsrc", "-static")
 ABSENT = 77
 
 

@@ -37,9 +37,9 @@ def library(name: str) -> str:
 
 def check_kernels(flags: list[str], work: Path) -> int:
     """Compile and run the comparison of the kernels; the exit code of whichever failed."""
-    names = ("simd", "simd_taps", "resample_table", *(p.stem for p in (work / "csrc").glob("kernels_*.cpp")))
-    sources = ["tests/native/check_kernels.cpp", *(f"csrc/{name}.cpp" for name in names)]
-    compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-ffp-contract=off", *flags]
+    folders = (work / "csrc" / name for name in ("dispatch", "views/resample", "views/kernels"))
+    sources = ["tests/native/check_kernels.cpp", *(path for folder in folders for path in folder.rglob("*.cpp"))]
+    compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-ffp-contract=off", "-Icsrc", *flags]
     built = subprocess.run([*compiler, "-o", "check_kernels", *sources], cwd=work, check=False)  # noqa: S603
     return built.returncode or subprocess.run(["./check_kernels"], cwd=work, check=False).returncode
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "views.hpp"
+#include "core/array_view.hpp"
 
 namespace morphobench {
 

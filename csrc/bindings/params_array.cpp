@@ -1,4 +1,4 @@
-#include "draw_arrays.hpp"
+#include "bindings/params_array.hpp"
 
 #include <string>
 #include <unordered_map>

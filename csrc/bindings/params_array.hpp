@@ -1,7 +1,7 @@
 #pragma once
 
-#include "arrays.hpp"
-#include "view_draws.hpp"
+#include "bindings/arrays.hpp"
+#include "views/view_params.hpp"
 
 namespace morphobench {
 

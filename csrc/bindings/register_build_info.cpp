@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 namespace py = pybind11;
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "arrays.hpp"
-#include "distance.hpp"
+#include "bindings/arrays.hpp"
+#include "distances/pairwise.hpp"
 
 namespace morphobench {
 namespace {

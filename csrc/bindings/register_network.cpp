@@ -1,9 +1,9 @@
 #include <string>
 
-#include "arrays.hpp"
-#include "phases.hpp"
-#include "pool.hpp"
-#include "stem.hpp"
+#include "bindings/arrays.hpp"
+#include "network/conv_pool_stem.hpp"
+#include "network/max_pool_relu.hpp"
+#include "network/subpixel_grid.hpp"
 
 namespace py = pybind11;
 

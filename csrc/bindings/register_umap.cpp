@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "arrays.hpp"
-#include "layout.hpp"
+#include "bindings/arrays.hpp"
+#include "umap/sgd.hpp"
 
 namespace morphobench {
 namespace {

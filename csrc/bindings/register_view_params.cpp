@@ -6,7 +6,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "draw_arrays.hpp"
+#include "bindings/params_array.hpp"
 
 namespace morphobench {
 

@@ -8,9 +8,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "draw_arrays.hpp"
-#include "multi_crop.hpp"
-#include "pair_views.hpp"
+#include "bindings/params_array.hpp"
+#include "views/byol_pair.hpp"
+#include "views/multi_crop.hpp"
 
 namespace morphobench {
 

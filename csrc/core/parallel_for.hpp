@@ -6,7 +6,7 @@
 #include <functional>
 #include <mutex>
 
-#include "crew.hpp"
+#include "core/thread_pool.hpp"
 
 namespace morphobench {
 

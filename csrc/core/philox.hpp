@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

@@ -1,4 +1,4 @@
-#include "crew.hpp"
+#include "core/thread_pool.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #include <atomic>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "distance_kernels.hpp"
+#include "distances/kernels.hpp"
 
 #include <cmath>
 #include <stdexcept>

@@ -1,4 +1,4 @@
-#include "distance_median.hpp"
+#include "distances/median_search.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "distance.hpp"
+#include "distances/pairwise.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "parallel_for.hpp"
+#include "core/parallel_for.hpp"
 
 namespace morphobench {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <vector>
 
-#include "distance_kernels.hpp"
-#include "distance_median.hpp"
-#include "distance_rows.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "distances/kernels.hpp"
+#include "distances/median_search.hpp"
+#include "distances/row_statistics.hpp"
 
 namespace morphobench {
 

@@ -1,11 +1,11 @@
-#include "distance_rows.hpp"
+#include "distances/row_statistics.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
 
-#include "parallel_for.hpp"
+#include "core/parallel_for.hpp"
 
 namespace morphobench {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "views.hpp"
+#include "core/array_view.hpp"
 
 namespace morphobench {
 

@@ -1,9 +1,9 @@
-#include "stem.hpp"
+#include "network/conv_pool_stem.hpp"
 
 #include <algorithm>
 #include <vector>
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 // These kernels are sums of products: let the compiler fuse multiply and add.
 #if defined(__clang__)

@@ -1,6 +1,6 @@
-#include "pool.hpp"
+#include "network/max_pool_relu.hpp"
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 namespace {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "lanes.hpp"
-#include "phases.hpp"
+#include "core/vector.hpp"
+#include "network/subpixel_grid.hpp"
 
 // These kernels are sums of products: let the compiler fuse multiply and add.
 #if defined(__clang__)

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "lanes.hpp"
-#include "phases.hpp"
+#include "core/vector.hpp"
+#include "network/subpixel_grid.hpp"
 
 namespace morphobench {
 namespace {

@@ -1,4 +1,4 @@
-#include "layout.hpp"
+#include "umap/sgd.hpp"
 
 #include <algorithm>
 #include <cmath>

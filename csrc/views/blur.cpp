@@ -1,6 +1,6 @@
-#include "blur.hpp"
+#include "views/blur.hpp"
 
-#include "portable_math.hpp"
+#include "core/portable_math.hpp"
 
 namespace morphobench {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "simd.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "views/kernels/kernels.hpp"
 
 namespace morphobench {
 

@@ -1,13 +1,13 @@
-#include "pair_views.hpp"
+#include "views/byol_pair.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <vector>
 
-#include "blur.hpp"
-#include "color.hpp"
-#include "float_resample.hpp"
-#include "parallel_for.hpp"
+#include "core/parallel_for.hpp"
+#include "views/blur.hpp"
+#include "views/photometric.hpp"
+#include "views/resample/resample_f32.hpp"
 
 namespace morphobench {
 

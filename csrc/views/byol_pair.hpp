@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "view_draws.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "views/view_params.hpp"
 
 namespace morphobench {
 

@@ -1,4 +1,4 @@
-#include "crop_sampler.hpp"
+#include "views/crop_sampler.hpp"
 
 #include <cmath>
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <cstdint>
 
-#include "lanes.hpp"
-#include "portable_math.hpp"
-#include "random.hpp"
+#include "core/philox.hpp"
+#include "core/portable_math.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

@@ -1,17 +1,17 @@
-#include "multi_crop.hpp"
+#include "views/multi_crop.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "blur.hpp"
-#include "color.hpp"
-#include "float_resample.hpp"
-#include "parallel_for.hpp"
-#include "quarter_turn.hpp"
-#include "resample.hpp"
-#include "scratch.hpp"
+#include "core/parallel_for.hpp"
+#include "core/scratch.hpp"
+#include "views/blur.hpp"
+#include "views/photometric.hpp"
+#include "views/resample/resample_f32.hpp"
+#include "views/resample/resample_u8.hpp"
+#include "views/rotate90.hpp"
 
 namespace morphobench {
 

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "narrow.hpp"
-#include "view_draws.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "views/pixel_cast.hpp"
+#include "views/view_params.hpp"
 
 namespace morphobench {
 

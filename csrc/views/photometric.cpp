@@ -1,10 +1,10 @@
-#include "color.hpp"
+#include "views/photometric.hpp"
 
 #include <algorithm>
 
-#include "lanes.hpp"
-#include "portable_math.hpp"
-#include "random.hpp"
+#include "core/philox.hpp"
+#include "core/portable_math.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

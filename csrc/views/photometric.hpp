@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "view_law.hpp"
+#include "views/view_distribution.hpp"
 
 namespace morphobench {
 

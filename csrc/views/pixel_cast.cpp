@@ -1,8 +1,8 @@
-#include "narrow.hpp"
+#include "views/pixel_cast.hpp"
 
 #include <cstring>
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "views.hpp"
+#include "core/array_view.hpp"
 
 namespace morphobench {
 

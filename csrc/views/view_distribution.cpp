@@ -1,4 +1,4 @@
-#include "view_law.hpp"
+#include "views/view_distribution.hpp"
 
 namespace morphobench {
 

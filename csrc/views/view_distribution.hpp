@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "crop_sampler.hpp"
-#include "random.hpp"
+#include "core/philox.hpp"
+#include "views/crop_sampler.hpp"
 
 namespace morphobench {
 
@@ -24,7 +24,8 @@ struct Jitter {
     float brightness, contrast;
 };
 
-// The law that the views of one group are drawn by. Each draw uses blocks of its own, see view_law.cpp.
+// The law that the views of one group are drawn by. Each draw uses blocks of its own, see
+// view_distribution.cpp.
 struct ViewLaw {
     CropLaw crop;
     double flip_probability;

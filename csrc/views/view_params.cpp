@@ -1,12 +1,12 @@
-#include "view_draws.hpp"
+#include "views/view_params.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
 
-#include "draw_lanes.hpp"
-#include "parallel_for.hpp"
+#include "core/parallel_for.hpp"
+#include "views/view_params_simd.hpp"
 
 namespace morphobench {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "view_law.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "views/view_distribution.hpp"
 
 namespace morphobench {
 

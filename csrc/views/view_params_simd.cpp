@@ -1,6 +1,6 @@
-#include "draw_lanes.hpp"
+#include "views/view_params_simd.hpp"
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "random.hpp"
-#include "view_law.hpp"
+#include "core/philox.hpp"
+#include "views/view_distribution.hpp"
 
 namespace morphobench {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "../../csrc/simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 namespace {
 

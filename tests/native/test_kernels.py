@@ -12,7 +12,7 @@ import pytest
 from morphobench import _core
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("simd", "simd_taps", "resample_table", *(path.stem for path in ROOT.glob("csrc/kernels_*.cpp")))
+FOLDERS = ("dispatch", "views/resample", "views/kernels")
 
 
 def test_kernels_equal_the_scalar_ones_and_the_sums_of_whole_weights(tmp_path: Path) -> None:
@@ -20,8 +20,8 @@ def test_kernels_equal_the_scalar_ones_and_the_sums_of_whole_weights(tmp_path: P
     if compiler is None:
         pytest.skip("no C++ compiler on the path: g++ wanted, or one that CXX names")
     program = tmp_path / "check_kernels"
-    sources = [ROOT / "tests/native/check_kernels.cpp", *(ROOT / f"csrc/{name}.cpp" for name in SOURCES)]
-    flags = ("-std=c++17", "-O1", "-ffp-contract=off", "-o", program)
+    sources = [ROOT / "tests/native/check_kernels.cpp", *(path for name in FOLDERS for path in (ROOT / "csrc" / name).rglob("*.cpp"))]
+    flags = ("-std=c++17", "-O1", "-ffp-contract=off", f"-I{ROOT}/csrc", "-o", program)
     subprocess.run([compiler, *flags, *sources], check=True)
     result = subprocess.run([program, "1500"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout

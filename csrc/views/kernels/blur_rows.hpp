@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "lanes.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

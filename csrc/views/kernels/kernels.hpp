@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "resample_table.hpp"
-#include "scratch.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "core/scratch.hpp"
+#include "views/resample/axis_table.hpp"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define MORPHOBENCH_X86 1

@@ -1,7 +1,7 @@
-// Kernels for 64-bit ARM, all of which has NEON; every result equals that of kernels_scalar.cpp, see
-// simd_taps.hpp for why.
+// Kernels for 64-bit ARM, all of which has NEON; every result equals that of scalar.cpp, see
+// fixed_point_taps.hpp for why.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_NEON
 
@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "blur_rows.hpp"
+#include "views/kernels/blur_rows.hpp"
 
 namespace morphobench {
 

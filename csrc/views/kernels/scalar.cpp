@@ -4,8 +4,8 @@
 #include <array>
 #include <vector>
 
-#include "blur_rows.hpp"
-#include "simd.hpp"
+#include "views/kernels/blur_rows.hpp"
+#include "views/kernels/kernels.hpp"
 
 namespace morphobench {
 

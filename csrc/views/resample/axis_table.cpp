@@ -1,4 +1,4 @@
-#include "resample_table.hpp"
+#include "views/resample/axis_table.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "simd_taps.hpp"
+#include "views/resample/fixed_point_taps.hpp"
 
 namespace morphobench {
 

@@ -1,8 +1,8 @@
-#include "simd_taps.hpp"
+#include "views/resample/fixed_point_taps.hpp"
 
 #include <algorithm>
 
-#include "resample_table.hpp"
+#include "views/resample/axis_table.hpp"
 
 namespace morphobench {
 

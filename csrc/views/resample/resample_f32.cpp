@@ -1,11 +1,11 @@
-#include "float_resample.hpp"
+#include "views/resample/resample_f32.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 
-#include "lanes.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 

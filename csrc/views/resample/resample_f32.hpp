@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "views.hpp"
+#include "core/array_view.hpp"
 
 namespace morphobench {
 

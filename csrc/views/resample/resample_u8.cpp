@@ -1,4 +1,4 @@
-#include "resample.hpp"
+#include "views/resample/resample_u8.hpp"
 
 #include <cstddef>
 #include <cstring>

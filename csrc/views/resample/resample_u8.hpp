@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
-#include "resample_table.hpp"
-#include "scratch.hpp"
-#include "simd.hpp"
-#include "views.hpp"
+#include "core/array_view.hpp"
+#include "core/scratch.hpp"
+#include "views/kernels/kernels.hpp"
+#include "views/resample/axis_table.hpp"
 
 namespace morphobench {
 

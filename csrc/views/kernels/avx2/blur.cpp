@@ -1,14 +1,14 @@
-// The blur for AVX2; every result equals that of kernels_scalar.cpp.
+// The blur for AVX2; every result equals that of scalar.cpp.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_X86
 
 #include <algorithm>
 #include <cstddef>
 
-#include "avx2.hpp"
-#include "blur_rows.hpp"
+#include "views/kernels/avx2/avx2.hpp"
+#include "views/kernels/blur_rows.hpp"
 
 namespace morphobench::avx2 {
 

@@ -1,6 +1,6 @@
-// Kernels for AVX2 and FMA; every result equals that of kernels_scalar.cpp, see simd_taps.hpp for why.
+// Kernels for AVX2 and FMA; every result equals that of scalar.cpp, see fixed_point_taps.hpp for why.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_X86
 
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#include "avx2.hpp"
+#include "views/kernels/avx2/avx2.hpp"
 
 namespace morphobench {
 

@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "scratch.hpp"
-#include "simd.hpp"
+#include "core/scratch.hpp"
+#include "views/kernels/kernels.hpp"
 
 #define AVX512_FEATURES "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni"
 #if defined(__clang__)

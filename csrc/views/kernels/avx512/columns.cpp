@@ -1,14 +1,14 @@
 // Kernels for AVX-512: the pass along columns, on its own or with / 255; and the blur.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_X86
 
 #include <algorithm>
 #include <cstddef>
 
-#include "avx512.hpp"
-#include "blur_rows.hpp"
+#include "views/kernels/avx512/avx512.hpp"
+#include "views/kernels/blur_rows.hpp"
 
 namespace morphobench::avx512 {
 

@@ -2,14 +2,14 @@
 // between the passes are 16-bit numbers, which saves packing bytes and taking them apart again. For wider
 // views these would not fit in the nearest cache, and bytes are faster.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_X86
 
 #include <algorithm>
 #include <cstddef>
 
-#include "avx512.hpp"
+#include "views/kernels/avx512/avx512.hpp"
 
 namespace morphobench::avx512 {
 

@@ -1,14 +1,14 @@
 // Kernels for AVX-512 with byte permutations (VBMI) and sums of four products (VNNI); every result equals
-// that of kernels_scalar.cpp, see simd_taps.hpp for why. This file: the pass along rows.
+// that of scalar.cpp, see fixed_point_taps.hpp for why. This file: the pass along rows.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_X86
 
 #include <algorithm>
 #include <cstddef>
 
-#include "avx512.hpp"
+#include "views/kernels/avx512/avx512.hpp"
 
 namespace morphobench {
 

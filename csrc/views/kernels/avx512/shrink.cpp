@@ -1,14 +1,14 @@
 // Kernels for AVX-512: both passes of a shrinking and / 255 at once. The pass along rows leaves four rows'
 // bytes of a column side by side, as the sums of the pass along columns take them.
 
-#include "simd.hpp"
+#include "views/kernels/kernels.hpp"
 
 #if MORPHOBENCH_X86
 
 #include <algorithm>
 #include <cstddef>
 
-#include "avx512.hpp"
+#include "views/kernels/avx512/avx512.hpp"
 
 namespace morphobench::avx512 {
 
