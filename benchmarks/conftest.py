@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from morphobench.data import simulate
-from morphobench.data.store import ImageStore
+from morphobench.data.store.reader import ImageStore
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from morphobench.evaluation import classification, layout
-from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling
-from morphobench.evaluation.neighbours import nearest_neighbours
+from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
+from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
+from morphobench.evaluation.tasks import classification
 from morphobench.measure import interleaved
 from morphobench.setups import Sweep
 

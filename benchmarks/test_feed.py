@@ -11,13 +11,13 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from morphobench.data.store import ImageStore
+from morphobench.data.store.reader import ImageStore
 from morphobench.measure.timing import interleaved
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import Callback, ImageRows, TrainingOptions, TrainingState, train, trainer
-from morphobench.training.feed import Feed, Step
-from morphobench.training.views import make_feed
+from morphobench.training.data.loader import Feed, Step
+from morphobench.training.data.views import make_feed
 
 SETTING = "aug_multi_crop"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

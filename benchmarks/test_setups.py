@@ -11,7 +11,7 @@ import os
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from morphobench.data.store import ImageStore
+from morphobench.data.store.reader import ImageStore
 from morphobench.measure import Remote
 from morphobench.objectives.registry import find
 from morphobench.setups import SETTINGS, SETUPS, Setup

@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.peers import study_views
 from morphobench import _core
 from morphobench.augment import MultiCrop, reference
-from morphobench.data.store import ImageStore
+from morphobench.data.store.reader import ImageStore
 from morphobench.measure.timing import interleaved
 
 SIZE_PX, BATCH, THREADS = 64, 256, 2

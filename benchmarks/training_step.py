@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from morphobench.augment import MultiCrop, PairViews
-from morphobench.data.store import ImageStore
+from morphobench.data.store.reader import ImageStore
 from morphobench.objectives import create
 from morphobench.setups import Setup
 

@@ -18,11 +18,11 @@ from torch import nn
 
 from morphobench import __version__, types
 from morphobench.errors import InputError
-from morphobench.models.encoder import Encoder
+from morphobench.models.study_encoder import Encoder
 from morphobench.types import Float32Array, UInt8Array
 
 if TYPE_CHECKING:
-    from morphobench.training.feed import ImageArray
+    from morphobench.training.data.loader import ImageArray
 
 FEATURE_PREFIX = "emb_"
 PROVENANCE_KEY = "morphobench"

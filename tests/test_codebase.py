@@ -19,6 +19,7 @@ PACKAGE = ROOT / "morphobench"
 ORDER = [
     "types",
     "errors",
+    "_util",
     "measure",
     "setups",
     "data",

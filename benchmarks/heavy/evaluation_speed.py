@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 from sklearn.manifold import trustworthiness
 
-from morphobench.evaluation import layout
-from morphobench.evaluation.neighbours import nearest_neighbours
+from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
 from morphobench.setups import Sweep
 
 ROWS, FEATURES, CLUSTERS = 1500, 2048, 12

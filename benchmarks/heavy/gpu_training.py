@@ -23,7 +23,7 @@ from torchvision import transforms
 from benchmarks.peers.study_views import loader, write_folder
 from benchmarks.plain_training import STEPS
 from morphobench.data import simulate
-from morphobench.data.store import ImageStore
+from morphobench.data.store.reader import ImageStore
 from morphobench.measure import peak_device_memory, run_isolated
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from morphobench.augment.byol_pair import PairViews
 from morphobench.augment.collate import CollateViews, WithIds
-from morphobench.augment.draws import PARAMS_DTYPE, ViewParams
-from morphobench.augment.feed import ViewBatch, ViewFeed
+from morphobench.augment.loader import ViewBatch, ViewFeed
 from morphobench.augment.multi_crop import MultiCrop
-from morphobench.augment.pair_views import PairViews
+from morphobench.augment.params import PARAMS_DTYPE, ViewParams
 from morphobench.augment.spec import SPECS, ViewGroup, ViewSpec, view_spec
 
 __all__ = [

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morphobench import _core
-from morphobench.augment.checks import (
+from morphobench.augment.params import PARAMS_DTYPE, ViewParams, view_laws
+from morphobench.augment.spec import MOST_VIEWS, ViewGroup
+from morphobench.augment.validation import (
     allocate,
     check_image_ids,
     check_integer,
     check_params,
     thread_count,
 )
-from morphobench.augment.draws import PARAMS_DTYPE, ViewParams, view_laws
-from morphobench.augment.spec import MOST_VIEWS, ViewGroup
 from morphobench.errors import InputError
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Float32Array, Protocol
 

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from morphobench.augment.checks import check_image_ids, check_integer
 from morphobench.augment.multi_crop import MultiCrop
+from morphobench.augment.validation import check_image_ids, check_integer
 from morphobench.errors import InputError
 from morphobench.types import UInt8Array
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morphobench.augment.ahead import Ahead
-from morphobench.augment.checks import allocate, check_image_ids, check_images, check_integer
 from morphobench.augment.multi_crop import DTYPES, Images, MultiCrop, Views
+from morphobench.augment.prefetch import Ahead
+from morphobench.augment.validation import allocate, check_image_ids, check_images, check_integer
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
@@ -45,7 +45,7 @@ class ViewFeed:
     An exception of the thread, or of ``batches``, is raised where the batch would have been. Close it, or use
     it in a ``with``, when leaving early; ``waited_s`` says how long the consumer has waited in all.
 
-    Training has a feed of its own (``training/feed.py``) on the same thread (``Ahead``): its items are
+    Training has a feed of its own (``training/data/loader.py``) on the same thread (``Ahead``): its items are
     optimizer steps, with labels, BYOL's pairs, a process's part of each batch and a step to begin at, none of
     which a user of MultiCrop has.
     """

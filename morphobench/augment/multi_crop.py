@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morphobench import _core
-from morphobench.augment.checks import (
+from morphobench.augment.params import ViewParams, params_dtype, view_laws
+from morphobench.augment.spec import ViewSpec, view_spec
+from morphobench.augment.validation import (
     allocate,
     check_image_ids,
     check_image_shape,
@@ -19,8 +21,6 @@ from morphobench.augment.checks import (
     check_rows,
     thread_count,
 )
-from morphobench.augment.draws import ViewParams, params_dtype, view_laws
-from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.errors import InputError
 from morphobench.types import Int64Array, UInt8Array
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import RandomResizedCrop, functional
 
-from morphobench.augment.draws import ViewParams, ViewRecord
+from morphobench.augment.params import ViewParams, ViewRecord
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 

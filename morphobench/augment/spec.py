@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any
 
-from morphobench.augment.checks import check_integer, check_number, check_range
+from morphobench.augment.validation import check_integer, check_number, check_range
 from morphobench.errors import InputError
 
 WHOLE = (1.0, 1.0)

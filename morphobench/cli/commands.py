@@ -93,10 +93,10 @@ def run(chosen: argparse.Namespace) -> int:
 
 def cost(chosen: argparse.Namespace) -> int:
     """``morphobench cost STORE OUT``."""
-    from morphobench.report.cost import cost_page, fill_page, summary
+    from morphobench.report.render.cost_page import cost_page, fill_page, summary
     from morphobench.run.cost import CostOptions, measure_cost
     from morphobench.run.options import RunOptions
-    from morphobench.run.records import write_json, write_text
+    from morphobench.run.record import write_json, write_text
     from morphobench.training import Plateau
 
     options = CostOptions(
@@ -146,7 +146,7 @@ def embed(chosen: argparse.Namespace) -> int:
     from morphobench.embeddings import read_embeddings, write_embeddings
     from morphobench.models import load_encoder
     from morphobench.run.environment import environment
-    from morphobench.run.records import sha256
+    from morphobench.run.record import sha256
 
     store = ImageStore.open(chosen.store)
     encoder = load_encoder(chosen.weights)
@@ -175,7 +175,7 @@ def embed(chosen: argparse.Namespace) -> int:
 def evaluate(chosen: argparse.Namespace) -> int:
     """``morphobench evaluate EMBEDDINGS.parquet ... [--into OUT]``."""
     from morphobench.cli.external import evaluate_file, evaluate_into, metric_table
-    from morphobench.run.records import write_json
+    from morphobench.run.record import write_json
 
     if chosen.name is not None and len(chosen.embeddings) > 1:
         raise InputError(f"--name: one file wanted, got {len(chosen.embeddings)}")
@@ -217,8 +217,8 @@ def evaluate(chosen: argparse.Namespace) -> int:
 def summarize(chosen: argparse.Namespace) -> int:
     """``morphobench summarize FILE_OR_OUT``."""
     from morphobench.report.load import load_records
-    from morphobench.report.tables import summarize as table
-    from morphobench.report.tables import summarize_benchmarks
+    from morphobench.report.render.terminal import summarize as table
+    from morphobench.report.render.terminal import summarize_benchmarks
 
     source: Path = chosen.source
     if not source.exists():
@@ -233,7 +233,7 @@ def summarize(chosen: argparse.Namespace) -> int:
 
 def report(chosen: argparse.Namespace) -> int:
     """``morphobench report OUT``."""
-    from morphobench.report.html import write_report
+    from morphobench.report.render.html import write_report
 
     _show(f"{write_report(chosen.out)}")
     return 0
@@ -242,7 +242,7 @@ def report(chosen: argparse.Namespace) -> int:
 def views(chosen: argparse.Namespace) -> int:
     """``morphobench views STORE --out PICTURE``."""
     from morphobench.data import ImageStore
-    from morphobench.report.views import write_views
+    from morphobench.report.figures.view_gallery import write_views
 
     store = ImageStore.open(chosen.store)
     written = write_views(
@@ -338,7 +338,7 @@ def _say_store(store: ImageStore) -> None:
 
 
 def _show(what: RenderableType) -> None:
-    from morphobench.report.tables import console
+    from morphobench.report.render.terminal import console
 
     printer: Callable[..., None] = console().print
     if isinstance(what, str):

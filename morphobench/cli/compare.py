@@ -67,7 +67,7 @@ def compare_records(
     A cost is ``worse`` where its ratio exceeds ``tolerance``; a metric only where ``metric_tolerance`` is
     given and it got worse by more. InputError for runs under different protocols or with no setup in common.
     """
-    from morphobench.evaluation.base import METRICS
+    from morphobench.evaluation.api import METRICS
 
     protocols = {str(record["protocol"]) for record in (*base, *new)}
     if len(protocols) > 1:

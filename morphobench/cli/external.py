@@ -12,8 +12,8 @@ from rich import box
 from rich.table import Table
 
 from morphobench.errors import InputError
-from morphobench.run.evaluating import described
-from morphobench.run.records import plain
+from morphobench.run.evaluate import described
+from morphobench.run.record import plain
 from morphobench.setups import PROFILES
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Aggregate, Normalization, Protocol
 
@@ -43,7 +43,7 @@ def evaluate_file(
     from morphobench.embeddings import read_embeddings
     from morphobench.evaluation import EvaluationInput
     from morphobench.evaluation import evaluate as evaluate_tasks
-    from morphobench.evaluation.base import TASKS
+    from morphobench.evaluation.api import TASKS
 
     embeddings, metadata, provenance = read_embeddings(path)
     made_under = provenance.get("protocol")
@@ -106,7 +106,7 @@ def evaluate_file(
 
 def evaluate_into(path: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """The embeddings of ``path`` in the run ``chosen.into``; InputError where the run's own options count."""
-    from morphobench.run.external import add_external
+    from morphobench.run.imported_embeddings import add_external
 
     own = [
         f"--{name.replace('_', '-')}"
@@ -131,7 +131,7 @@ def evaluate_into(path: Path, chosen: argparse.Namespace) -> list[dict[str, Any]
 
 def metric_table(found: Mapping[str, Any]) -> Table:
     """One row a metric: value, which way is better, what chance gives, what it says."""
-    from morphobench.evaluation.base import METRICS
+    from morphobench.evaluation.api import METRICS
 
     table = Table(
         box=box.SIMPLE_HEAD,

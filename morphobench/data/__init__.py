@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from morphobench.data.ingest import ingest
-from morphobench.data.simulate import simulate
-from morphobench.data.splits import Split, check_leakage, split
-from morphobench.data.store import ImageStore
-from morphobench.data.subset import subset
+from morphobench.data.ingest.ingest import ingest
+from morphobench.data.simulate.simulate import simulate
+from morphobench.data.splits.split import Split, check_leakage, split
+from morphobench.data.splits.subsample import subset
+from morphobench.data.store.reader import ImageStore
 
 __all__ = ["ImageStore", "Split", "check_leakage", "ingest", "simulate", "split", "subset"]

@@ -1,9 +1,9 @@
-"""The tasks that judge embeddings: similarity, classification, clustering."""
+"""Evaluation of embeddings: the tasks, their metrics, distances and baselines."""
 
 from __future__ import annotations
 
-from morphobench.evaluation import baselines, classification, clustering, distances, profiling, similarity
-from morphobench.evaluation.base import (
+from morphobench.evaluation import baselines, distances, tasks
+from morphobench.evaluation.api import (
     METRICS,
     TASKS,
     EvaluationInput,
@@ -19,10 +19,7 @@ __all__ = [
     "MetricInfo",
     "TaskResult",
     "baselines",
-    "classification",
-    "clustering",
     "distances",
     "evaluate",
-    "profiling",
-    "similarity",
+    "tasks",
 ]

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.intervals import Interval
+from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.setups import Sweep
 from morphobench.types import (
     DEFAULT_PROTOCOL,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from morphobench.models.backbones import ENCODERS, EncoderFactory, encoder_names, make_encoder
-from morphobench.models.encoder import Encoder
 from morphobench.models.heads import Classifier, Decoder, Projection
-from morphobench.models.published import PublishedNetwork, load_encoder, load_published, save_encoder
-from morphobench.models.seeding import seeded
+from morphobench.models.init_seed import seeded
+from morphobench.models.study_encoder import Encoder
+from morphobench.models.weights import PublishedNetwork, load_encoder, load_published, save_encoder
 
 __all__ = [
     "ENCODERS",

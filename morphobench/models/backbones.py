@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 
 from morphobench.errors import InputError
-from morphobench.models.encoder import Encoder
-from morphobench.models.small import FAMILY, SmallBackbone, is_small, small_specs
+from morphobench.models.small_cnn import FAMILY, SmallBackbone, is_small, small_specs
+from morphobench.models.study_encoder import Encoder
 
 EncoderFactory = Callable[[int, int], nn.Module]
 """(channels, size_px) to an encoder with ``embedding_size`` D, that maps float32 (N, C, S, S) to (N, D)."""
@@ -87,7 +87,7 @@ def encoder_names(name: str) -> tuple[str, ...]:
 def make_encoder(name: str | EncoderFactory, channels: int, size_px: int) -> nn.Module:
     """An encoder with its initial weights from PyTorch's generator.
 
-    ``name``: one of ``ENCODERS``, one of the family ``small`` (`morphobench.models.small`),
+    ``name``: one of ``ENCODERS``, one of the family ``small`` (`morphobench.models.small_cnn`),
     ``"package.module:factory"``, or a factory itself. The encoder's ``encoder_name``, ``channels`` and
     ``size_px`` say how to make it again. InputError for an unknown name, or an encoder without
     ``embedding_size``.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morphobench.models import layers
-from morphobench.models.encoder import IMAGE_SIZE_PX
+from morphobench.models import fused_layers as layers
+from morphobench.models.study_encoder import IMAGE_SIZE_PX
 
 CLASSES = 2
 """Class 0 is control, class 1 is drug."""

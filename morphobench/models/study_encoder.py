@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morphobench.errors import InputError
-from morphobench.models import layers
-from morphobench.models.crew import deal
+from morphobench.models import fused_layers as layers
+from morphobench.models.microbatch import deal
 
 IMAGE_SIZE_PX = 64
 """Height and width of the study's images."""

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from morphobench.errors import InputError
 from morphobench.models.backbones import make_encoder
-from morphobench.models.encoder import Encoder
 from morphobench.models.heads import Classifier, Decoder
-from morphobench.models.images import map_images
-from morphobench.models.small import is_small
+from morphobench.models.preprocessing import map_images
+from morphobench.models.small_cnn import is_small
+from morphobench.models.study_encoder import Encoder
 from morphobench.types import Float32Array, Path
 
 FORMAT = "morphobench-encoder-1"

@@ -14,8 +14,8 @@ from torch.nn import functional
 from morphobench.errors import InputError
 from morphobench.models import Decoder, seeded
 from morphobench.models.backbones import EncoderFactory, make_encoder, needs_whole_batch
-from morphobench.models.crew import add_gradients, added, deal, in_layout_of
-from morphobench.objectives.interface import Objective as Objective
+from morphobench.models.microbatch import add_gradients, added, deal, in_layout_of
+from morphobench.objectives.protocol import Objective as Objective
 from morphobench.types import PROTOCOLS
 from morphobench.types import Protocol as ProtocolId
 

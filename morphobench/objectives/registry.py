@@ -12,7 +12,7 @@ import torch
 from morphobench.errors import InputError
 
 if TYPE_CHECKING:
-    from morphobench.objectives.interface import Objective
+    from morphobench.objectives.protocol import Objective
 
 ENTRY_POINT_GROUP = "morphobench.objectives"
 _OWN = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")

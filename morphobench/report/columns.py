@@ -96,7 +96,7 @@ PRIMARY = ("similarity.d", "classification.roc_auc")
 
 def directory() -> Mapping[str, Column]:
     """Every metric that the evaluation declares, by ``task.metric``."""
-    from morphobench.evaluation.base import METRICS  # its package registers the tasks when it is imported
+    from morphobench.evaluation.api import METRICS  # its package registers the tasks when it is imported
 
     found = {}
     for key, info in METRICS.items():

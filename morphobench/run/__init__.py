@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from morphobench.run.records import read_records
+from morphobench.run.record import read_records
 
 if TYPE_CHECKING:
     from morphobench.run.options import RunOptions

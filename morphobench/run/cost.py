@@ -24,7 +24,7 @@ from morphobench.measure import median, run_isolated
 from morphobench.run.environment import environment
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.progress import RunProgress
-from morphobench.run.records import append_record, plain, read_records
+from morphobench.run.record import append_record, plain, read_records
 from morphobench.run.runner import SeedData, locked, open_data, seed_data
 from morphobench.run.worker import Files, Job, make_objective, train_measured
 from morphobench.setups import Setup

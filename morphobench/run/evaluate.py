@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from morphobench.evaluation import EvaluationInput, evaluate
-from morphobench.evaluation.intervals import Interval
-from morphobench.run.records import write_text
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.run.record import write_text
 
 
 def evaluated(inputs: EvaluationInput, tasks: Sequence[str], tables: Path) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from morphobench.data import split
 from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
 from morphobench.run.environment import environment
-from morphobench.run.evaluating import evaluated
+from morphobench.run.evaluate import evaluated
 from morphobench.run.options import RunOptions
-from morphobench.run.records import RESULTS, append_record, plain, read_records, sha256, write_text
+from morphobench.run.record import RESULTS, append_record, plain, read_records, sha256, write_text
 from morphobench.run.runner import locked
 from morphobench.run.worker import Files
 from morphobench.types import Float32Array, Int64Array

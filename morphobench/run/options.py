@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from morphobench.errors import InputError
 from morphobench.run.environment import available_cores
-from morphobench.run.records import RESULTS, plain, read_json, write_json
+from morphobench.run.record import RESULTS, plain, read_json, write_json
 from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
 from morphobench.types import (
     DEFAULT_PROTOCOL,
@@ -111,10 +111,10 @@ class RunOptions:
         """
         import torch
 
-        from morphobench.evaluation.base import TASKS
+        from morphobench.evaluation.api import TASKS
         from morphobench.objectives import registry
         from morphobench.run.baselines import BASELINES
-        from morphobench.training.precision import require_precision
+        from morphobench.training.runtime.precision import require_precision
 
         if profile not in PROFILES:
             raise InputError(f"--profile: one of {', '.join(PROFILES)} wanted, got {profile!r}")

@@ -16,17 +16,17 @@ import pandas as pd
 
 from morphobench import types
 from morphobench.data import ImageStore, split, subset
-from morphobench.data.splits import Split
+from morphobench.data.splits.split import Split
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, run_isolated
 from morphobench.objectives.registry import find
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.environment import environment
-from morphobench.run.evaluating import evaluated
+from morphobench.run.evaluate import evaluated
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.progress import RunProgress
-from morphobench.run.records import (
+from morphobench.run.record import (
     RESULTS,
     append_record,
     finished,

@@ -24,7 +24,7 @@ from morphobench.measure import (
 )
 from morphobench.models import save_encoder
 from morphobench.objectives import Objective, create
-from morphobench.run.records import write_json
+from morphobench.run.record import write_json
 from morphobench.setups import Setup
 from morphobench.training import (
     Callback,
@@ -35,7 +35,7 @@ from morphobench.training import (
     TrainingState,
     train,
 )
-from morphobench.training.precision import matrix_products
+from morphobench.training.runtime.precision import matrix_products
 from morphobench.types import Int64Array, Precision, Protocol
 
 _TELL_S = 0.5

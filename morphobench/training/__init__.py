@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from morphobench.training.callbacks import Callback, MetricsFile, progress
+from morphobench.training.callbacks.base import Callback, MetricsFile, progress
+from morphobench.training.callbacks.schedules import EmaSchedule, GradientClipping, LearningRateSchedule
+from morphobench.training.callbacks.tensorboard import TensorBoard
+from morphobench.training.data.loader import ImageRows
 from morphobench.training.early_stopping import Plateau, convergence_epoch
-from morphobench.training.feed import ImageRows
 from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
-from morphobench.training.seeding import epoch_order
+from morphobench.training.runtime.seeding import epoch_order
 from morphobench.training.state import NonFiniteLossError, TrainingState
-from morphobench.training.steering import EmaSchedule, GradientClipping, LearningRateSchedule
-from morphobench.training.tensorboard import TensorBoard
 from morphobench.training.trainer import train
 
 __all__ = [

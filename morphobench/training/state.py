@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from morphobench.errors import CheckError
-from morphobench.training.budget import MemoryEstimate
-from morphobench.training.callbacks import Callback
-from morphobench.training.clock import StepClock
-from morphobench.training.distributed import Group
+from morphobench.training.callbacks.base import Callback
+from morphobench.training.data.loader import Feed, LabelledImages, Step
 from morphobench.training.early_stopping import convergence_epoch
-from morphobench.training.feed import Feed, LabelledImages, Step
+from morphobench.training.memory.estimate import MemoryEstimate
 from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
-from morphobench.training.seeding import generator_states, restore_generators
+from morphobench.training.runtime.process_group import Group
+from morphobench.training.runtime.seeding import generator_states, restore_generators
+from morphobench.training.runtime.step_timer import StepClock
 
 if TYPE_CHECKING:
     from morphobench.objectives.base import Objective

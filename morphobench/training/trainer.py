@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from morphobench.training.accumulation import step_of
-from morphobench.training.budget import require_memory
-from morphobench.training.callbacks import Callback
-from morphobench.training.distributed import join_group
+from morphobench.training.callbacks.base import Callback
+from morphobench.training.checkpoint.manager import session
+from morphobench.training.data.loader import ImageArray, LabelledImages
+from morphobench.training.data.views import Validation, make_feed
 from morphobench.training.early_stopping import rule_for
-from morphobench.training.feed import ImageArray, LabelledImages
-from morphobench.training.keeper import session
+from morphobench.training.memory.estimate import require_memory
 from morphobench.training.options import TrainingOptions, TrainingResult
-from morphobench.training.precision import in_precision, require_precision
+from morphobench.training.runtime.gradient_accumulation import step_of
+from morphobench.training.runtime.precision import in_precision, require_precision
+from morphobench.training.runtime.process_group import join_group
 from morphobench.training.state import TrainingState, identity
-from morphobench.training.views import Validation, make_feed
 from morphobench.types import Int64Array
 
 if TYPE_CHECKING:

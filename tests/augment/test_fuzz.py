@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from morphobench import _core
 from morphobench.augment import MultiCrop, PairViews, ViewGroup, ViewSpec
-from morphobench.augment.draws import params_dtype
+from morphobench.augment.params import params_dtype
 
 GROUP = ViewGroup(flip_vertical=0.5, quarter_turns=True, noise=0.5, brightness=0.5, blur=0.5)
 FUZZ = settings(max_examples=200, deadline=None, derandomize=True)

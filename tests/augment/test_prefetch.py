@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from morphobench.augment.ahead import Ahead
+from morphobench.augment.prefetch import Ahead
 from morphobench.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

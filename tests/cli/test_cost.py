@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from morphobench.cli import main
-from morphobench.report.cost import BEGIN, END
+from morphobench.report.render.cost_page import BEGIN, END
 
 OPTIONS = ["--train-images", "24", "--batch-size", "8", "--threads", "1", "--device", "cpu", "--quiet"]
 SETUPS = ["--setups", "self_supervised/no_aug_one_crop,unsupervised/no_aug_one_crop"]

@@ -8,7 +8,8 @@ import pytest
 
 from morphobench.data import splits
 from morphobench.errors import CheckError, InputError
-from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, base, evaluate
+from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, evaluate
+from morphobench.evaluation import api as base
 
 
 def _metadata(rows):

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from morphobench.evaluation import METRICS, evaluate
-from tests.evaluation.null_data import holding, null_table, outcomes
+from tests.support.null_data import holding, null_table, outcomes
 
 SEEDS = 24
 SLOW_SEEDS = 100

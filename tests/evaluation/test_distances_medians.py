@@ -133,7 +133,7 @@ def test_the_matrix_is_never_held() -> None:
 def test_twenty_thousand_rows_within_a_gigabyte() -> None:
     rows = 20_000
     kwargs = {"rows": rows, "features": 64}
-    above_bytes, _, counts = run_isolated("tests.evaluation.distance_targets:big_medians", kwargs).value
+    above_bytes, _, counts = run_isolated("tests.support.distance_targets:big_medians", kwargs).value
     assert above_bytes < 1e9
     for below, up_to in counts.values():
         assert below <= rows * rows // 2 <= up_to
@@ -143,7 +143,7 @@ def test_twenty_thousand_rows_within_a_gigabyte() -> None:
 def test_so_do_embeddings_of_2048_features() -> None:
     """All four metrics; their float32 copies and products are within the gigabyte; a matrix is 1.6."""
     kwargs = {"rows": 20_000, "features": 2048, "check": False}
-    above_bytes, medians, _ = run_isolated("tests.evaluation.distance_targets:big_medians", kwargs).value
+    above_bytes, medians, _ = run_isolated("tests.support.distance_targets:big_medians", kwargs).value
     assert above_bytes < 1e9
     # Two independent standard normal vectors: sqrt(2 D), cosine and correlation about 0.
     assert medians["euclidean"] == pytest.approx((2 * 2048) ** 0.5, rel=0.01)

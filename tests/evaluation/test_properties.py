@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from morphobench.evaluation import TASKS, EvaluationInput, cluster_scores, evaluate
-from morphobench.evaluation.classification import binary_scores
-from tests.evaluation.null_data import SWEEP, null_table
+from morphobench.evaluation import TASKS, EvaluationInput, evaluate
+from morphobench.evaluation.clustering import scores as cluster_scores
+from morphobench.evaluation.tasks.classification import binary_scores
+from tests.support.null_data import SWEEP, null_table
 
 WHOLE = replace(SWEEP, classifier_batch=4096)
 """One batch an epoch, in which order plays no part."""

@@ -13,7 +13,7 @@ import pytest
 
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.evaluation import profiles
-from morphobench.evaluation.field_metrics import average_precision, mean_average_precision
+from morphobench.evaluation.retrieval.average_precision import average_precision, mean_average_precision
 
 FEATURES = [f"emb_{number:04d}" for number in range(12)]
 WHY = "is not installed (extra: interop)"

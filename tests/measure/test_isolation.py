@@ -14,7 +14,7 @@ import pytest
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, run_isolated
 
-TARGETS = "tests.measure.targets"
+TARGETS = "tests.support.measure_targets"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,7 +66,7 @@ def test_unknown_function_and_malformed_target() -> None:
     with pytest.raises(IsolatedError, match="AttributeError"):
         run_isolated(f"{TARGETS}:nothing")
     with pytest.raises(InputError, match=r"package\.module:function"):
-        run_isolated("tests.measure.targets.add")
+        run_isolated("tests.support.measure_targets.add")
 
 
 def test_value_that_cannot_travel_is_an_error() -> None:
@@ -115,7 +115,9 @@ def test_interrupts_are_left_to_the_caller() -> None:
 
 CALLER = """
 from morphobench.measure import run_isolated
-run_isolated("tests.measure.targets:sleep", {"seconds": 60.0}, on_message=lambda pid: print(pid, flush=True))
+run_isolated(
+    "tests.support.measure_targets:sleep", {"seconds": 60.0}, on_message=lambda pid: print(pid, flush=True)
+)
 """
 
 
@@ -140,7 +142,7 @@ def test_script_without_a_guard_runs_once(tmp_path: Path) -> None:
     script.write_text(
         "from morphobench.measure import run_isolated\n"
         "print('started')\n"
-        "print(run_isolated('tests.measure.targets:add', {'a': 1, 'b': 1}).value)\n"
+        "print(run_isolated('tests.support.measure_targets:add', {'a': 1, 'b': 1}).value)\n"
     )
     done = subprocess.run([sys.executable, script], cwd=ROOT, capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip

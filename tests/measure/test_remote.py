@@ -7,7 +7,7 @@ import pytest
 from morphobench.errors import InputError
 from morphobench.measure import IsolatedError, Remote
 
-COUNTER = "tests.measure.targets:Counter"
+COUNTER = "tests.support.measure_targets:Counter"
 
 
 def test_the_object_keeps_its_state_between_calls() -> None:

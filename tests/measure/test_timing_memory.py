@@ -71,7 +71,7 @@ def test_median_and_mad() -> None:
 def test_peak_of_host_memory_follows_allocation_and_resets() -> None:
     # In a process of its own: this one may hold freed memory, which a new array would grow into unseen.
     was_reset, grown, current, peak = run_isolated(
-        "tests.measure.targets:reset_then_grow", {"megabytes": 100}
+        "tests.support.measure_targets:reset_then_grow", {"megabytes": 100}
     ).value
     if not was_reset:
         pytest.skip("this system cannot reset the peak of a process")

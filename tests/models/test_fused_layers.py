@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morphobench import _core
-from morphobench.models import Decoder, Encoder, layers
+from morphobench.models import Decoder, Encoder
+from morphobench.models import fused_layers as layers
 
 # the share of the largest value by which two orders of summation may differ
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 1e-5}

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import encoder_names, load_encoder, make_encoder, save_encoder
-from morphobench.models.small import DEPTHS, KINDS, SmallBackbone, SmallSpec, small_specs
+from morphobench.models.small_cnn import DEPTHS, KINDS, SmallBackbone, SmallSpec, small_specs
 from morphobench.objectives import create
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 
-from morphobench.models.crew import deal
+from morphobench.models.microbatch import deal
 from morphobench.objectives import BaseObjective, create
 from morphobench.setups import PARADIGMS
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from report_records import record, study
 
 from morphobench.errors import InputError
 from morphobench.report.load import load_records
+from tests.support.report_records import record, study
 
 
 def _write(folder: Path, *lines: str) -> Path:

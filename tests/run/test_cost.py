@@ -11,7 +11,7 @@ import pytest
 
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
-from morphobench.report.stats_cost import setup_costs
+from morphobench.report.statistics.cost import setup_costs
 from morphobench.run import cost
 from morphobench.run.cost import COSTS, CostOptions, measure_cost, rounds_left
 from morphobench.training import Plateau

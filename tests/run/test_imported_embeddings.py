@@ -13,12 +13,12 @@ from morphobench.cli import main
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings
 from morphobench.errors import InputError
-from morphobench.report.analysis import analyse
-from morphobench.report.html import write_report
 from morphobench.report.load import load_records, load_tables
-from morphobench.report.stats_table import build_table
+from morphobench.report.render.html import write_report
+from morphobench.report.statistics.analysis import analyse
+from morphobench.report.statistics.table import build_table
 from morphobench.run import read_records, run
-from morphobench.run.external import add_external
+from morphobench.run.imported_embeddings import add_external
 from tests.run.conftest import tiny_options, tiny_store
 
 PCA = "baseline__pca_pixels__seed{}.parquet"

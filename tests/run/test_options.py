@@ -9,7 +9,7 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.run.options import RunOptions, prepare
-from morphobench.run.records import read_json
+from morphobench.run.record import read_json
 from morphobench.setups import PROFILES, SETTINGS, SETUPS, Setup
 
 
@@ -79,18 +79,20 @@ def test_accumulation_and_precision_are_recorded() -> None:
 
 
 def test_a_paradigm_from_outside_joins_the_study() -> None:
-    options = RunOptions.resolve(objectives=["tests.run.outside:Outside"], device="cpu")
+    options = RunOptions.resolve(objectives=["tests.support.outside:Outside"], device="cpu")
     assert [str(setup) for setup in options.setups[16:]] == [f"outside/{setting}" for setting in SETTINGS]
-    only = RunOptions.resolve(objectives=["tests.run.outside:Outside"], setups=["outside/aug*"], device="cpu")
+    only = RunOptions.resolve(
+        objectives=["tests.support.outside:Outside"], setups=["outside/aug*"], device="cpu"
+    )
     assert [str(setup) for setup in only.setups] == ["outside/aug_one_crop", "outside/aug_multi_crop"]
-    assert only.describe()["objectives"] == {"outside": "tests.run.outside:Outside"}
+    assert only.describe()["objectives"] == {"outside": "tests.support.outside:Outside"}
 
 
 @pytest.mark.parametrize(
     "objective",
     [
         "outside",
-        "tests.run.outside:Absent",
+        "tests.support.outside:Absent",
         "tests.run.absent:Outside",
         "morphobench.objectives.unsupervised:Unsupervised",
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.run.records import (
+from morphobench.run.record import (
     append_record,
     finished,
     plain,

@@ -15,7 +15,7 @@ from morphobench.embeddings import read_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError
 from morphobench.models import load_encoder
-from morphobench.report.stats_table import build_table
+from morphobench.report.statistics.table import build_table
 from morphobench.run import read_records, run, runner
 from morphobench.run.worker import Files
 from tests.run.conftest import tiny_options, tiny_store
@@ -205,7 +205,7 @@ def test_images_of_several_channels_and_seeds(tmp_path: Path) -> None:
 
 
 def test_a_paradigm_from_outside_is_run_as_the_others(store: ImageStore, tmp_path: Path) -> None:
-    options = tiny_options(objectives=["tests.run.outside:Outside"], setups=["outside/aug_one_crop"])
+    options = tiny_options(objectives=["tests.support.outside:Outside"], setups=["outside/aug_one_crop"])
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
     assert record["setup"] == "outside/aug_one_crop"
     assert record["time_per_view_ns"] > 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from morphobench.evaluation.field_metrics import average_precision, mean_average_precision
-from morphobench.evaluation.field_metrics_neighbours import neighbour_accuracy
+from morphobench.evaluation.retrieval.average_precision import average_precision, mean_average_precision
+from morphobench.evaluation.retrieval.matching import neighbour_accuracy
 from morphobench.measure import current_host_memory_bytes, peak_host_memory_bytes, reset_peak_host_memory
 
 

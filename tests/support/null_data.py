@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, evaluate
-from morphobench.evaluation.intervals import Interval
+from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.setups import Sweep
 
 PLATES = {"train": 4, "validation": 2, "test": 8}

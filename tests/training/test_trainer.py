@@ -117,7 +117,7 @@ def test_history_and_validation(toy: Toy, data: dict[str, Any], held_out: tuple[
 
 def test_time_is_that_of_the_step_alone(toy: Toy, data: dict[str, Any], monkeypatch: Any) -> None:
     now = [0]
-    monkeypatch.setattr("morphobench.training.clock.perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr("morphobench.training.runtime.step_timer.perf_counter_ns", lambda: now[0])
     objective = toy()
     durations = iter([100_000, 8, 24, 16])
     plain = objective.train_step

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from morphobench.data.images import EXTENSIONS, OTHER_IMAGE_EXTENSIONS
+from morphobench.data.ingest.decode import EXTENSIONS, OTHER_IMAGE_EXTENSIONS
 from morphobench.data.metadata import (
     COLUMNS,
     NEGCON,

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from morphobench.data.images import Pixels, decode
-from morphobench.data.prepare import SIXTEEN_BIT, Preparation, preparation
-from morphobench.data.sources import Listing, list_source
-from morphobench.data.store import ImageStore
-from morphobench.data.writer import StoreWriter, existing_store
+from morphobench.data.ingest.decode import Pixels, decode
+from morphobench.data.ingest.discover import Listing, list_source
+from morphobench.data.ingest.preprocess import SIXTEEN_BIT, Preparation, preparation
+from morphobench.data.store.reader import ImageStore
+from morphobench.data.store.writer import StoreWriter, existing_store
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 from morphobench.types import UInt8Array

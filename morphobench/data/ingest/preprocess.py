@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from morphobench.data.images import Pixels
+from morphobench.data.ingest.decode import Pixels
 from morphobench.errors import InputError
 from morphobench.types import UInt8Array
 

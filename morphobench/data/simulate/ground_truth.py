@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from morphobench.data.keyed import normals
+from morphobench.data.simulate.counter_rng import normals
 from morphobench.types import Float64Array
 
 TRAITS: Final = (

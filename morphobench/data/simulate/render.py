@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from morphobench.data.planted import TRAITS
+from morphobench.data.simulate.ground_truth import TRAITS
 from morphobench.types import Float32Array, Float64Array, UInt8Array
 
 SIZE_PX = 64

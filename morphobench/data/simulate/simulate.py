@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from morphobench.data.keyed import normals, uniforms
 from morphobench.data.metadata import COLUMNS
-from morphobench.data.planted import (
+from morphobench.data.simulate.counter_rng import normals, uniforms
+from morphobench.data.simulate.ground_truth import (
     CELL_LINES,
     COMPOUNDS,
     CONTROLS,
@@ -22,9 +22,9 @@ from morphobench.data.planted import (
     cell_line_traits,
     effect,
 )
-from morphobench.data.render import N_UNIFORMS, SIZE_PX, Scene, render
-from morphobench.data.store import ImageStore
-from morphobench.data.writer import StoreWriter, existing_store
+from morphobench.data.simulate.render import N_UNIFORMS, SIZE_PX, Scene, render
+from morphobench.data.store.reader import ImageStore
+from morphobench.data.store.writer import StoreWriter, existing_store
 from morphobench.errors import InputError
 from morphobench.types import Float64Array, Int64Array, UInt8Array
 from morphobench.types import Path as PathLike

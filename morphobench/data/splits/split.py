@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.data.assignment import FRACTIONS, assign_groups
 from morphobench.data.metadata import NEGCON, SPLITS
+from morphobench.data.splits.group_assignment import FRACTIONS, assign_groups
 from morphobench.errors import CheckError, InputError
 from morphobench.types import Int64Array
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from morphobench.data.atomic import sha256_file
+from morphobench._util.files import sha256_file
 from morphobench.data.metadata import control_labels
 from morphobench.errors import CheckError, InputError
 from morphobench.types import Int64Array, UInt8Array
@@ -101,7 +101,7 @@ class ImageStore:
         ``manifest``: further keys for the manifest (say ``options``). ``fresh`` replaces an existing store.
         InputError for a shape or length that does not fit or an existing destination, TypeError unless uint8.
         """
-        from morphobench.data.writer import StoreWriter
+        from morphobench.data.store.writer import StoreWriter
 
         images = np.asarray(images)
         if images.ndim != 4 or 0 in images.shape:

@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from morphobench.data.atomic import folder_in_place_of, sha256_file
+from morphobench._util.files import folder_in_place_of, sha256_file
 from morphobench.data.metadata import checked_columns
-from morphobench.data.store import (
+from morphobench.data.store.reader import (
     FORMAT,
     FORMAT_VERSION,
     IMAGES,

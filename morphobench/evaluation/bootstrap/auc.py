@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.intervals import Interval, Method, coded, draw_weights, interval, strata_of
+from morphobench.evaluation.bootstrap.interval import (
+    Interval,
+    Method,
+    coded,
+    draw_weights,
+    interval,
+    strata_of,
+)
 from morphobench.types import Float64Array, Int64Array
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morphobench.evaluation.auc_intervals import Pairs, roc_auc_interval_by_unit
-from morphobench.evaluation.intervals import Interval
-from morphobench.evaluation.units import Units, divided, median_defined, none, plates_or_wells
+from morphobench.evaluation.bootstrap.auc import Pairs, roc_auc_interval_by_unit
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.bootstrap.resampling import Units, divided, median_defined, none, plates_or_wells
 from morphobench.types import Float64Array, Int64Array
 
 BY_LINE = "_by_line"

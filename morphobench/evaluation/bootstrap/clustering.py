@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morphobench.evaluation.intervals import Interval
-from morphobench.evaluation.units import Units, divided, median_defined, none, plates_or_wells
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.bootstrap.resampling import Units, divided, median_defined, none, plates_or_wells
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 _LARGEST_SILHOUETTE = 10_000

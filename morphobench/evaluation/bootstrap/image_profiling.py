@@ -13,10 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morphobench.evaluation.field_metrics import GroupRetrieval
-from morphobench.evaluation.field_metrics_neighbours import Probe
-from morphobench.evaluation.intervals import Interval
-from morphobench.evaluation.units import Units, divided, mean_interval, none, plates_or_wells, share_interval
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.bootstrap.resampling import (
+    Units,
+    divided,
+    mean_interval,
+    none,
+    plates_or_wells,
+    share_interval,
+)
+from morphobench.evaluation.retrieval.average_precision import GroupRetrieval
+from morphobench.evaluation.retrieval.matching import Probe
 from morphobench.types import BoolArray, Float64Array
 
 

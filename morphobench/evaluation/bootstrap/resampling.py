@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from morphobench.evaluation.auc_intervals import within
-from morphobench.evaluation.intervals import (
+from morphobench.evaluation.bootstrap.auc import within
+from morphobench.evaluation.bootstrap.interval import (
     Interval,
     coded,
     draw_weights,

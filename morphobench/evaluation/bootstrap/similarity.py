@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from morphobench.evaluation import distances
-from morphobench.evaluation.intervals import Interval, units_needed
-from morphobench.evaluation.units import RESAMPLES, Units, median_defined, none
+from morphobench.evaluation.bootstrap.interval import Interval, units_needed
+from morphobench.evaluation.bootstrap.resampling import RESAMPLES, Units, median_defined, none
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 _BINS = 128

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morphobench.evaluation.classification import GridPoint
+from morphobench.evaluation.tasks.classification import GridPoint
 from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 HIDDEN = 256

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation.cluster_scores import contingency
+from morphobench.evaluation.clustering.scores import contingency
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 EXAMPLES = 5

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackError, eigsh
 
 from morphobench import _core
-from morphobench.evaluation.neighbours import NeighbourGraph, fuzzy_graph
+from morphobench.evaluation.clustering.knn_graph import NeighbourGraph, fuzzy_graph
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 # The similarity 1 / (1 + a r^(2b)) nearest to UMAP's default min_dist 0.1 and spread 1.

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.base import (
+from morphobench.evaluation.api import (
     EvaluationInput,
     MetricInfo,
     TaskResult,
@@ -18,7 +18,7 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.evaluation.classification_intervals import score_intervals
+from morphobench.evaluation.bootstrap.classification import score_intervals
 from morphobench.setups import Sweep
 from morphobench.types import Float64Array, Int64Array
 
@@ -180,7 +180,7 @@ def class_weights(labels: Int64Array) -> Float64Array:
 def _corrected(
     inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
-    from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling  # torch: slow to import
+    from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling  # torch: slow to import
 
     points = grid_points(inputs.sweep)
     scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train") & (labels >= 0))
@@ -219,7 +219,7 @@ def _reference(
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
     if inputs.balance_classes:
         raise InputError("balance_classes: False wanted under reference-1, which weighs no classes, got True")
-    from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling
+    from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
 
     points = grid_points(inputs.sweep)
     scaling = Scaling.none(inputs.embeddings.shape[1])

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation import cluster_scores, composition, layout, neighbours
-from morphobench.evaluation.base import (
+from morphobench.evaluation.api import (
     EvaluationInput,
     MetricInfo,
     TaskResult,
@@ -17,8 +16,12 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.evaluation.clustering_intervals import LineClusters, cluster_intervals
-from morphobench.evaluation.intervals import Interval
+from morphobench.evaluation.bootstrap.clustering import LineClusters, cluster_intervals
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.clustering import enrichment as composition
+from morphobench.evaluation.clustering import knn_graph as neighbours
+from morphobench.evaluation.clustering import scores as cluster_scores
+from morphobench.evaluation.clustering import umap as layout
 from morphobench.types import Float32Array, Int64Array
 
 STUDY_SMALLEST_KEPT = 21

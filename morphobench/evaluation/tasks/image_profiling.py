@@ -10,9 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation import field_metrics, field_metrics_neighbours, profiles, profiling_intervals
-from morphobench.evaluation.base import EvaluationInput, MetricInfo, TaskResult, register, undefined
-from morphobench.evaluation.intervals import Interval
+from morphobench.evaluation import profiles
+from morphobench.evaluation.api import EvaluationInput, MetricInfo, TaskResult, register, undefined
+from morphobench.evaluation.bootstrap import image_profiling as profiling_intervals
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.retrieval import average_precision as field_metrics
+from morphobench.evaluation.retrieval import matching as field_metrics_neighbours
 from morphobench.types import NORMALIZATIONS, Aggregate, BoolArray, Float32Array, Int64Array, Normalization
 
 FALSE_DISCOVERIES = 0.05

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from morphobench.errors import InputError
 from morphobench.evaluation import distances
-from morphobench.evaluation.base import (
+from morphobench.evaluation.api import (
     EvaluationInput,
     MetricInfo,
     TaskResult,
@@ -22,9 +22,9 @@ from morphobench.evaluation.base import (
     register,
     undefined,
 )
-from morphobench.evaluation.intervals import Interval
-from morphobench.evaluation.similarity_intervals import LinePair, median_draws, over_lines, over_units
-from morphobench.evaluation.units import Units, plates_or_wells
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.bootstrap.resampling import Units, plates_or_wells
+from morphobench.evaluation.bootstrap.similarity import LinePair, median_draws, over_lines, over_units
 from morphobench.types import BoolArray, Float64Array, Int64Array
 
 STUDY_PAIR = ("Methotrexate", "Pemetrexed")

@@ -8,12 +8,12 @@ from typing import Any
 
 from morphobench.report.columns import Column
 from morphobench.report.facts import split_name
-from morphobench.report.formats import ARROWS
-from morphobench.report.plots import colour, plain
-from morphobench.report.stats_effects import Effect
-from morphobench.report.stats_ranks import Ranking
-from morphobench.report.svg import COLOURS, figure, inline
-from morphobench.report.units import number
+from morphobench.report.figures.quality import colour, plain
+from morphobench.report.figures.svg import COLOURS, figure, inline
+from morphobench.report.render.formats import ARROWS
+from morphobench.report.render.numbers import number
+from morphobench.report.statistics.effects import Effect
+from morphobench.report.statistics.ranks import Ranking
 
 _KINDS = {
     "main": "over all paradigms",

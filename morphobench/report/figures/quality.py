@@ -8,11 +8,11 @@ from typing import Any
 
 from morphobench.report.columns import Column
 from morphobench.report.facts import is_baseline, split_name
-from morphobench.report.formats import ARROWS, Format
+from morphobench.report.figures.svg import COLOURS, figure, inline
 from morphobench.report.load import Record
-from morphobench.report.stats_table import Cell, Row, Table
-from morphobench.report.svg import COLOURS, figure, inline
-from morphobench.report.units import number
+from morphobench.report.render.formats import ARROWS, Format
+from morphobench.report.render.numbers import number
+from morphobench.report.statistics.table import Cell, Row, Table
 from morphobench.setups import PARADIGMS, SETTINGS
 
 _MARKERS = dict(zip(SETTINGS, ("o", "s", "^", "D"), strict=True))

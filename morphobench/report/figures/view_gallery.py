@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from morphobench.augment import SPECS, MultiCrop, ViewSpec, view_spec
-from morphobench.augment.draws import ViewParams, ViewRecord
+from morphobench.augment.params import ViewParams, ViewRecord
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.setups import SETTINGS

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from morphobench.errors import InputError
-from morphobench.report.stats_cost import CLAIM, Claim, Interval, Ratio, SetupCost, claims, setup_costs
-from morphobench.report.units import MISSING, number, with_unit
+from morphobench.report.render.numbers import MISSING, number, with_unit
+from morphobench.report.statistics.cost import CLAIM, Claim, Interval, Ratio, SetupCost, claims, setup_costs
 
 BEGIN, END = "<!-- made by morphobench cost -->", "<!-- end of what morphobench cost makes -->"
 
@@ -108,7 +108,7 @@ def fill_page(path: Path, text: str | None) -> None:
 
     InputError where there is no such page, or it lacks the lines.
     """
-    from morphobench.run.records import write_text
+    from morphobench.run.record import write_text
 
     if not path.is_file():
         raise InputError(f"{path}: a page to put the tables into wanted, got no such file")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from morphobench.report.columns import Column
-from morphobench.report.stats_table import Cell, Row
-from morphobench.report.units import MISSING, number, scale
+from morphobench.report.render.numbers import MISSING, number, scale
+from morphobench.report.statistics.table import Cell, Row
 
 ARROWS = {"up": "↑", "down": "↓", "none": ""}
 BEST, BEATEN, BEST_BEATEN = "*", "°", "!"

@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from morphobench.report import plots, plots_stats
-from morphobench.report.analysis import Findings, Tables, analyse
 from morphobench.report.columns import PRIMARY, Column
 from morphobench.report.facts import warnings
-from morphobench.report.formats import ARROWS, Format
+from morphobench.report.figures import effects as plots_stats
+from morphobench.report.figures import quality as plots
 from morphobench.report.load import Record, load_records, load_tables
-from morphobench.report.stats_effects import Effect
-from morphobench.report.stats_table import Row, Table, build_table
-from morphobench.report.units import number
+from morphobench.report.render.formats import ARROWS, Format
+from morphobench.report.render.numbers import number
+from morphobench.report.statistics.analysis import Findings, Tables, analyse
+from morphobench.report.statistics.effects import Effect
+from morphobench.report.statistics.table import Row, Table, build_table
 from morphobench.types import Path
 
 
@@ -205,4 +206,6 @@ def _flat(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _template(name: str) -> str:
-    return resources.files("morphobench.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return (
+        resources.files("morphobench.report.render").joinpath("templates", name).read_text(encoding="utf-8")
+    )

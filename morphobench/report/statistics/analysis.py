@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation.auc_intervals import Draws, Scored, roc_auc_draws, within
-from morphobench.evaluation.intervals import units_needed
+from morphobench.evaluation.bootstrap.auc import Draws, Scored, roc_auc_draws, within
+from morphobench.evaluation.bootstrap.interval import units_needed
 from morphobench.report.columns import Column
 from morphobench.report.facts import finite, is_external
 from morphobench.report.load import Record
-from morphobench.report.stats_compare import Comparison, compare, compare_over_groups
-from morphobench.report.stats_effects import (
+from morphobench.report.statistics.comparisons import Comparison, compare, compare_over_groups
+from morphobench.report.statistics.effects import (
     Effect,
     complete_paradigms,
     effects_over_blocks,
     effects_over_groups,
     explained,
 )
-from morphobench.report.stats_ranks import Ranking, rank
+from morphobench.report.statistics.ranks import Ranking, rank
 from morphobench.types import Float64Array
 
 Tables = Mapping[tuple[str, int], pd.DataFrame]

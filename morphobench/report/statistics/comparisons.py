@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats
 
 from morphobench.errors import InputError
-from morphobench.evaluation.auc_intervals import Draws
-from morphobench.evaluation.intervals import from_draws
+from morphobench.evaluation.bootstrap.auc import Draws
+from morphobench.evaluation.bootstrap.interval import from_draws
 from morphobench.types import Direction, Float64Array
 
 MIN_BLOCKS = 3

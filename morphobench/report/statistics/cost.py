@@ -11,7 +11,7 @@ import numpy as np
 
 from morphobench.errors import InputError
 from morphobench.report.facts import finite, split_name
-from morphobench.report.stats_compare import mean_interval
+from morphobench.report.statistics.comparisons import mean_interval
 from morphobench.training.early_stopping import Plateau
 
 CLAIM = 11.0

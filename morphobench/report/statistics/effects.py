@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from morphobench.errors import InputError
-from morphobench.evaluation.auc_intervals import Draws
-from morphobench.evaluation.intervals import from_draws
+from morphobench.evaluation.bootstrap.auc import Draws
+from morphobench.evaluation.bootstrap.interval import from_draws
 from morphobench.report.facts import split_name
-from morphobench.report.stats_compare import MIN_BLOCKS, holm, mean_interval, p_of_draws
+from morphobench.report.statistics.comparisons import MIN_BLOCKS, holm, mean_interval, p_of_draws
 from morphobench.setups import SETTINGS
 from morphobench.types import Direction, Float64Array
 

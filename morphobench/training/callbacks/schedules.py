@@ -14,7 +14,7 @@ import torch
 from torch.utils.hooks import RemovableHandle
 
 from morphobench.errors import InputError
-from morphobench.training.callbacks import Callback
+from morphobench.training.callbacks.base import Callback
 
 if TYPE_CHECKING:
     from morphobench.training.state import TrainingState

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from morphobench import types
 from morphobench.errors import InputError
-from morphobench.training.callbacks import Callback
+from morphobench.training.callbacks.base import Callback
 from morphobench.training.options import EpochRecord
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from morphobench.training import checkpoint
-from morphobench.training.callbacks import Callback, MetricsFile
-from morphobench.training.distributed import AverageGradients
-from morphobench.training.interrupts import Interrupts, deferred_interrupts
+from morphobench.training.callbacks.base import Callback, MetricsFile
+from morphobench.training.checkpoint import format as checkpoint
 from morphobench.training.options import EpochRecord, TrainingResult
-from morphobench.training.precision import matrix_products
-from morphobench.training.seeding import isolated_torch_generators
+from morphobench.training.runtime.precision import matrix_products
+from morphobench.training.runtime.process_group import AverageGradients
+from morphobench.training.runtime.seeding import isolated_torch_generators
+from morphobench.training.runtime.signals import Interrupts, deferred_interrupts
 from morphobench.training.state import NonFiniteLossError, TrainingState
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from morphobench.augment.ahead import Ahead
+from morphobench.augment.prefetch import Ahead
 from morphobench.errors import InputError
-from morphobench.training.seeding import epoch_order
+from morphobench.training.runtime.seeding import epoch_order
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from morphobench.augment import MultiCrop, PairViews
-from morphobench.training.feed import Feed, LabelledImages
+from morphobench.training.data.loader import Feed, LabelledImages
 from morphobench.training.options import TrainingOptions
-from morphobench.training.precision import in_precision
+from morphobench.training.runtime.precision import in_precision
 
 if TYPE_CHECKING:
     from morphobench.objectives.base import Objective

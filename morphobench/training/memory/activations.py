@@ -16,7 +16,7 @@ _reference: Any = StorageWeakRef  # untyped in torch
 
 SCRATCH = 1.6
 """Memory for each byte that passes through on a CPU: convolutions' own buffers, and freed memory that the C
-library keeps. As measured for the four paradigms (tests/training/test_budget.py)."""
+library keeps. As measured for the four paradigms (tests/training/memory/test_estimate.py)."""
 
 
 @dataclass(frozen=True)

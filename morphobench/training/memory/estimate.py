@@ -11,8 +11,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from morphobench.errors import InputError
-from morphobench.training.feed import Feed
-from morphobench.training.footprint import footprint
+from morphobench.training.data.loader import Feed
+from morphobench.training.memory.activations import footprint
 
 if TYPE_CHECKING:
     from morphobench.objectives.base import Objective

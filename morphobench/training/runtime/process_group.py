@@ -17,9 +17,9 @@ import torch
 import torch.distributed as dist
 from torch.utils.hooks import RemovableHandle
 
-from morphobench.training.callbacks import Callback
+from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.schedules import optimizers_of
 from morphobench.training.options import TrainingOptions
-from morphobench.training.steering import optimizers_of
 
 if TYPE_CHECKING:
     from morphobench.training.state import TrainingState

@@ -10,8 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from morphobench.data import images as images_module
-from morphobench.data.images import decode
+from morphobench.data.ingest.decode import decode
+from morphobench.data.ingest.ingest import decode as images_module
 from morphobench.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)

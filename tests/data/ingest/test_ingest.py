@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 import morphobench as mb
-from morphobench.data.sources import folder_metadata, study_fields
+from morphobench.data.ingest.discover import folder_metadata, study_fields
 from morphobench.errors import InputError
 
 RANDOM = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from morphobench.data.prepare import centre_crop, cut_tiles, preparation, resized, to_8_bit
+from morphobench.data.ingest.preprocess import centre_crop, cut_tiles, preparation, resized, to_8_bit
 from morphobench.errors import InputError
 
 DEEP = np.random.default_rng(0).integers(200, 4000, (3, 40, 50), dtype=np.uint16)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import morphobench as mb
-from morphobench.data.keyed import normals, uniforms
-from morphobench.data.planted import COMPOUNDS, DMSO_WELLS, MECHANISMS, TRAITS, effect
+from morphobench.data.simulate.counter_rng import normals, uniforms
+from morphobench.data.simulate.ground_truth import COMPOUNDS, DMSO_WELLS, MECHANISMS, TRAITS, effect
 from morphobench.errors import InputError
 
 
@@ -87,7 +87,7 @@ def test_alike_drugs_meet_in_a_cell_line_on_every_plate_even_in_few_pictures(sto
 
 
 def test_in_the_long_run_every_drug_meets_every_line_on_every_plate() -> None:
-    from morphobench.data.simulate import _Design
+    from morphobench.data.simulate.simulate import _Design
 
     design = _Design(seed=0, null=False, cell_lines=21, compounds=31, plates=10)
     table = design.metadata(np.arange(13_480, dtype=np.int64))

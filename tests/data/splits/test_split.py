@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morphobench.data.simulate import _Design
-from morphobench.data.splits import check_leakage, split
-from morphobench.data.subset import subset
+from morphobench.data.simulate.simulate import _Design
+from morphobench.data.splits.split import check_leakage, split
+from morphobench.data.splits.subsample import subset
 from morphobench.errors import CheckError, InputError
 
 PARTS = ("train", "validation", "test")

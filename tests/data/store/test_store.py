@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from morphobench.data import ImageStore
-from morphobench.data.writer import StoreWriter, existing_store
+from morphobench.data.store.writer import StoreWriter, existing_store
 from morphobench.errors import CheckError, InputError
 
 

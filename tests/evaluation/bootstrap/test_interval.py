@@ -13,13 +13,13 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from morphobench.errors import InputError
-from morphobench.evaluation.auc_intervals import (
+from morphobench.evaluation.bootstrap.auc import (
     Scored,
     roc_auc_draws,
     roc_auc_interval,
     roc_auc_interval_by_unit,
 )
-from morphobench.evaluation.intervals import (
+from morphobench.evaluation.bootstrap.interval import (
     MIN_GROUPS_BCA,
     from_draws,
     grouped_bootstrap,

@@ -7,17 +7,17 @@ import pytest
 from sklearn import metrics
 
 from morphobench.evaluation import distances
-from morphobench.evaluation.classification import binary_scores
-from morphobench.evaluation.classification_intervals import outcomes, scores_of
-from morphobench.evaluation.clustering_intervals import adjusted_rand_draws
-from morphobench.evaluation.similarity_intervals import median_draws
-from morphobench.evaluation.units import (
+from morphobench.evaluation.bootstrap.classification import outcomes, scores_of
+from morphobench.evaluation.bootstrap.clustering import adjusted_rand_draws
+from morphobench.evaluation.bootstrap.resampling import (
     Units,
     mean_interval,
     median_defined,
     plates_or_wells,
     share_interval,
 )
+from morphobench.evaluation.bootstrap.similarity import median_draws
+from morphobench.evaluation.tasks.classification import binary_scores
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, fisher_exact
 
-from morphobench.evaluation import EvaluationInput, composition, evaluate
+from morphobench.evaluation import EvaluationInput, evaluate
+from morphobench.evaluation.clustering import enrichment as composition
 from morphobench.setups import Sweep
 
 

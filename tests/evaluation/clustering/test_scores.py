@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from morphobench.evaluation import cluster_scores
-from tests.evaluation import oracles
+from morphobench.evaluation.clustering import scores as cluster_scores
+from tests.support import evaluation_oracles as oracles
 
 
 def _points(rows=40, seed=0):

@@ -11,9 +11,9 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
 from morphobench import _core
-from morphobench.evaluation import layout
-from morphobench.evaluation.neighbours import fuzzy_graph, nearest_neighbours
-from tests.evaluation import oracles
+from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.clustering.knn_graph import fuzzy_graph, nearest_neighbours
+from tests.support import evaluation_oracles as oracles
 
 
 def _blobs(*, rows=120, features=16, groups=3, distance=6.0, seed=0):

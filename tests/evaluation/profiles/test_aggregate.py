@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.evaluation.profiles import aggregate, mad_robustize, spherize
+from morphobench.evaluation.profiles.aggregate import aggregate, mad_robustize, spherize
 
 
 def rows(count: int, features: int = 5, seed: int = 0) -> np.ndarray:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.field_metrics import (
+from morphobench.evaluation.retrieval.average_precision import (
     average_precision,
     mean_average_precision,
     null_average_precision,
 )
-from morphobench.evaluation.field_metrics_neighbours import nearest
+from morphobench.evaluation.retrieval.matching import nearest
 from morphobench.measure import run_isolated
 
 Codes = NDArray[np.int64]
@@ -206,7 +206,7 @@ def test_memory_stays_far_below_that_of_all_pairs() -> None:
 def test_fifty_thousand_profiles_in_bounded_memory() -> None:
     """Their float32 distances alone would be 10 GB (copairs, issue 90: 14 GiB for 9,216 profiles)."""
     kwargs = {"profiles": 50_000, "features": 64}
-    judged = run_isolated("tests.evaluation.memory_targets:profiles_judged", kwargs).value
+    judged = run_isolated("tests.support.evaluation_memory_targets:profiles_judged", kwargs).value
     above_bytes, precision, accuracy = judged
     assert above_bytes < 500e6
     assert precision > 0.9

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.field_metrics_neighbours import (
+from morphobench.evaluation.retrieval.matching import (
     linear_probe,
     nearest,
     neighbour_accuracy,

@@ -7,10 +7,11 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from morphobench.errors import InputError
-from morphobench.evaluation import EvaluationInput, classification, evaluate
-from morphobench.evaluation.classifier_grid import ClassifierGrid, Scaling
+from morphobench.evaluation import EvaluationInput, evaluate
+from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
+from morphobench.evaluation.tasks import classification
 from morphobench.setups import Sweep
-from tests.evaluation import oracles
+from tests.support import evaluation_oracles as oracles
 
 SMALL = Sweep(
     learning_rates=(0.1, 0.02),

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morphobench.evaluation import EvaluationInput, cluster_scores, evaluate, layout
-from morphobench.evaluation.neighbours import nearest_neighbours
+from morphobench.evaluation import EvaluationInput, evaluate
+from morphobench.evaluation.clustering import scores as cluster_scores
+from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
 from morphobench.setups import Sweep
 
 SWEEP = Sweep(min_cluster_sizes=(5, 8, 12))

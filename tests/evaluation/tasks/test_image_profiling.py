@@ -8,7 +8,7 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, evaluate
-from morphobench.evaluation.profiling import ProfilingOptions, profile_metrics
+from morphobench.evaluation.tasks.image_profiling import ProfilingOptions, profile_metrics
 
 
 def study(

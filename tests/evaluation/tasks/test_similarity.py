@@ -8,8 +8,9 @@ import pytest
 from scipy.spatial import distance as scipy_distance
 
 from morphobench.errors import InputError
-from morphobench.evaluation import EvaluationInput, evaluate, similarity
-from tests.evaluation import oracles
+from morphobench.evaluation import EvaluationInput, evaluate
+from morphobench.evaluation.tasks import similarity
+from tests.support import evaluation_oracles as oracles
 
 STUDY = ("Methotrexate", "Pemetrexed")
 DISTANCES = {

@@ -12,7 +12,7 @@ from PIL import Image
 from morphobench.cli import main
 from morphobench.data import ImageStore, simulate
 from morphobench.errors import InputError
-from morphobench.report.views import write_views
+from morphobench.report.figures.view_gallery import write_views
 
 
 @pytest.fixture(scope="module")

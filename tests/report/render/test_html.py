@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_records import KNOWN, record, study, tables
 
 from morphobench.errors import InputError
-from morphobench.report.html import render, write_report
+from morphobench.report.render.html import render, write_report
+from tests.support.report_records import KNOWN, record, study, tables
 
 _VOID = {"meta", "link", "img", "br", "hr", "input"}
 

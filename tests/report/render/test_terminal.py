@@ -6,12 +6,12 @@ import io
 from typing import Any
 
 import pytest
-from report_records import KNOWN, record, study
 from rich.console import Console
 
 from morphobench.errors import InputError
-from morphobench.report.stats_table import build_table
-from morphobench.report.tables import SummaryTable, console, summarize, summarize_benchmarks
+from morphobench.report.render.terminal import SummaryTable, console, summarize, summarize_benchmarks
+from morphobench.report.statistics.table import build_table
+from tests.support.report_records import KNOWN, record, study
 
 
 def _shown(records: list[dict[str, Any]], width: int = 120, **options: Any) -> str:

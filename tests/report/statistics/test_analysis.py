@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_records import BASELINES, KNOWN, record, study, tables
 from sklearn.metrics import roc_auc_score
 
 from morphobench.errors import InputError
-from morphobench.report.analysis import AUC, analyse, joint_draws, over_seeds
 from morphobench.report.load import load_tables
+from morphobench.report.statistics.analysis import AUC, analyse, joint_draws, over_seeds
+from tests.support.report_records import BASELINES, KNOWN, record, study, tables
 
 QUALITY = tuple(KNOWN.values())
 

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from morphobench.errors import InputError
-from morphobench.report.stats_compare import compare, hedges_g, holm, mean_interval, share_better, sign_flip_p
+from morphobench.report.statistics.comparisons import (
+    compare,
+    hedges_g,
+    holm,
+    mean_interval,
+    share_better,
+    sign_flip_p,
+)
 
 
 def _holm_by_definition(p: list[float]) -> list[float]:

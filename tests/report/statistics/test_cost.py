@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 
 from morphobench.errors import InputError
-from morphobench.report.cost import BEGIN, END, cost_page, fill_page, summary
-from morphobench.report.stats_cost import claims, geometric, setup_costs
-from morphobench.report.tables import console
+from morphobench.report.render.cost_page import BEGIN, END, cost_page, fill_page, summary
+from morphobench.report.render.terminal import console
+from morphobench.report.statistics.cost import claims, geometric, setup_costs
 
 WEAK, OURS, AUTO = (
     f"{name}/aug_one_crop" for name in ("weakly_supervised", "self_supervised", "unsupervised")
@@ -164,7 +164,7 @@ def test_filling_a_page_replaces_what_is_between_the_marks(tmp_path: Path) -> No
 
 
 def test_the_projects_page_has_a_place_for_the_tables() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
+    page = Path(__file__).resolve().parents[3] / "docs" / "cost.md"
     before = page.read_text(encoding="utf-8")
     fill_page(page, None)
     assert page.read_text(encoding="utf-8") == before

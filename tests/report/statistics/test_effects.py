@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from morphobench.errors import InputError
-from morphobench.evaluation.auc_intervals import Scored, roc_auc_draws
-from morphobench.report.stats_effects import (
+from morphobench.evaluation.bootstrap.auc import Scored, roc_auc_draws
+from morphobench.report.statistics.effects import (
     Effect,
     complete_paradigms,
     contrasts,

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from morphobench.errors import InputError
-from morphobench.report.stats_ranks import critical_difference, friedman_p, indistinct, rank
+from morphobench.report.statistics.ranks import critical_difference, friedman_p, indistinct, rank
 
 
 @pytest.mark.parametrize(("setups", "q"), [(2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728), (10, 3.164)])

@@ -17,8 +17,9 @@ import pytest
 from rich.console import Console
 
 from morphobench.errors import InputError
-from morphobench.training import Callback, TrainingOptions, TrainingState, callbacks, progress, train
-from morphobench.training.tensorboard import TensorBoard
+from morphobench.training import Callback, TrainingOptions, TrainingState, progress, train
+from morphobench.training.callbacks import base as callbacks
+from morphobench.training.callbacks.tensorboard import TensorBoard
 
 Toy = Callable[..., Any]
 OPTIONS = TrainingOptions(epochs=2, batch_size=8, size_px=8)

@@ -12,7 +12,7 @@ import torch
 
 from morphobench.errors import InputError
 from morphobench.training import Callback, TrainingOptions, TrainingState, train
-from morphobench.training.steering import EmaSchedule, GradientClipping, LearningRateSchedule
+from morphobench.training.callbacks.schedules import EmaSchedule, GradientClipping, LearningRateSchedule
 
 Toy = Callable[..., Any]
 OPTIONS = TrainingOptions(epochs=3, batch_size=8, size_px=8)  # 2 steps an epoch, 6 in all

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from morphobench.errors import InputError
-from morphobench.training import checkpoint
+from morphobench.training.checkpoint import format as checkpoint
 
 TENSORS = {
     "a": torch.arange(6.0).reshape(2, 3),

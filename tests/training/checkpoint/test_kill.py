@@ -15,7 +15,7 @@ import pytest
 
 from morphobench.setups import PARADIGMS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Server:
@@ -48,7 +48,7 @@ class Server:
 def server() -> Iterator[Server]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("kill_server.py"))],
+        [sys.executable, str(ROOT / "tests" / "support" / "kill_server.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -15,7 +15,7 @@ import torch
 
 from morphobench.errors import InputError
 from morphobench.training import Callback, TrainingOptions, TrainingState, train
-from morphobench.training.checkpoint import FILE_NAME
+from morphobench.training.checkpoint.format import FILE_NAME
 
 Toy = Callable[..., Any]
 OPTIONS = TrainingOptions(epochs=3, batch_size=8, size_px=8)

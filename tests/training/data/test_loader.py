@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.training.feed import Feed, ImageRows, LabelledImages
+from morphobench.training.data.loader import Feed, ImageRows, LabelledImages
 
 
 class TaggedViews:

@@ -16,10 +16,11 @@ from morphobench.errors import InputError
 from morphobench.measure import run_isolated
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
-from morphobench.training import TrainingOptions, budget, train
-from morphobench.training.feed import LabelledImages
-from morphobench.training.footprint import SCRATCH, Footprint, footprint
-from morphobench.training.views import make_feed
+from morphobench.training import TrainingOptions, train
+from morphobench.training.data.loader import LabelledImages
+from morphobench.training.data.views import make_feed
+from morphobench.training.memory import estimate as budget
+from morphobench.training.memory.activations import SCRATCH, Footprint, footprint
 
 Toy = Callable[..., Any]
 CPU = torch.device("cpu")
@@ -123,7 +124,7 @@ def test_encoders_with_batch_statistics_pass_whole() -> None:
 def test_the_estimate_follows_the_measured_peak(paradigm: str, batch_size: int) -> None:
     """In a process of its own: what three steps add to it is within 25 % of what was expected."""
     options = {"paradigm": paradigm, "batch_size": batch_size, "threads": 2}
-    found = run_isolated("tests.training.memory_target:measured", options).value
+    found = run_isolated("tests.support.training_memory_target:measured", options).value
     assert 0.75 <= found["expected"] / found["added"] <= 1.25
 
 

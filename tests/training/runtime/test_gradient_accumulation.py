@@ -14,7 +14,7 @@ import torch
 from morphobench.errors import InputError
 from morphobench.objectives import create
 from morphobench.training import Callback, GradientClipping, TrainingOptions, TrainingState, train
-from morphobench.training.accumulation import step_of
+from morphobench.training.runtime.gradient_accumulation import step_of
 
 Toy = Callable[..., Any]
 SUMS = ("weakly_supervised", "unsupervised", "regularized")

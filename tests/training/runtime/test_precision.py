@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from morphobench.errors import InputError
-from morphobench.models import layers
+from morphobench.models import fused_layers as layers
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import TrainingOptions, train
-from morphobench.training.precision import in_precision, matrix_products, require_precision
+from morphobench.training.runtime.precision import in_precision, matrix_products, require_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ALL = (*PARADIGMS, "dino", "simclr", "vicreg", "masked_autoencoder")

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from morphobench.objectives import create
 from morphobench.training import Callback, GradientClipping, TrainingOptions
-from morphobench.training.distributed import Group, join_group, synchronize_batch_norm
+from morphobench.training.runtime.process_group import Group, join_group, synchronize_batch_norm
 
-ROOT = Path(__file__).resolve().parents[2]
-WORKER = str(Path(__file__).with_name("group_worker.py"))
+ROOT = Path(__file__).resolve().parents[3]
+WORKER = str(ROOT / "tests" / "support" / "group_worker.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 EXACT = ("weakly_supervised/corrected-1", "unsupervised/corrected-1", "regularized/reference-1")
 

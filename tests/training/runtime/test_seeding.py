@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from morphobench.training.seeding import (
+from morphobench.training.runtime.seeding import (
     epoch_order,
     generator_states,
     isolated_torch_generators,

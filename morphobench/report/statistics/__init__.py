@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation.auc_intervals import (
+from morphobench.evaluation.bootstrap.auc import (
     Draws,
     Scored,
     roc_auc_draws,
     roc_auc_interval,
     roc_auc_interval_by_unit,
 )
-from morphobench.evaluation.intervals import Interval, from_draws, grouped_bootstrap, units_needed
-from morphobench.report.stats_compare import (
+from morphobench.evaluation.bootstrap.interval import Interval, from_draws, grouped_bootstrap, units_needed
+from morphobench.report.statistics.comparisons import (
     Comparison,
     compare,
     compare_over_groups,
@@ -19,9 +19,9 @@ from morphobench.report.stats_compare import (
     mean_interval,
     sign_flip_p,
 )
-from morphobench.report.stats_effects import Effect, effects_over_blocks, effects_over_groups, explained
-from morphobench.report.stats_ranks import Ranking, critical_difference, friedman_p, rank
-from morphobench.report.stats_table import Table, build_table
+from morphobench.report.statistics.effects import Effect, effects_over_blocks, effects_over_groups, explained
+from morphobench.report.statistics.ranks import Ranking, critical_difference, friedman_p, rank
+from morphobench.report.statistics.table import Table, build_table
 
 __all__ = [
     "Comparison",

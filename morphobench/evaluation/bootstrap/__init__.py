@@ -1,0 +1,1 @@
+"""Bootstrap intervals that resample plates, wells or compounds."""

@@ -1,0 +1,1 @@
+"""Parts of the clustering task: neighbour graph, UMAP, scores, enrichment of clusters."""

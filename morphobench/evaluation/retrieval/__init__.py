@@ -1,0 +1,1 @@
+"""Retrieval metrics of profiles: average precision, matching by mechanism, replicability."""

@@ -1,0 +1,7 @@
+"""The evaluation tasks, one file each."""
+
+from __future__ import annotations
+
+from morphobench.evaluation.tasks import classification, clustering, image_profiling, similarity
+
+__all__ = ["classification", "clustering", "image_profiling", "similarity"]

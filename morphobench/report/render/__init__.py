@@ -1,0 +1,1 @@
+"""The summary of a run, written for the terminal and as HTML."""

@@ -1,0 +1,1 @@
+"""Checkpoints: their file format, and when they are written, kept and read."""

@@ -1,0 +1,1 @@
+"""What a training runs in: processes, precision, random seeds, signals, timing of steps."""
