@@ -1,0 +1,62 @@
+"""The package imported from a checkout that was never built, and what it shows of itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import morphobench as mb
+
+ROOT = Path(__file__).resolve().parents[1]
+README_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Path:
+    """A copy of the package without its extension."""
+    ignored = shutil.ignore_patterns("__pycache__", "_core*.so", "_core*.pyd")
+    shutil.copytree(Path(mb.__path__[0]), tmp_path / "checkout" / "morphobench", ignore=ignored)
+    return tmp_path / "checkout"
+
+
+def _run(program: str, folder: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *options, "-c", program],
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_python_block_of_the_readme_runs_in_a_checkout_that_was_only_installed(
+    unbuilt: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(mb.__path__[0], tmp_path / "site" / "morphobench")
+    block = README_BLOCK.search((ROOT / "README.md").read_text("utf-8"))
+    assert block is not None
+    shown = "import sys; print(sys.modules['morphobench._core'].__file__, MultiCrop.__module__, len(store))"
+    done = _run(f"{block[1]}\n{shown}", unbuilt, PYTHONPATH=str(tmp_path / "site"))
+    assert done.returncode == 0, done.stderr
+    core, module, images = done.stdout.split()
+    assert Path(core).parent == tmp_path / "site" / "morphobench"
+    assert (module, images) == ("morphobench.augment.multi_crop", "1000")
+
+
+def test_a_checkout_neither_built_nor_installed_says_what_to_do(unbuilt: Path) -> None:
+    done = _run("import morphobench", unbuilt, "-S", PYTHONPATH="")  # -S: nothing installed is seen
+    assert done.returncode != 0
+    assert "ImportError" in done.stderr
+    assert f"run `pip install {unbuilt}`" in done.stderr
+
+
+def test_the_public_names_are_listed() -> None:
+    assert set(mb.__all__) <= set(dir(mb))
+    assert not {"Any", "annotations", "import_module", "Path"} & set(dir(mb))
