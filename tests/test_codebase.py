@@ -74,6 +74,45 @@ def test_imports_point_one_way(path: Path) -> None:
         assert ORDER.index(name) <= ORDER.index(parts[0]), f"{path}: {parts[0]} may not import {name}"
 
 
+def _module_name(path: Path) -> str:
+    parts = ("morphobench", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _module_graph() -> dict[str, set[str]]:
+    """Which module imports which, lazy and type-checking imports included; packages' __init__ left out."""
+    files = {_module_name(path): path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"}
+    graph: dict[str, set[str]] = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & files.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                candidates = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+                graph[name] |= candidates & files.keys()
+    return graph
+
+
+def _cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that reach one another (strongly connected components of two and more)."""
+    import networkx
+
+    found = networkx.strongly_connected_components(networkx.DiGraph(graph))
+    return sorted(sorted(group) for group in found if len(group) > 1)
+
+
+PENDING_CYCLES = ("morphobench.data.store", "morphobench.evaluation", "morphobench.training")
+"""Folders that still hold a cycle of lazy or type-checking imports."""
+
+
+def test_modules_form_no_cycle() -> None:
+    assert [group for group in _cycles(_module_graph()) if not group[0].startswith(PENDING_CYCLES)] == []
+
+
+def test_the_cycle_rule_sees_a_cycle() -> None:
+    assert _cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
 def test_the_import_rule_sees_every_form_of_import() -> None:
     tree = ast.parse(
         "import morphobench.cli\nfrom morphobench import run\nfrom . import x\nfrom ..report import y"

@@ -20,7 +20,17 @@ SOURCES = (
     "tests/native/check_kernels.cpp",
     *(str(path) for name in FOLDERS for path in (ROOT / "csrc" / name).rglob("*.cpp")),
 )
-FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Icsrc", "-static")
+FLAGS = (
+    "-std=c++17",
+    "-O2",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+    "-Icsrc",
+    "-static",
+)
 ABSENT = 77
 
 

@@ -38,7 +38,10 @@ def library(name: str) -> str:
 def check_kernels(flags: list[str], work: Path) -> int:
     """Compile and run the comparison of the kernels; the exit code of whichever failed."""
     folders = (work / "csrc" / name for name in ("dispatch", "views/resample", "views/kernels"))
-    sources = ["tests/native/check_kernels.cpp", *(path for folder in folders for path in folder.rglob("*.cpp"))]
+    sources = [
+        "tests/native/check_kernels.cpp",
+        *(path for folder in folders for path in folder.rglob("*.cpp")),
+    ]
     compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-ffp-contract=off", "-Icsrc", *flags]
     built = subprocess.run([*compiler, "-o", "check_kernels", *sources], cwd=work, check=False)  # noqa: S603
     return built.returncode or subprocess.run(["./check_kernels"], cwd=work, check=False).returncode

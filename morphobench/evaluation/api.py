@@ -163,7 +163,8 @@ METRICS: dict[str, MetricInfo] = {}
 
 def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task], Task]:
     """Decorator: adds a task under ``name`` with its ``metrics`` (names without the task); refuses
-    duplicates."""
+    duplicates.
+    """
 
     def add(task: Task) -> Task:
         if name in TASKS:

@@ -22,7 +22,7 @@ def _study(channels: int, size_px: int) -> nn.Module:
 
 
 def _resnet18(channels: int, size_px: int) -> nn.Module:
-    """torchvision's ResNet-18 without its classifier; D = 512 (He et al. 2016, "Deep residual learning")."""
+    """Torchvision's ResNet-18 without its classifier; D = 512 (He et al. 2016, "Deep residual learning")."""
     from torchvision.models import resnet18  # slow to import, and most runs need none
 
     del size_px  # any size: it ends in a mean over the image
@@ -34,7 +34,7 @@ def _resnet18(channels: int, size_px: int) -> nn.Module:
 
 
 def _vit_small(channels: int, size_px: int) -> nn.Module:
-    """torchvision's vision transformer: 8 px patches, 4 blocks of 4 heads, D = 192 (Dosovitskiy et al.
+    """Torchvision's vision transformer: 8 px patches, 4 blocks of 4 heads, D = 192 (Dosovitskiy et al.
     2021).
     """
     from torchvision.models import VisionTransformer  # slow to import, and most runs need none

@@ -56,7 +56,8 @@ def images(record: Record) -> int | None:
 
 def run_facts(records: Sequence[Record]) -> dict[str, str]:
     """Profile, epochs, images, batch size and seeds; differing values are all named, no mixture goes
-    unseen."""
+    unseen.
+    """
     found: dict[str, list[Any]] = {
         "profile": [option(record, "profile") for record in records],
         "epochs": [option(record, "epochs") for record in records],
@@ -126,7 +127,8 @@ def _missing_intervals(records: Sequence[Record]) -> list[str]:
 
 def resampled(records: Iterable[Record], keys: Sequence[str] | None = None) -> str:
     """What the intervals of the metrics ``keys`` (None: all) resample, such as "12 plates"; "plates or wells"
-    where the records do not say."""
+    where the records do not say.
+    """
     units = _distinct(
         unit
         for record in records

@@ -33,7 +33,8 @@ def evaluated(inputs: EvaluationInput, tasks: Sequence[str], tables: Path) -> di
 
 def described(intervals: dict[str, Interval]) -> dict[str, Any]:
     """``intervals`` by metric as [low, high] or null, ``interval_units``, and ``interval_reasons`` of
-    none."""
+    none.
+    """
     return {
         "intervals": {key: one.pair for key, one in intervals.items()},
         "interval_units": {key: f"{one.units} {one.unit}s" for key, one in intervals.items() if one},

@@ -20,7 +20,10 @@ def test_kernels_equal_the_scalar_ones_and_the_sums_of_whole_weights(tmp_path: P
     if compiler is None:
         pytest.skip("no C++ compiler on the path: g++ wanted, or one that CXX names")
     program = tmp_path / "check_kernels"
-    sources = [ROOT / "tests/native/check_kernels.cpp", *(path for name in FOLDERS for path in (ROOT / "csrc" / name).rglob("*.cpp"))]
+    sources = [
+        ROOT / "tests/native/check_kernels.cpp",
+        *(path for name in FOLDERS for path in (ROOT / "csrc" / name).rglob("*.cpp")),
+    ]
     flags = ("-std=c++17", "-O1", "-ffp-contract=off", f"-I{ROOT}/csrc", "-o", program)
     subprocess.run([compiler, *flags, *sources], check=True)
     result = subprocess.run([program, "1500"], capture_output=True, text=True, check=False)

@@ -1,5 +1,6 @@
 """Intervals of what clusters say: the clusters stay as they are, plates or wells of their images are drawn
-again."""
+again.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +107,8 @@ def _line_draws(
 
 def silhouettes(points: Float32Array, labels: Int64Array) -> Float64Array | None:
     """Each point's silhouette width (N,) as scikit-learn has it; None where undefined, or of more than 10,000
-    points."""
+    points.
+    """
     from sklearn.metrics import silhouette_samples
 
     if len(labels) > _LARGEST_SILHOUETTE or not 2 <= len(np.unique(labels)) <= len(labels) - 1:

@@ -56,7 +56,8 @@ def probe_interval(
     probe: Probe, *, plates: NDArray[Any] | None, wells: NDArray[Any] | None, seed: int
 ) -> Interval:
     """Of the probe's balanced accuracy; ``plates`` and ``wells`` of every profile. A class that a resample
-    lacks does not count in it."""
+    lacks does not count in it.
+    """
     if not len(probe.rows):
         return none(float("nan"), "the statistic itself is undefined on these data")
     rows = probe.rows

@@ -166,7 +166,8 @@ def interval(
     method: Method,
 ) -> Interval:
     """The interval of a statistic that ``at`` computes from how often each group was drawn, (R, G) to
-    (R,)."""
+    (R,).
+    """
     if resamples < 200:
         raise InputError(f"resamples: at least 200 wanted, got {resamples}")
     if not 0.5 <= confidence < 1:

@@ -38,7 +38,8 @@ _UNKNOWN = "neither plates nor wells are known"
 @dataclass(frozen=True)
 class Units:
     """``code`` (N,): the unit of each row, 0 .. ``count`` - 1; ``layers``: the units drawn within each
-    stratum; ``unit``: what they are ("plate")."""
+    stratum; ``unit``: what they are ("plate").
+    """
 
     code: Int64Array
     count: int

@@ -74,7 +74,7 @@ def median_draws(
 
 
 def relative(distance: Float64Array, control_a: Float64Array, control_b: Float64Array) -> Float64Array:
-    """d = (D_hat - D) / D_hat with D_hat = (A + B) / 2; NaN where D_hat is 0."""
+    """D = (D_hat - D) / D_hat with D_hat = (A + B) / 2; NaN where D_hat is 0."""
     controls = np.asarray((control_a + control_b) / 2, dtype=np.float64)
     found: Float64Array = np.divide(
         controls - distance, controls, out=np.full(controls.shape, np.nan), where=controls > 0
@@ -117,7 +117,8 @@ def over_lines(
     estimates: dict[str, float], pairs: Sequence[LinePair], *, reference: bool, seed: int, why: str
 ) -> dict[str, Interval]:
     """Intervals from cell lines drawn again, each with its medians as they are; none, with ``why``, from
-    few."""
+    few.
+    """
     lines = sorted({pair.line for pair in pairs})
     if len(lines) < units_needed(0.95):
         reason = f"{why}; {len(lines)} cell line{'s' * (len(lines) != 1)}"

@@ -133,7 +133,8 @@ class ClassifierGrid:
 
     def _space(self, name: str, columns: int) -> Tensor:
         """Memory (G*256, columns) that one step after the other uses: fresh pages cost more than the
-        arithmetic on them."""
+        arithmetic on them.
+        """
         if (name, columns) not in self._spaces:
             self._spaces[name, columns] = torch.empty(self.size * HIDDEN, columns, device=self.device)
         return self._spaces[name, columns]

@@ -17,7 +17,8 @@ _SMALLEST_SCALE = 1e-3
 @dataclass(frozen=True)
 class NeighbourGraph:
     """The nearest neighbours of every point, itself first: ``indices`` int64, ``distances`` float32, (N,
-    K)."""
+    K).
+    """
 
     indices: Int64Array
     distances: Float32Array
@@ -75,7 +76,8 @@ def fuzzy_graph(graph: NeighbourGraph, *, neighbours: int) -> csr_matrix:
 
 def _scales(gaps: Float64Array, *, target: float) -> Float64Array:
     """For each row of ``gaps`` (N, K) the scale at which sum(exp(-gap / scale)) is ``target``, by
-    bisection."""
+    bisection.
+    """
     low, high, middle = np.zeros(len(gaps)), np.full(len(gaps), np.inf), np.ones(len(gaps))
     open_rows = np.arange(len(gaps))
     for _ in range(_STEPS):

@@ -76,7 +76,8 @@ def contingency(labels: Int64Array, names: NDArray[np.object_]) -> Int64Array:
 
 def agreement(labels: Int64Array, names: NDArray[np.object_]) -> tuple[float, float]:
     """Adjusted Rand index and normalized mutual information of clusters and ``names``; NaN without two
-    names."""
+    names.
+    """
     from sklearn import metrics
 
     if len(labels) < 2 or len(set(names)) < 2:

@@ -35,7 +35,8 @@ class Retrieval:
 @dataclass(frozen=True)
 class GroupRetrieval:
     """One entry per group that has a defined query, ordered by group; of the null ``chance`` is the mean,
-    ``chance_deviation`` the standard deviation."""
+    ``chance_deviation`` the standard deviation.
+    """
 
     groups: Int64Array
     mean_average_precision: NDArray[np.float64]

@@ -310,7 +310,8 @@ def linear_probe(
 
 def _standardized(profiles: Float32Array, parts: Sequence[Int64Array]) -> list[Float64Array]:
     """The parts' rows by mean and deviation of the first, in the space that its rows span where it has fewer
-    than features."""
+    than features.
+    """
     mean = profiles[parts[0]].mean(axis=0, dtype=np.float64)
     spread = profiles[parts[0]].std(axis=0, dtype=np.float64)
     spread[spread == 0] = 1

@@ -333,7 +333,8 @@ def _matching(
     of: _Profiles, name: str, label: str, unit: str, into: _Found, *, k: int, apart: tuple[str, ...]
 ) -> None:
     """``name``_accuracy with its interval and ``name``_chance over all cell lines' queries, neighbours being
-    of the same cell line."""
+    of the same cell line.
+    """
     hits, names, chance = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)], 0.0
     for line in of.by_line():
         part = field_metrics_neighbours.neighbour_accuracy(

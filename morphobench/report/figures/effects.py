@@ -62,7 +62,8 @@ def effects(found: Sequence[Effect], column: Column, *, name: str) -> str:
 
 def ranks(ranking: Ranking) -> str:
     """Demšar's picture: setups at their mean ranks, bars over those that do not differ, the critical
-    difference."""
+    difference.
+    """
     if not ranking.ranks or not math.isfinite(ranking.ranks[0]):
         return ""
     count = len(ranking.names)

@@ -59,7 +59,8 @@ def figure(*, height_in: float, width_in: float = WIDTH_IN) -> Iterator[Any]:
 
 def inline(made: Any, *, name: str, alt: str) -> str:
     """The figure as an ``<svg>`` element for a page; ``name`` makes its ids unique there, ``alt`` describes
-    it."""
+    it.
+    """
     import matplotlib as mpl
 
     for axes in made.axes:

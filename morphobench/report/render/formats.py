@@ -28,7 +28,8 @@ class Format:
     @classmethod
     def of(cls, column: Column, rows: Iterable[Row], *, spread: bool = True, interval: bool = True) -> Format:
         """The format that suits the values of ``rows``; ``spread`` and ``interval``: whether deviations and
-        intervals may be shown."""
+        intervals may be shown.
+        """
         cells = [row.cells[column.key] for row in rows]
         divisor, unit = scale([cell.value for cell in cells], column.unit)
         interval = interval and any(math.isfinite(cell.low) for cell in cells)

@@ -1,5 +1,6 @@
 """The report of a run: one page, OUT/report.html, with everything in it and nothing fetched from
-elsewhere."""
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ def render(
 
 def verdicts(table: Table) -> list[str]:
     """What the table says, in sentences: who is best at what, what it costs, who fails to beat the
-    baselines."""
+    baselines.
+    """
     said = []
     for column in table.columns:
         best = next((row for row in table.setups if row.cells[column.key].best), None)

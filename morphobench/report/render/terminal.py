@@ -1,5 +1,6 @@
 """Tables for a terminal, with rich; what they show is computed in ``stats_table``, here it is only laid
-out."""
+out.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _ASCII = str.maketrans("↑↓°±–×÷µ─", "^vo~-x/u-")
 
 def console(file: TextIO | None = None) -> Console:
     """A console for tables on ``file`` (default: standard output): 120 columns and no colour where it is
-    piped."""
+    piped.
+    """
     file = sys.stdout if file is None else file
     piped = not file.isatty()
     return Console(file=file, width=_PIPED_WIDTH if piped else None, highlight=False, no_color=piped or None)
@@ -131,7 +133,8 @@ def _layout(
     """The table of ``columns``.
 
     ``spread`` and ``intervals``: the metrics that show their deviation over seeds and their interval (None:
-    all)."""
+    all).
+    """
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     made.add_column("setup", no_wrap=True, vertical="bottom")
     formats = [

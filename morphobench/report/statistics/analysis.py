@@ -1,5 +1,6 @@
 """What the statistics say of a run: effects of the factors, setups against the best baseline, ranks; no
-I/O."""
+I/O.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +138,8 @@ def _against(
     records: Sequence[Record], setups: Sequence[str], seeds: Sequence[int], joint: tuple[Draws, str] | None
 ) -> tuple[list[Comparison], str]:
     """Every setup's ROC AUC against the best baseline's: over plates or wells where it can be, else over
-    seeds."""
+    seeds.
+    """
     values = over_seeds(records, setups, seeds, AUC)
     baselines = [k for k, name in enumerate(setups) if name.startswith("baseline/")]
     means = np.asarray(
@@ -160,7 +162,8 @@ def _against(
 
 def _on_the_same_images(record: Record, records: Sequence[Record], seeds: int) -> bool:
     """Whether it takes part in what is paired by image: all but other people's embeddings of other images,
-    or not of every seed."""
+    or not of every seed.
+    """
     if not is_external(record):
         return True
     same = [one for one in records if one["setup"] == record["setup"] and one.get("same_images", True)]
@@ -193,7 +196,8 @@ def _mostly_defined(draws: Draws) -> bool:
 
 def _line_values(setups: Sequence[str], seeds: Sequence[int], tables: Tables) -> Float64Array:
     """ROC AUC as (cell lines, setups), the mean over seeds; lines that some setup lacks in every seed are
-    left out."""
+    left out.
+    """
     series = []
     for setup in setups:
         found = [tables[setup, seed] for seed in seeds if (setup, seed) in tables]

@@ -198,13 +198,15 @@ def compare_over_groups(
 
 def error_of_draws(drawn: Float64Array, units: int) -> float:
     """The standard error that resamples of ``units`` groups show, made good for the plug-in's
-    sqrt((n-1)/n)."""
+    sqrt((n-1)/n).
+    """
     return float(np.nanstd(drawn, ddof=1)) * math.sqrt(units / max(units - 1, 1))
 
 
 def p_of_draws(estimate: float, drawn: Float64Array, units: int) -> float:
     """Two-sided p-value of ``estimate`` against 0, of the t distribution with ``units`` - 1 degrees of
-    freedom."""
+    freedom.
+    """
     error = error_of_draws(drawn, units)
     return float(2 * stats.t.sf(abs(estimate) / error, units - 1)) if error else float(estimate == 0)
 

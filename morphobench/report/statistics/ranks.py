@@ -99,7 +99,8 @@ def critical_difference(setups: int, blocks: int, *, confidence: float = 0.95) -
 
 def indistinct(ranks: Float64Array, difference: float) -> tuple[tuple[int, int], ...]:
     """The longest runs of sorted mean ranks within ``difference``, as first and last position, two or more
-    each."""
+    each.
+    """
     runs: list[tuple[int, int]] = []
     for first in range(len(ranks)):
         last = int(np.searchsorted(ranks, ranks[first] + difference, side="right")) - 1

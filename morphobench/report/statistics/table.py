@@ -173,7 +173,8 @@ def _merge(group: list[Record], quality: Sequence[Column]) -> dict[str, Cell]:
 
 def _add_ratios(cells: dict[str, dict[str, Cell]]) -> None:
     """Adds time and memory over the smallest of the setups; baselines take no part in the comparison of
-    costs."""
+    costs.
+    """
     for ratio, key in (("time_ratio", "time_per_view_ns"), ("memory_ratio", "peak_host_memory_bytes")):
         known = [row[key].value for name, row in cells.items() if split_name(name)[0] != BASELINE]
         least = min((value for value in known if value > 0), default=_NAN)
