@@ -25,7 +25,6 @@ PENDING = (
     "run",
     "setups.py",
     "training",
-    "_util",
 )
 """Parts of the package whose docstrings are still to be brought into this form."""
 

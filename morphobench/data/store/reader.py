@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from morphobench._util.files import sha256_file
+from morphobench._util.hashing import sha256_file
 from morphobench.data.metadata import control_labels
 from morphobench.errors import CheckError, InputError
 from morphobench.types import Int64Array, UInt8Array

@@ -16,7 +16,8 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from morphobench._util.files import folder_in_place_of, sha256_file
+from morphobench._util.files import folder_in_place_of
+from morphobench._util.hashing import sha256_file
 from morphobench.data.metadata import checked_columns
 from morphobench.data.store.reader import (
     FORMAT,
