@@ -223,6 +223,28 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site in site/, with the reference from docstrings and the commands' help."""
+    shared, folder = _environment(session), ROOT / ".nox" / "docs"
+    if not (folder / "bin" / "mkdocs").is_file():
+        session.run(str(shared / "python"), "-m", "venv", str(folder), external=True)
+        session.run(
+            *(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "mkdocs-material>=9.6,<10"),
+            "mkdocstrings[python]>=1,<2",
+            external=True,
+        )
+    site = sysconfig.get_path("purelib", "venv", vars={"base": str(folder)})
+    behind = sysconfig.get_path("purelib", "venv", vars={"base": str(SHARED)})
+    Path(site, "shared.pth").write_text(f"{behind}\n")
+    session.chdir(ROOT)
+    session.run(
+        *(str(folder / "bin" / "mkdocs"), "build", "--strict", "--quiet", *session.posargs),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "true"},
+        external=True,
+    )
+
+
+@nox.session
 def sanitize(session: nox.Session) -> None:
     """Fuzz the kernels under the address, undefined-behaviour and thread sanitizers. About 15 minutes."""
     _run(session, "python", "tools/sanitize.py", *session.posargs)

@@ -1,0 +1,70 @@
+"""The pages do what they say: commands parse, Python blocks run, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import morphobench as mb
+from morphobench.cli.parser import make_parser
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+RUNNABLE = ("README.md", "distances.md", "my-data.md", "pretrained.md")
+"""Pages whose Python blocks run from top to bottom; other pages have tests of their own."""
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for block in _blocks(page, "sh"):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.split(" # ")[0].strip()
+                if command.startswith("morphobench "):
+                    yield page.name, command
+
+
+@pytest.mark.parametrize(("page", "command"), list(_commands()))
+def test_every_command_of_the_pages_is_understood(page: str, command: str) -> None:
+    arguments = [word for word in shlex.split(command)[1:] if word != "COMMAND"]
+    try:
+        make_parser().parse_args(arguments)
+    except SystemExit as stop:  # --help and --version leave with 0
+        assert stop.code == 0, f"{page}: {command}"
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_the_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (page,) = [page for page in PAGES if page.name == name]
+    blocks = _blocks(page, "python")
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    mb.simulate("cells", images=64, seed=0)
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks):
+        few = block.replace("images=1000", "images=64").replace("[:256]", "[:16]").replace("(256,", "(16,")
+        exec(compile(few, f"{name}, block {number}", "exec"), names)
+    assert names
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    dead = [
+        f"{page.name}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert not dead
+
+
+def test_every_page_stands_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.name != "README.md"]
+    assert [page for page in pages if page not in navigation] == []
