@@ -22,6 +22,7 @@ ORDER = [
     "_util",
     "measure",
     "setups",
+    "options",
     "data",
     "augment",
     "models",

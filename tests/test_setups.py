@@ -43,7 +43,7 @@ def test_select_reaches_further_paradigms_only_by_name() -> None:
 
 
 def test_select_names_a_pattern_without_a_match() -> None:
-    with pytest.raises(InputError, match="'no/such' matches no setup"):
+    with pytest.raises(InputError, match="'no/such', which matches no setup"):
         select(["unsupervised/*", "no/such"])
 
 

@@ -3,85 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from morphobench import types
-from morphobench.errors import InputError
+from morphobench.options import TrainingOptions
 
-_COUNTS = ("epochs", "batch_size", "accumulate", "size_px")
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How a setup is trained; the defaults are the study's.
-
-    Attributes:
-        epochs: passes over the images.
-        pause_after_epoch: leave after this epoch (from 1) although more are wanted; the same call with a
-            later one, or None, goes on from the checkpoint. Changes no result.
-        batch_size: images in a batch; a batch of V views is V optimizer steps of this many.
-        accumulate: batches whose gradients are averaged into one optimizer step. Steps, order and dropped
-            images are those of ``accumulate`` times ``batch_size``; but only ``batch_size`` images are in
-            the networks together, and in BatchNorm's statistics.
-        precision: ``"float32"``, or on CUDA devices ``"tf32"`` or ``"bf16"`` (autocast around each step).
-        seed: keys the order of images and the views; the objective has been created with its own.
-        size_px: height and width of a view.
-        device: where torch trains, such as ``"cpu"`` or ``"cuda:0"``.
-        threads: threads of torch and of the views; None leaves torch's number and takes all cores for views.
-        checkpoint_dir: folder of ``checkpoint.safetensors`` and ``metrics.jsonl``; training goes on from a
-            checkpoint found there. None keeps nothing.
-        checkpoint_every_s: seconds between checkpoints within an epoch; None: only at the end of each.
-        checkpoint_every_steps: steps between checkpoints within an epoch, counted beside the seconds.
-        early_stopping: ``"protocol"`` applies the protocol's rule (reference-1: the study's, for BYOL only);
-            ``"never"`` trains every epoch.
-        prefetch: whether a thread makes the next batch while one trains. None: with an accelerator only; on a
-            CPU both would share the cores, and the step's time would no longer be the step's own.
-        check_memory: whether to refuse, before the first step, what the estimate says cannot fit.
-        data_id: an identity of the images, such as the store's checksum; a checkpoint of another is refused.
-    """
-
-    epochs: int = 50
-    batch_size: int = 256
-    accumulate: int = 1
-    precision: types.Precision = "float32"
-    seed: int = 0
-    size_px: int = 64
-    device: str = "cpu"
-    threads: int | None = None
-    checkpoint_dir: types.Path | None = None
-    checkpoint_every_s: float | None = 60.0
-    checkpoint_every_steps: int | None = None
-    early_stopping: Literal["protocol", "never"] = "protocol"
-    prefetch: bool | None = None
-    check_memory: bool = True
-    data_id: str | None = None
-    pause_after_epoch: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in (*_COUNTS, "threads", "checkpoint_every_steps", "pause_after_epoch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name}: at least 1 wanted, got {value}")
-        if self.seed < 0:
-            raise InputError(f"seed: 0 or more wanted, got {self.seed}")
-        if self.early_stopping not in ("protocol", "never"):
-            raise InputError(f"early_stopping: 'protocol' or 'never' wanted, got {self.early_stopping!r}")
-
-    @property
-    def images_per_step(self) -> int:
-        """Images of one optimizer step, where there are so many."""
-        return self.batch_size * self.accumulate
-
-    @property
-    def last_epoch(self) -> int:
-        """The epoch, from 1, after which ``train`` returns."""
-        return self.epochs if self.pause_after_epoch is None else min(self.epochs, self.pause_after_epoch)
-
-    @property
-    def folder(self) -> Path | None:
-        """``checkpoint_dir`` as a Path."""
-        return None if self.checkpoint_dir is None else Path(self.checkpoint_dir)
+__all__ = ["EpochRecord", "TrainingOptions", "TrainingResult"]
 
 
 @dataclass(frozen=True)

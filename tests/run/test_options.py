@@ -38,7 +38,7 @@ def test_the_whole_study_has_no_notes() -> None:
         ({"protocol": "reference-2"}, "--protocol"),
         ({"epochs": 0}, "--epochs: at least 1 wanted, got 0"),
         ({"images": -1}, "--images"),
-        ({"setups": ["unsuper"]}, "--setups: 'unsuper' matches no setup"),
+        ({"setups": ["unsuper"]}, "'unsuper', which matches no setup"),
         ({"tasks": ["classification", "guessing"]}, "--task.*got guessing"),
         ({"baselines": ["luck"]}, "--baselines.*got luck"),
         ({"encoder": "resnet1"}, "resnet1"),

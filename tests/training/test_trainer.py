@@ -226,12 +226,12 @@ def test_threads_come_back(toy: Toy, data: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "size_px", "threads", "checkpoint_every_steps"])
 def test_options_below_one_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=f"{name}: at least 1 wanted, got 0"):
+    with pytest.raises(InputError, match=f"{name} must be at least 1, got 0"):
         TrainingOptions(**{name: 0})
 
 
 def test_other_unfit_options_are_refused() -> None:
-    with pytest.raises(InputError, match="seed: 0 or more wanted, got -1"):
+    with pytest.raises(InputError, match="seed must be at least 0, got -1"):
         TrainingOptions(seed=-1)
-    with pytest.raises(InputError, match="early_stopping: 'protocol' or 'never' wanted, got 'often'"):
+    with pytest.raises(InputError, match="early_stopping must be 'protocol' or 'never', got 'often'"):
         TrainingOptions(early_stopping="often")  # type: ignore[arg-type]

@@ -180,5 +180,5 @@ def test_clipping_sees_the_averaged_gradient_once_a_step(images: dict[str, Any])
 def test_an_objective_that_cannot_is_refused(toy: Toy, data: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="toy has no accumulate, update, trained"):
         train(toy(), **data, setting="no_aug_one_crop", options=TrainingOptions(size_px=8, accumulate=2))
-    with pytest.raises(InputError, match="accumulate: at least 1 wanted, got 0"):
+    with pytest.raises(InputError, match="accumulate must be at least 1, got 0"):
         TrainingOptions(accumulate=0)

@@ -1,0 +1,173 @@
+"""Options that several commands share: of the data, of training, of the evaluation, of the machine.
+
+They stand here, below the packages that take them, so that the command line can be made from them without
+importing torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from morphobench import types
+from morphobench._util.options import Options, group, option
+from morphobench.errors import InputError
+from morphobench.setups import Sweep
+from morphobench.types import Aggregate, Normalization, Precision
+
+TASK_NAMES = ("classification", "clustering", "profiling", "similarity")
+"""Evaluation tasks of this package, known without importing them."""
+
+
+@dataclass(frozen=True)
+class DataOptions(Options):
+    """Which images of a store are used."""
+
+    images: int | None = option(
+        "use at most N images of the store, a subset stratified by class and compound",
+        default=None,
+        metavar="N",
+        minimum=1,
+        default_text="all",
+    )
+    train_images: int | None = option(
+        "train on at most N images of the train part; the other parts stay as they are",
+        default=None,
+        metavar="N",
+        minimum=1,
+        default_text="all",
+    )
+
+
+@dataclass(frozen=True)
+class TrainingOptions(Options):
+    """How a setup is trained; the defaults are the study's.
+
+    Attributes:
+        epochs: Passes over the images.
+        batch_size: Images in a batch; a batch of V views is V optimizer steps of this many.
+        accumulate: Batches whose gradients are averaged into one optimizer step. Steps, order and dropped
+            images are those of ``accumulate`` times ``batch_size``; but only ``batch_size`` images are in
+            the networks together, and in BatchNorm's statistics.
+        precision: ``"float32"``, or on CUDA devices ``"tf32"`` or ``"bf16"`` (autocast around each step).
+        seed: Seed of the order of images and of the views; the objective has been created with its own.
+        size_px: Height and width of a view.
+        device: Where torch trains, such as ``"cpu"`` or ``"cuda:0"``.
+        threads: Threads of torch and of the views; None leaves torch's number and takes all cores for views.
+        checkpoint_dir: Folder of ``checkpoint.safetensors`` and ``metrics.jsonl``; training goes on from a
+            checkpoint found there. None keeps nothing.
+        checkpoint_every_s: Seconds between checkpoints within an epoch; None: only at the end of each.
+        checkpoint_every_steps: Steps between checkpoints within an epoch, counted beside the seconds.
+        early_stopping: ``"protocol"`` applies the protocol's rule (reference-1: the study's, for BYOL only);
+            ``"never"`` trains every epoch.
+        prefetch: Whether a thread makes the next batch while one trains. None: with an accelerator only; on a
+            CPU both would share the cores, and the step's time would no longer be the step's own.
+        check_memory: Whether to refuse, before the first step, what the estimate says cannot fit.
+        data_id: Identity of the images, such as the store's checksum; a checkpoint of another is refused.
+        pause_after_epoch: Leave after this epoch (from 1) although more are wanted; the same call with a
+            later one, or None, goes on from the checkpoint. Changes no result.
+
+    Raises:
+        InputError: A value is out of bounds.
+    """
+
+    epochs: int = option("passes over the training images", default=50, metavar="E", minimum=1)
+    batch_size: int = option("images in a batch", default=256, metavar="B", minimum=1, maximum=2**24)
+    accumulate: int = option(
+        "average the gradients of N batches into one optimizer step",
+        default=1,
+        metavar="N",
+        minimum=1,
+        maximum=2**24,
+    )
+    precision: Precision = option(
+        "precision of matrix products on a CUDA device; on a processor always float32", default="float32"
+    )
+    seed: int = 0
+    size_px: int = 64
+    device: str = "cpu"
+    threads: int | None = None
+    checkpoint_dir: types.Path | None = None
+    checkpoint_every_s: float | None = 60.0
+    checkpoint_every_steps: int | None = None
+    early_stopping: Literal["protocol", "never"] = "protocol"
+    prefetch: bool | None = None
+    check_memory: bool = True
+    data_id: str | None = None
+    pause_after_epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("size_px", "threads", "checkpoint_every_steps", "pause_after_epoch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}")
+        if self.seed < 0:
+            raise InputError(f"seed must be at least 0, got {self.seed}")
+        if self.early_stopping not in ("protocol", "never"):
+            raise InputError(f"early_stopping must be 'protocol' or 'never', got {self.early_stopping!r}")
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of one optimizer step, where there are so many."""
+        return self.batch_size * self.accumulate
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch, from 1, after which ``train`` returns."""
+        return self.epochs if self.pause_after_epoch is None else min(self.epochs, self.pause_after_epoch)
+
+    @property
+    def folder(self) -> Path | None:
+        """``checkpoint_dir`` as a Path."""
+        return None if self.checkpoint_dir is None else Path(self.checkpoint_dir)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    names = [part.strip() for part in text.split(",")]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise ValueError("two different compounds, A,B")
+    return names[0], names[1]
+
+
+@dataclass(frozen=True)
+class EvaluationOptions(Options):
+    """How embeddings are evaluated; the defaults are the study's."""
+
+    tasks: tuple[str, ...] = option(
+        f"evaluation tasks, separated by commas: {', '.join(TASK_NAMES)}",
+        default=TASK_NAMES,
+        flag="--task",
+        metavar="TASKS",
+        default_text="all",
+    )
+    pairs: tuple[tuple[str, str], ...] | None = option(
+        "two compounds expected to act alike, for the similarity task; may be given several times",
+        default=None,
+        metavar="A,B",
+        parse=_pair,
+        default_text="the study's pair, else all compounds that share a Metadata_MOA",
+    )
+    balance_classes: bool = option(
+        "weight the classes in the classifiers' loss by the inverse of their frequency", default=False
+    )
+    aggregate: Aggregate = option(
+        "how the embeddings of a well's images become the well's profile", default="median"
+    )
+    normalize: Normalization = option(
+        "how well profiles are normalized to the negative controls", default="mad_robustize"
+    )
+    sweep: Sweep = group(Sweep)
+
+
+@dataclass(frozen=True)
+class ExecutionOptions(Options):
+    """Where the work is done; ``device`` and ``threads`` are resolved to those of the machine."""
+
+    device: str = option(
+        "cpu, cuda or cuda:N; auto: the first GPU where there is one, else the processor", default="auto"
+    )
+    threads: int | None = option(
+        "processor threads", default=None, metavar="T", minimum=1, maximum=4096, default_text="all cores"
+    )
