@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from morphobench.training.callbacks.base import Callback, MetricsFile, progress
+from morphobench.training.callbacks.mlflow import MLflow
 from morphobench.training.callbacks.schedules import EmaSchedule, GradientClipping, LearningRateSchedule
 from morphobench.training.callbacks.tensorboard import TensorBoard
+from morphobench.training.callbacks.wandb import WeightsAndBiases
 from morphobench.training.data.loader import ImageRows
 from morphobench.training.early_stopping import Plateau, convergence_epoch
 from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
@@ -19,6 +21,7 @@ __all__ = [
     "GradientClipping",
     "ImageRows",
     "LearningRateSchedule",
+    "MLflow",
     "MetricsFile",
     "NonFiniteLossError",
     "Plateau",
@@ -26,6 +29,7 @@ __all__ = [
     "TrainingOptions",
     "TrainingResult",
     "TrainingState",
+    "WeightsAndBiases",
     "convergence_epoch",
     "epoch_order",
     "progress",

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from morphobench.training.state import TrainingState
 
 
+def scalars(record: EpochRecord) -> dict[str, float]:
+    """Name the numbers of an epoch as trackers show them.
+
+    Args:
+        record: the epoch.
+
+    Returns:
+        Each term as ``training/TERM`` and ``validation/TERM``, and ``speed/images_per_s``.
+    """
+    found = {f"training/{name}": value for name, value in record.training.items()}
+    found |= {f"validation/{name}": value for name, value in (record.validation or {}).items()}
+    return {**found, "speed/images_per_s": record.images_per_s}
+
+
 class TensorBoard(Callback):
     """Losses and speed of each epoch as scalars in ``folder``; InputError where the extra is absent."""
 
@@ -34,9 +48,7 @@ class TensorBoard(Callback):
 
     def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
         """Write the epoch."""
-        scalars = {f"training/{name}": value for name, value in record.training.items()}
-        scalars |= {f"validation/{name}": value for name, value in (record.validation or {}).items()}
-        for name, value in {**scalars, "speed/images_per_s": record.images_per_s}.items():
+        for name, value in scalars(record).items():
             self._writer.add_scalar(name, value, record.epoch)
 
     def close(self, error: BaseException | None) -> None:  # noqa: ARG002

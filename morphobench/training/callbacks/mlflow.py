@@ -1,0 +1,66 @@
+"""The record of each epoch in MLflow, by the extra ``tracking``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from morphobench.errors import InputError
+from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.tensorboard import scalars
+from morphobench.training.options import EpochRecord
+
+if TYPE_CHECKING:
+    from morphobench.training.state import TrainingState
+
+_TAG = "morphobench.training"
+
+
+class MLflow(Callback):
+    """Losses and speed of each epoch as metrics of one MLflow run, the training's options as its parameters.
+
+    Training that is resumed continues the run that it began: it is found by a tag.
+
+    Args:
+        experiment: name of the experiment; made where it is new.
+        tracking_uri: where MLflow keeps its data, such as ``"sqlite:///mlflow.db"``; None leaves MLflow's own.
+
+    Raises:
+        InputError: MLflow is not installed.
+    """
+
+    def __init__(self, experiment: str = "morphobench", *, tracking_uri: str | None = None) -> None:
+        try:
+            self._mlflow: Any = import_module("mlflow")
+        except ImportError as error:
+            raise InputError(
+                "the package mlflow must be installed to track with MLflow (pip install 'morphobench[tracking]')"
+            ) from error
+        self._client = self._mlflow.MlflowClient(tracking_uri=tracking_uri)
+        self._experiment = experiment
+        self._run = ""
+
+    def start(self, state: TrainingState) -> None:
+        """Begin a run, or find the one that a resumed training began."""
+        found = self._client.get_experiment_by_name(self._experiment)
+        experiment = found.experiment_id if found else self._client.create_experiment(self._experiment)
+        identity = f"{state.setup}, seed {state.options.seed}, data {state.options.data_id}"
+        same = self._client.search_runs([experiment], f"tags.`{_TAG}` = '{identity}'", max_results=1)
+        if same and state.resumed_at_step:
+            self._run = same[0].info.run_id
+            return
+        self._run = self._client.create_run(
+            experiment, run_name=state.setup, tags={_TAG: identity}
+        ).info.run_id
+        for name in ("epochs", "batch_size", "accumulate", "precision", "seed", "device"):
+            self._client.log_param(self._run, name, getattr(state.options, name))
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
+        """Log the epoch."""
+        for name, value in scalars(record).items():
+            self._client.log_metric(self._run, name, value, step=record.epoch)
+
+    def close(self, error: BaseException | None) -> None:
+        """End the run: finished, or failed with the error that ended training."""
+        if self._run:
+            self._client.set_terminated(self._run, status="FINISHED" if error is None else "FAILED")

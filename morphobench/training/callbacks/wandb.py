@@ -1,0 +1,71 @@
+"""The record of each epoch in Weights & Biases, by the extra ``tracking``."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from morphobench import types
+from morphobench.errors import InputError
+from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.tensorboard import scalars
+from morphobench.training.options import EpochRecord
+
+if TYPE_CHECKING:
+    from morphobench.training.state import TrainingState
+
+
+class WeightsAndBiases(Callback):
+    """Losses and speed of each epoch in one run of Weights & Biases, the training's options as its config.
+
+    Training that is resumed continues the run that it began: the run's id follows from setup, seed and data.
+
+    Args:
+        project: name of the project.
+        folder: where files are kept until they are sent.
+        mode: ``"offline"`` sends nothing (``wandb sync`` does it later), ``"online"`` sends at once.
+
+    Raises:
+        InputError: wandb is not installed.
+    """
+
+    def __init__(
+        self,
+        project: str = "morphobench",
+        *,
+        folder: types.Path = ".",
+        mode: Literal["online", "offline"] = "offline",
+    ) -> None:
+        try:
+            self._wandb: Any = import_module("wandb")
+        except ImportError as error:
+            raise InputError(
+                "the package wandb must be installed to track with it (pip install 'morphobench[tracking]')"
+            ) from error
+        self._project, self._folder, self._mode = project, folder, mode
+        self._run: Any = None
+
+    def start(self, state: TrainingState) -> None:
+        """Begin the run, or continue the one that a resumed training began."""
+        options = state.options
+        identity = sha256(f"{state.setup} {options.seed} {options.data_id}".encode()).hexdigest()[:16]
+        names = ("epochs", "batch_size", "accumulate", "precision", "seed", "device")
+        self._run = self._wandb.init(
+            project=self._project,
+            dir=str(self._folder),
+            mode=self._mode,
+            id=identity,
+            resume="allow",
+            name=state.setup,
+            config={name: getattr(options, name) for name in names},
+        )
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
+        """Log the epoch."""
+        self._run.log(scalars(record), step=record.epoch)
+
+    def close(self, error: BaseException | None) -> None:
+        """End the run: finished, or failed."""
+        if self._run is not None:
+            self._run.finish(exit_code=0 if error is None else 1)
