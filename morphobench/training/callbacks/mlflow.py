@@ -23,7 +23,8 @@ class MLflow(Callback):
 
     Args:
         experiment: name of the experiment; made where it is new.
-        tracking_uri: where MLflow keeps its data, such as ``"sqlite:///mlflow.db"``; None leaves MLflow's own.
+        tracking_uri: where MLflow keeps its data, such as ``"sqlite:///mlflow.db"``; None: where MLflow's
+            own settings say.
 
     Raises:
         InputError: MLflow is not installed.
@@ -34,7 +35,7 @@ class MLflow(Callback):
             self._mlflow: Any = import_module("mlflow")
         except ImportError as error:
             raise InputError(
-                "the package mlflow must be installed to track with MLflow (pip install 'morphobench[tracking]')"
+                "the package mlflow must be installed to track with it (pip install 'morphobench[tracking]')"
             ) from error
         self._client = self._mlflow.MlflowClient(tracking_uri=tracking_uri)
         self._experiment = experiment
