@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from morphobench.errors import InputError
+from morphobench._util.extras import load_extra
 from morphobench.training.callbacks.base import Callback
 from morphobench.training.callbacks.tensorboard import scalars
 from morphobench.training.options import EpochRecord
@@ -17,9 +16,7 @@ _TAG = "morphobench.training"
 
 
 class MLflow(Callback):
-    """Losses and speed of each epoch as metrics of one MLflow run, the training's options as its parameters.
-
-    Training that is resumed continues the run that it began: it is found by a tag.
+    """Losses and speed of each epoch as metrics of one MLflow run, which a resumed training continues.
 
     Args:
         experiment: name of the experiment; made where it is new.
@@ -31,12 +28,7 @@ class MLflow(Callback):
     """
 
     def __init__(self, experiment: str = "morphobench", *, tracking_uri: str | None = None) -> None:
-        try:
-            self._mlflow: Any = import_module("mlflow")
-        except ImportError as error:
-            raise InputError(
-                "the package mlflow must be installed to track with it (pip install 'morphobench[tracking]')"
-            ) from error
+        self._mlflow = load_extra("mlflow", extra="tracking")
         self._client = self._mlflow.MlflowClient(tracking_uri=tracking_uri)
         self._experiment = experiment
         self._run = ""

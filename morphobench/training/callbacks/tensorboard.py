@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from morphobench import types
-from morphobench.errors import InputError
+from morphobench._util.extras import load_extra
 from morphobench.training.callbacks.base import Callback
 from morphobench.training.options import EpochRecord
 
@@ -32,12 +31,7 @@ class TensorBoard(Callback):
     """Losses and speed of each epoch as scalars in ``folder``; InputError where the extra is absent."""
 
     def __init__(self, folder: types.Path) -> None:
-        try:
-            self._writers = import_module("torch.utils.tensorboard")
-        except ImportError as error:
-            raise InputError(
-                "TensorBoard: the package tensorboard wanted (pip install 'morphobench[tensorboard]')"
-            ) from error
+        self._writers = load_extra("torch.utils.tensorboard", extra="tensorboard")
         self._folder = folder
         self._writer: Any = None
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from morphobench import types
-from morphobench.errors import InputError
+from morphobench._util.extras import load_extra
 from morphobench.training.callbacks.base import Callback
 from morphobench.training.callbacks.tensorboard import scalars
 from morphobench.training.options import EpochRecord
@@ -15,11 +14,11 @@ from morphobench.training.options import EpochRecord
 if TYPE_CHECKING:
     from morphobench.training.state import TrainingState
 
+Mode = Literal["online", "offline"]
+
 
 class WeightsAndBiases(Callback):
-    """Losses and speed of each epoch in one run of Weights & Biases, the training's options as its config.
-
-    Training that is resumed continues the run that it began: the run's id follows from setup, seed and data.
+    """Losses and speed of each epoch in one run of Weights & Biases, which a resumed training continues.
 
     Args:
         project: name of the project.
@@ -31,18 +30,9 @@ class WeightsAndBiases(Callback):
     """
 
     def __init__(
-        self,
-        project: str = "morphobench",
-        *,
-        folder: types.Path = ".",
-        mode: Literal["online", "offline"] = "offline",
+        self, project: str = "morphobench", *, folder: types.Path = ".", mode: Mode = "offline"
     ) -> None:
-        try:
-            self._wandb: Any = import_module("wandb")
-        except ImportError as error:
-            raise InputError(
-                "the package wandb must be installed to track with it (pip install 'morphobench[tracking]')"
-            ) from error
+        self._wandb = load_extra("wandb", extra="tracking")
         self._project, self._folder, self._mode = project, folder, mode
         self._run: Any = None
 

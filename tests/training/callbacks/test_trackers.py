@@ -84,5 +84,5 @@ def test_without_the_extra_the_error_says_what_to_install(
     package: str, tracker: type[Callback], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf"{package} must be installed.*morphobench\[tracking\]"):
+    with pytest.raises(InputError, match=rf"{package} must be installed for this.*morphobench\[tracking\]"):
         tracker()
