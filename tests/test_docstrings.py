@@ -18,7 +18,6 @@ PENDING = (
     "data",
     "embeddings.py",
     "evaluation",
-    "measure",
     "models",
     "objectives",
     "report",
