@@ -8,6 +8,7 @@ without one of nox's (``venv_backend="none"``) in an environment that ``_environ
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -17,20 +18,52 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nox
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent
 SHARED = ROOT / ".nox" / "shared"
 RESULTS = ROOT / "results"
 EXTRAS = "tests,lint"
+SCHEMAS = {  # of check-jsonschema; the files that each one describes
+    "vendor.github-workflows": ".github/workflows/*.yml",
+    "custom.github-workflows-require-timeout": ".github/workflows/*.yml",
+    "vendor.dependabot": ".github/dependabot.yml",
+    "vendor.github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "vendor.github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "vendor.citation-file-format": "CITATION.cff",
+}
+# Tests of what our dependencies do for us; the kernels' own tests do not depend on their versions.
+VERSION_TESTS = ("tests/data", "tests/evaluation", "tests/models", "tests/objectives", "tests/report")
+PACKAGE_TESTS = (
+    "tests/test_codebase.py",
+    "tests/test_import.py",
+    "tests/augment/test_pixels.py",
+    "tests/data",
+)
 
 nox.options.sessions = ["tests"]
 nox.options.default_venv_backend = "none"
 
 
-def _digest(paths: Iterable[Path]) -> str:
+def _project() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return project
+
+
+def _pip(session: nox.Session, python: Path, *arguments: str | Path) -> None:
+    quiet = ("--quiet", "--disable-pip-version-check")
+    # Our own checks take warnings as errors; a user's compiler may be newer and know more of them.
+    env = {"MORPHOBENCH_WERROR": "1" if os.environ.get("CI") else "0"}
+    session.run(*(str(python), "-m", "pip", "install", *quiet, *map(str, arguments)), env=env, external=True)
+
+
+def _digest(paths: Iterable[Path], *texts: str) -> str:
     digest = hashlib.sha256(sys.version.encode())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
     for path in sorted(paths):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -44,30 +77,20 @@ def _environment(session: nox.Session) -> Path:
     """The folder of the shared environment's programs, made or renewed first where it is out of date."""
     programs = SHARED / "bin"
     python = programs / "python"
-    requirements = _digest([ROOT / "pyproject.toml", ROOT / "constraints.txt"])
+    project = _project()
+    wanted = json.dumps([project["dependencies"], project["optional-dependencies"]])
+    requirements = _digest([ROOT / "constraints.txt"], wanted)
     build = _digest([*(ROOT / "csrc").rglob("*.[ch]pp"), ROOT / "setup.py", ROOT / "pyproject.toml"])
     stamps = SHARED / "requirements.sha256", SHARED / "build.sha256"
-    # Our own checks take warnings as errors; a user's compiler may be newer and know more of them.
-    env = {"MORPHOBENCH_WERROR": "1" if os.environ.get("CI") else "0"}
     if not _fresh(stamps[0], requirements):
         if SHARED.exists():
             shutil.rmtree(SHARED)
         session.run(sys.executable, "-m", "venv", str(SHARED), external=True)
-        session.run(
-            *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--constraint", str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[{EXTRAS}]"),
-            env=env,
-            external=True,
-        )
+        _pip(session, python, "--constraint", ROOT / "constraints.txt", "--editable", f"{ROOT}[{EXTRAS}]")
         stamps[0].write_text(requirements)
         stamps[1].write_text(build)
     if not _fresh(stamps[1], build):
-        session.run(
-            *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-deps", "--editable", str(ROOT)),
-            env=env,
-            external=True,
-        )
+        _pip(session, python, "--no-deps", "--editable", ROOT)
         stamps[1].write_text(build)
     return programs
 
@@ -78,6 +101,41 @@ def _run(session: nox.Session, program: str, *arguments: str | Path, **env: str)
     session.run(
         str(_environment(session) / program), *map(str, arguments), env={**os.environ, **env}, external=True
     )
+
+
+def _layer(session: nox.Session, name: str, *arguments: str | Path) -> Path:
+    """The Python of an environment of its own, in front of the shared one so that torch is there once.
+
+    Args:
+        session: the session that wants it.
+        name: the environment's folder, ``.nox/NAME``; kept for the next time unless pip shall --upgrade.
+        arguments: what pip installs into it. Its own packages hide the shared ones.
+    """
+    shared, own = _environment(session), ROOT / ".nox" / name
+    stamp = own / "made_from.sha256"
+    made_from = _digest([SHARED / "requirements.sha256"], *map(str, arguments))
+    if not _fresh(stamp, made_from) or "--upgrade" in arguments:
+        session.run(str(shared / "python"), "-m", "venv", "--clear", str(own), external=True)
+        sites = [sysconfig.get_path("purelib", "venv", vars={"base": str(base)}) for base in (own, SHARED)]
+        Path(sites[0], "shared.pth").write_text(f"{sites[1]}\n")
+        _pip(session, own / "bin" / "python", *arguments)
+        stamp.write_text(made_from)
+    return own / "bin" / "python"
+
+
+def _run_in_layer(session: nox.Session, python: Path, *arguments: str | Path) -> None:
+    session.chdir(ROOT)
+    session.run(
+        *(str(python), *map(str, arguments)), env={**os.environ, "PYTHONPATH": str(ROOT)}, external=True
+    )
+
+
+def _time(session: nox.Session, name: str) -> None:
+    """Run ``benchmarks/heavy/NAME.py`` and show its timings, which stay in ``results/NAME.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    timings = RESULTS / f"{name}.json"
+    _run(session, "pytest", f"benchmarks/heavy/{name}.py", f"--benchmark-json={timings}", "-q")
+    _run(session, "morphobench", "summarize", timings)
 
 
 @nox.session
@@ -121,19 +179,13 @@ def benchmark(session: nox.Session) -> None:
 @nox.session
 def training_speed(session: nox.Session) -> None:
     """Time the training step of every paradigm beside the straightforward loop. About 3 minutes."""
-    RESULTS.mkdir(exist_ok=True)
-    timings = RESULTS / "training_speed.json"
-    _run(session, "pytest", "benchmarks/heavy/training_speed.py", f"--benchmark-json={timings}", "-q")
-    _run(session, "morphobench", "summarize", timings)
+    _time(session, "training_speed")
 
 
 @nox.session
 def evaluation_speed(session: nox.Session) -> None:
     """Time the whole clustering sweep beside a UMAP fit for each size. About two minutes."""
-    RESULTS.mkdir(exist_ok=True)
-    timings = RESULTS / "evaluation_speed.json"
-    _run(session, "pytest", "benchmarks/heavy/evaluation_speed.py", f"--benchmark-json={timings}", "-q")
-    _run(session, "morphobench", "summarize", timings)
+    _time(session, "evaluation_speed")
 
 
 @nox.session
@@ -164,26 +216,21 @@ def peers(session: nox.Session) -> None:
 
     The libraries lie in an environment of their own on top of the shared one, which they leave as it is.
     """
-    shared, folder = _environment(session), ROOT / ".nox" / "peers"
-    python = folder / "bin" / "python"
-    if not python.is_file():
-        session.run(str(shared / "python"), "-m", "venv", str(folder), external=True)
-    sites = [sysconfig.get_path("purelib", "venv", vars={"base": str(base)}) for base in (folder, SHARED)]
-    Path(sites[0], "shared.pth").write_text(f"{sites[1]}\n")
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["peers"]
-    session.run(
-        *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-        *("--constraint", str(ROOT / "constraints.txt"), *wanted),
-        external=True,
-    )
+    wanted = _project()["optional-dependencies"]["peers"]
+    python = _layer(session, "peers", "--constraint", ROOT / "constraints.txt", *wanted)
     RESULTS.mkdir(exist_ok=True)
     timings = RESULTS / "peers.json"
-    session.chdir(ROOT)
-    session.run(
-        *(str(python), "-m", "pytest", "-q", "benchmarks/test_views.py", "benchmarks/test_views_peers.py"),
+    _run_in_layer(
+        *(
+            session,
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "benchmarks/test_views.py",
+            "benchmarks/test_views_peers.py",
+        ),
         *("tests/augment/test_adopting.py", f"--benchmark-json={timings}", "--benchmark-quiet"),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        external=True,
     )
     _run(session, "morphobench", "summarize", timings)
 
@@ -197,52 +244,18 @@ def known_answers(session: nox.Session) -> None:
 @nox.session
 def interop(session: nox.Session) -> None:
     """Open our files with pycytominer, copairs and scanpy. They want an older pandas than our checks use."""
-    # An environment of its own that sees the shared one behind it, so that torch is there once.
-    programs = _environment(session)
-    own = ROOT / ".nox" / "interop"
-    session.run(sys.executable, "-m", "venv", "--clear", str(own), external=True)
-    folder = subprocess.run(
-        [programs / "python", "-c", "import sysconfig; print(sysconfig.get_path('platlib'))"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    wanted = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["optional-dependencies"]
-    session.run(
-        *(str(own / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-        *(*wanted["interop"], *wanted["bench"]),
-        external=True,
-    )
-    site = next(own.glob("lib/python*/site-packages"))
-    (site / "shared.pth").write_text(folder + "\n")
-    session.chdir(ROOT)
-    session.run(
-        *(str(own / "bin" / "python"), "-m", "pytest", "tests/interop", *session.posargs),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        external=True,
-    )
+    wanted = _project()["optional-dependencies"]
+    names = [name for name in wanted["interop"] if not name.startswith("morphobench")]
+    python = _layer(session, "interop", *names, *wanted["anndata"], *wanted["copairs"], *wanted["bench"])
+    _run_in_layer(session, python, "-m", "pytest", "tests/interop", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation site in site/, with the reference from docstrings and the commands' help."""
-    shared, folder = _environment(session), ROOT / ".nox" / "docs"
-    if not (folder / "bin" / "mkdocs").is_file():
-        session.run(str(shared / "python"), "-m", "venv", str(folder), external=True)
-        session.run(
-            *(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "mkdocs-material>=9.6,<10"),
-            "mkdocstrings[python]>=1,<2",
-            external=True,
-        )
-    site = sysconfig.get_path("purelib", "venv", vars={"base": str(folder)})
-    behind = sysconfig.get_path("purelib", "venv", vars={"base": str(SHARED)})
-    Path(site, "shared.pth").write_text(f"{behind}\n")
-    session.chdir(ROOT)
-    session.run(
-        *(str(folder / "bin" / "mkdocs"), "build", "--strict", "--quiet", *session.posargs),
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "true"},
-        external=True,
-    )
+    python = _layer(session, "docs", *_project()["optional-dependencies"]["docs"])
+    session.env["NO_MKDOCS_2_WARNING"] = "true"
+    _run_in_layer(session, python, "-m", "mkdocs", "build", "--strict", "--quiet", *session.posargs)
 
 
 @nox.session
@@ -266,53 +279,73 @@ def neon(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, types and the compiler's warnings: ruff, mypy --strict, clang-format, -Werror."""
+    """Check style, types and the compiler's warnings: ruff, mypy --strict, clang-format, -Werror, schemas."""
     native = [*ROOT.glob("csrc/**/*.[ch]pp"), *ROOT.glob("tests/native/*.cpp")]
     sources = sorted(str(path.relative_to(ROOT)) for path in native)
     _run(session, "ruff", "check", ".")
     _run(session, "ruff", "format", "--check", ".")
     _run(session, "clang-format", "--dry-run", "--Werror", *sources)
     _run(session, "mypy")
+    for schema, pattern in SCHEMAS.items():
+        _run(session, "check-jsonschema", "--builtin-schema", schema, *sorted(ROOT.glob(pattern)))
     with tempfile.TemporaryDirectory() as folder:
         build = ("build_ext", "--build-temp", f"{folder}/temp", "--build-lib", f"{folder}/lib")
         _run(session, "python", "setup.py", "--quiet", *build, MORPHOBENCH_WERROR="1")
 
 
 @nox.session
+def minimums(session: nox.Session) -> None:
+    """Test with the lowest versions that pyproject.toml allows, except torch's (2 GB; the shared one)."""
+    wanted = [Requirement(text) for text in _project()["dependencies"]]
+    lowest = [
+        f"{one.name}=={bound.version}"
+        for one in wanted
+        for bound in one.specifier
+        if bound.operator == ">=" and not one.name.startswith("torch")
+    ]
+    python = _layer(session, "minimums", *lowest)
+    quiet = ("-W", "default:Mean of empty slice:RuntimeWarning")  # pandas 2 warns of a median of nothing
+    _run_in_layer(session, python, "-m", "pytest", "-q", *quiet, *(session.posargs or VERSION_TESTS))
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Test with the newest versions of what we depend on, except torch's, whatever constraints.txt says."""
+    wanted = [text for text in _project()["dependencies"] if not text.startswith("torch")]
+    python = _layer(session, "newest", "--upgrade", *wanted)
+    _run_in_layer(session, python, "-m", "pytest", "-q", *(session.posargs or VERSION_TESTS))
+
+
+@nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, install the wheel apart from the checkout, load it."""
+    """Build and check the sdist and the wheel; run tests from the sdist's files on the installed wheel.
+
+    Arguments after -- go to pytest, such as ``-- tests`` for all quick tests.
+    """
     python = _environment(session) / "python"
     with tempfile.TemporaryDirectory() as folder:
-        session.run(
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--target",
-            f"{folder}/tools",
-            "build",
-            external=True,
-        )
+        tools, site = (Path(folder, name) for name in ("tools", "site"))
+        _pip(session, python, "--target", tools, "build", "twine")
+        with_tools = {**os.environ, "PYTHONPATH": str(tools)}
         session.run(
             *(str(python), "-m", "build", "--outdir", f"{folder}/dist", str(ROOT)),
-            env={"PYTHONPATH": f"{folder}/tools"},
+            env=with_tools,
+            silent=True,
             external=True,
         )
-        wheel = next(Path(folder, "dist").glob("*.whl"))
+        sdist, wheel = (next(Path(folder, "dist").glob(ending)) for ending in ("*.tar.gz", "*.whl"))
         session.run(
-            *(str(python), "-m", "pip", "install", "--quiet", "--no-deps"),
-            *("--target", f"{folder}/site", str(wheel)),
+            *(str(python), "-m", "twine", "check", "--strict", str(sdist), str(wheel)),
+            env=with_tools,
             external=True,
         )
-        found = subprocess.run(
-            [python, "-c", "import morphobench as m; print(m.__file__, m.build_info())"],
-            env={**os.environ, "PYTHONPATH": f"{folder}/site"},
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        session.log(found.strip())
-        if not found.startswith(folder):
-            session.error(f"the installed wheel was not what was imported: {found}")
+        session.run(str(python), "tools/check_sdist.py", str(sdist), external=True)
+        session.log("the wheel, tested with the files of the sdist")
+        _pip(session, python, "--no-deps", "--target", site, wheel)
+        shutil.unpack_archive(sdist, folder, filter="data")
+        session.chdir(Path(folder, sdist.name.removesuffix(".tar.gz")))
+        session.run(
+            *(str(python), "-m", "pytest", "-q", *(session.posargs or PACKAGE_TESTS)),
+            env={**os.environ, "PYTHONPATH": str(site)},
+            external=True,
+        )

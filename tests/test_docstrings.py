@@ -18,6 +18,7 @@ PENDING = (
     "data",
     "embeddings.py",
     "evaluation",
+    "measure",
     "models",
     "objectives",
     "report",

@@ -171,7 +171,7 @@ def test_laws_out_of_range_are_refused_by_the_extension_too(changed: dict[str, A
 
 
 def bad_outs() -> list[tuple[Any, type[Exception], str]]:
-    good = np.empty((5, 4, 1, 8, 8), np.float32)
+    good = np.zeros((5, 4, 1, 8, 8), np.float32)
     frozen = good.copy()
     frozen.flags.writeable = False
     return [

@@ -14,10 +14,7 @@ from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import Callback, EpochRecord, TrainingOptions, TrainingState, train
 
-pytestmark = [
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),
-]
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 @pytest.fixture
