@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
-from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.classifier.grid import GridPoint, grid_points
 from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
-from morphobench.evaluation.tasks import classification
+from morphobench.evaluation.clustering.umap import umap_layouts
 from morphobench.measure import interleaved
 from morphobench.setups import Sweep
 
 FEATURES = 2048
-Case = tuple[NDArray[np.float32], NDArray[np.int64], list[classification.GridPoint], int, int]
+Case = tuple[NDArray[np.float32], NDArray[np.int64], list[GridPoint], int, int]
 
 
 def _embeddings(rows):
@@ -96,7 +96,7 @@ def test_the_grid_at_once(benchmark, rows, epochs, batch_size, step):
     needed, which leaves 232 of 348 GFLOP per epoch of 4,096.
     """
     rows = rows if benchmark.enabled else 300
-    points = classification.grid_points(Sweep())[::step][:: 1 if benchmark.enabled else 9]
+    points = grid_points(Sweep())[::step][:: 1 if benchmark.enabled else 9]
     case = (*_embeddings(rows), points, epochs, min(batch_size, rows))
     grid = benchmark.pedantic(_at_once, args=(case,), rounds=1, warmup_rounds=1 if benchmark.enabled else 0)
     found = grid.probabilities(case[0], np.arange(rows), scaling=Scaling.none(FEATURES))
@@ -132,7 +132,7 @@ def test_the_sweep_with_one_graph(benchmark):
 
     def ours():
         graph = nearest_neighbours(embeddings, neighbours=max(sizes))
-        return layout.umap_layouts(embeddings, graph, neighbours=sizes, seed=0)
+        return umap_layouts(embeddings, graph, neighbours=sizes, seed=0)
 
     def peer():
         return [umap.UMAP(n_neighbors=size).fit_transform(embeddings) for size in sizes]

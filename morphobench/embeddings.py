@@ -1,9 +1,8 @@
-"""Embeddings: made by an encoder, kept with their metadata and origin in Parquet (or AnnData)."""
+"""Embeddings: computed by an encoder, and stored with metadata and provenance in Parquet or AnnData."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import nn
 
 from morphobench import __version__, types
+from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
 from morphobench.models.study_encoder import Encoder
 from morphobench.types import Float32Array, UInt8Array
@@ -27,31 +27,39 @@ if TYPE_CHECKING:
 FEATURE_PREFIX = "emb_"
 PROVENANCE_KEY = "morphobench"
 _CPU_BATCH, _DEVICE_BATCH = 128, 1024
-_PARTED_BATCH = 1024  # of an encoder that deals parts to the cores: they wait for each other once a batch
+_MICROBATCH_BATCH = 1024  # of our encoder, which splits a batch over the cores and waits for all of them
 
 
 def embed(
     encoder: nn.Module, images: UInt8Array | ImageArray, *, device: str = "cpu", batch_size: int | None = None
 ) -> Float32Array:
-    """The embedding of each image: uint8 (N, C, H, W) to float32 (N, D).
+    """Compute the embedding of each image.
 
-    Images are divided by 255 and pass through ``encoder`` in evaluation mode without gradients,
-    ``batch_size`` at a time (default 128; 1,024 for our encoder, which divides it further for the cache, and
-    on an accelerator). It changes the result by rounding at most. The encoder is moved to ``device``; its
-    mode afterwards is that before.
+    Images are divided by 255 and passed through the encoder in evaluation mode, without gradients.
+
+    Args:
+        encoder: Module from float32 (B, C, H, W) to (B, ...), flattened to (B, D). It is moved to ``device``;
+            its mode afterwards is that before.
+        images: uint8 (N, C, H, W), an array or a memory map.
+        device: Torch device.
+        batch_size: Images at a time; None: 1,024 on an accelerator and for our encoder, else 128. It changes
+            the result by rounding at most.
+
+    Returns:
+        float32 (N, D).
 
     Raises:
-        InputError: for another shape.
-        TypeError: for another dtype; nothing is converted silently.
+        InputError: Another shape, or a batch size below 1.
+        TypeError: Another dtype; nothing is converted silently.
     """
     if images.dtype != np.uint8:
-        raise TypeError(f"images: uint8 wanted, got {images.dtype}")
+        raise TypeError(f"images must be uint8, got {images.dtype}")
     if len(images.shape) != 4:
-        raise InputError(f"images: shape (N, C, H, W) wanted, got {tuple(images.shape)}")
+        raise InputError(f"images must have shape (N, C, H, W), got {tuple(images.shape)}")
     if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size: at least 1 wanted, got {batch_size}")
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
     target = torch.device(device)
-    on_cpu = _PARTED_BATCH if isinstance(encoder, Encoder) else _CPU_BATCH
+    on_cpu = _MICROBATCH_BATCH if isinstance(encoder, Encoder) else _CPU_BATCH
     size = batch_size or (on_cpu if target.type == "cpu" else _DEVICE_BATCH)
     training = encoder.training
     encoder.to(target).eval()
@@ -69,10 +77,10 @@ def _embed(encoder: nn.Module, images: Any, device: torch.device, size: int) -> 
         return np.empty((0, features.flatten(1).shape[1]), np.float32)
     embeddings: Float32Array | None = None
     for start in range(0, count, size):
-        # slices, in order, suit a memory map; the copy may be written to, which torch wants of an array
+        # Slices in order suit a memory map; torch needs an array that may be written to, hence the copy.
         part = torch.from_numpy(np.array(images[start : start + size]))
         pixels = part.to(device).to(torch.float32).div_(255)
-        if device.type != "cpu":  # on a CPU the encoder's own kernels choose the layout
+        if device.type != "cpu":  # on a CPU the encoder's own kernels choose the memory format
             pixels = pixels.contiguous(memory_format=torch.channels_last)
         features = encoder(pixels).flatten(1)
         if embeddings is None:
@@ -88,24 +96,28 @@ def write_embeddings(
     *,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write embeddings and metadata to Parquet, or to AnnData when ``path`` ends in ``.h5ad``.
+    """Write embeddings and metadata to Parquet, or to AnnData where ``path`` ends in ``.h5ad``.
 
-    Columns: the ``Metadata_*`` ones of ``metadata`` in their order, then ``emb_0000``, ``emb_0001`` ...
-    (float32); no index column. ``provenance`` (JSON-able: protocol, hashes of weights and data ...) goes into
-    the file's key-value metadata under ``morphobench``, in AnnData into ``uns``, with the versions of
-    morphobench, torch and numpy added. The file appears whole or not at all.
+    Columns: those of the metadata in their order, then ``emb_0000``, ``emb_0001`` ... (float32); no index
+    column. The file appears whole or not at all.
+
+    Args:
+        path: The file to write.
+        embeddings: float32 (N, D).
+        metadata: N rows of ``Metadata_`` columns.
+        provenance: JSON-able facts (protocol, hashes of weights and data, ...) for the file's key-value
+            metadata under ``morphobench`` (AnnData: ``uns``); versions of morphobench, torch and numpy are
+            added.
 
     Raises:
-        InputError: for embeddings that are not (N, D) with a row per row of ``metadata``, for metadata
-            columns without the prefix ``Metadata_``, and for AnnData without the extra ``anndata``.
-        TypeError: for embeddings that are not float32.
+        InputError: Embeddings that are not (N, D), metadata columns without the prefix, or AnnData without
+            the extra ``anndata``.
+        TypeError: Embeddings that are not float32.
     """
     path = Path(path)
     _check(embeddings, metadata)
     origin = json.dumps({**_versions(), **(provenance or {})}, sort_keys=True, default=str)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with file_in_place_of(path) as temporary:
         if path.suffix == ".h5ad":
             _write_anndata(temporary, embeddings, metadata, origin)
         else:
@@ -115,24 +127,26 @@ def write_embeddings(
             labels = list(metadata.columns)
             table = table.replace_schema_metadata({PROVENANCE_KEY: origin})
             pq.write_table(table, temporary, use_dictionary=labels)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
-    """Embeddings float32 (N, D), metadata (N rows) and provenance of a Parquet, CSV or ``.h5ad`` file.
+    """Read a Parquet, CSV or ``.h5ad`` file of embeddings, ours or another program's.
 
-    Other people's files too: where no column is named ``emb_...``, every numeric column without the prefix
-    ``Metadata_`` is a feature, and what is neither numeric nor so named joins the metadata. Provenance is
-    empty where the file has none.
+    Where no column is named ``emb_...``, every numeric column without the prefix ``Metadata_`` is a feature;
+    all other columns are metadata.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Embeddings float32 (N, D), metadata (N rows), and provenance, empty where the file has none.
 
     Raises:
-        InputError: for a file that is absent, unreadable or holds no feature.
+        InputError: The file is absent, unreadable or holds no feature.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: a file of embeddings wanted, got none there")
+        raise InputError(f"{path} must be a file of embeddings, got none there")
     try:
         if path.suffix == ".h5ad":
             return _read_anndata(path)
@@ -143,25 +157,35 @@ def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[
             origin = _provenance((table.schema.metadata or {}).get(PROVENANCE_KEY.encode()))
             frame = table.to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: Parquet, CSV or .h5ad wanted, got an unreadable file ({error})") from error
-    # what pandas leaves of an unnamed index is no feature
+        raise InputError(f"{path} must be Parquet, CSV or .h5ad, got an unreadable file ({error})") from error
+    # An unnamed index that pandas wrote is no feature.
     indices = [name for name in frame.columns if str(name).startswith(("__index_level_", "Unnamed: "))]
     frame = frame.drop(columns=indices)
     features = _features(frame)
     if not features:
         found = ", ".join(map(str, frame.columns)) or "none"
-        raise InputError(f"{path}: numeric feature columns wanted, got only the columns {found}")
+        raise InputError(f"{path} must have numeric feature columns, got only the columns {found}")
     metadata = frame.drop(columns=features).reset_index(drop=True)
     return np.ascontiguousarray(frame[features].to_numpy(np.float32)), metadata, origin
 
 
 def read_metadata(path: types.Path) -> pd.DataFrame:
-    """The ``Metadata_*`` columns of a Parquet file of ours, without its features; InputError for another."""
+    """Read the ``Metadata_*`` columns of one of our Parquet files, without its features.
+
+    Args:
+        path: The file.
+
+    Returns:
+        One row per embedding.
+
+    Raises:
+        InputError: The file is absent or unreadable.
+    """
     try:
         names = [name for name in pq.read_schema(path).names if name.startswith("Metadata_")]
         table: pd.DataFrame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: a file of embeddings wanted, got: {error}") from error
+        raise InputError(f"{path} must be a file of embeddings, got: {error}") from error
     return table
 
 
@@ -182,15 +206,14 @@ def _names(features: int) -> list[str]:
 
 def _check(embeddings: Float32Array, metadata: pd.DataFrame) -> None:
     if embeddings.dtype != np.float32:
-        raise TypeError(f"embeddings: float32 wanted, got {embeddings.dtype}")
+        raise TypeError(f"embeddings must be float32, got {embeddings.dtype}")
     if embeddings.ndim != 2 or len(embeddings) != len(metadata):
         raise InputError(
-            f"embeddings: shape ({len(metadata)}, D), a row per row of metadata, wanted, "
-            f"got {embeddings.shape}"
+            f"embeddings must have shape ({len(metadata)}, D), one per metadata row, got {embeddings.shape}"
         )
     others = [str(name) for name in metadata.columns if not str(name).startswith("Metadata_")]
     if others:
-        raise InputError(f"metadata: columns named Metadata_... wanted, got {', '.join(others)}")
+        raise InputError(f"metadata must have only columns named Metadata_..., got {', '.join(others)}")
 
 
 def _versions() -> dict[str, str]:
@@ -211,11 +234,11 @@ def _anndata() -> Any:
     try:
         return import_module("anndata")
     except ImportError as error:
-        raise InputError(".h5ad: the package anndata wanted (pip install 'morphobench[anndata]')") from error
+        raise InputError(".h5ad needs the package anndata (pip install 'morphobench[anndata]')") from error
 
 
 def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame, origin: str) -> None:
-    # plain object strings: older anndata cannot read what pandas 3 makes of them
+    # Plain object strings: older anndata cannot read pandas 3's string columns.
     names = pd.Index(_names(embeddings.shape[1]), dtype=object)
     rows = metadata.set_axis(pd.Index([str(row) for row in range(len(metadata))], dtype=object), axis=0)
     for name in rows.columns:

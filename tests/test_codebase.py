@@ -102,7 +102,7 @@ def _cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     return sorted(sorted(group) for group in found if len(group) > 1)
 
 
-PENDING_CYCLES = ("morphobench.data.store", "morphobench.evaluation", "morphobench.training")
+PENDING_CYCLES = ("morphobench.data.store", "morphobench.training")
 """Folders that still hold a cycle of lazy or type-checking imports."""
 
 

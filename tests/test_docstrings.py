@@ -16,8 +16,6 @@ PENDING = (
     "augment",
     "cli",
     "data",
-    "embeddings.py",
-    "evaluation",
     "measure",
     "models",
     "objectives",

@@ -44,7 +44,8 @@ def images() -> Any:
 def test_embed_is_one_image_at_a_time(encoder: Small, images: Any, batch_size: int | None) -> None:
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     embeddings = embed(encoder, images, batch_size=batch_size)
-    assert (embeddings.dtype, embeddings.shape) == (np.float32, (7, 3 * 4 * 3))
+    assert embeddings.dtype == np.float32
+    assert embeddings.shape == (7, 3 * 4 * 3)
     assert encoder.training
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
     encoder.eval()
@@ -72,11 +73,11 @@ def test_embed_of_no_image_knows_its_width(encoder: Small) -> None:
 
 
 def test_embed_refuses_other_arrays(encoder: Small, images: Any) -> None:
-    with pytest.raises(InputError, match=r"images: shape \(N, C, H, W\) wanted, got \(7, 6, 5\)"):
+    with pytest.raises(InputError, match=r"images must have shape \(N, C, H, W\), got \(7, 6, 5\)"):
         embed(encoder, images[:, 0])
-    with pytest.raises(TypeError, match="images: uint8 wanted, got float64"):
+    with pytest.raises(TypeError, match="images must be uint8, got float64"):
         embed(encoder, images / 255)
-    with pytest.raises(InputError, match="batch_size: at least 1 wanted, got 0"):
+    with pytest.raises(InputError, match="batch_size must be at least 1, got 0"):
         embed(encoder, images, batch_size=0)
 
 
@@ -153,22 +154,22 @@ def test_own_features_win_over_other_numbers(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("no parquet")
     pd.DataFrame({"Metadata_Well": ["A01"]}).to_parquet(tmp_path / "bare.parquet")
-    with pytest.raises(InputError, match=r"absent\.parquet: a file of embeddings wanted"):
+    with pytest.raises(InputError, match=r"absent\.parquet must be a file of embeddings"):
         read_embeddings(tmp_path / "absent.parquet")
-    with pytest.raises(InputError, match=r"text\.parquet: Parquet, CSV or \.h5ad wanted"):
+    with pytest.raises(InputError, match=r"text\.parquet must be Parquet, CSV or \.h5ad"):
         read_embeddings(tmp_path / "text.parquet")
-    with pytest.raises(InputError, match=r"bare\.parquet: numeric feature columns wanted, .* Metadata_Well"):
+    with pytest.raises(InputError, match=r"bare\.parquet must have numeric .* Metadata_Well"):
         read_embeddings(tmp_path / "bare.parquet")
 
 
 def test_unfit_tables_are_refused(table: tuple[Any, pd.DataFrame], tmp_path: Path) -> None:
     embeddings, metadata = table
     path = tmp_path / "set.parquet"
-    with pytest.raises(TypeError, match="embeddings: float32 wanted, got float64"):
+    with pytest.raises(TypeError, match="embeddings must be float32, got float64"):
         write_embeddings(path, embeddings.astype(np.float64), metadata)
-    with pytest.raises(InputError, match=r"embeddings: shape \(4, D\), a row per row"):
+    with pytest.raises(InputError, match=r"embeddings must have shape \(4, D\), one per metadata row"):
         write_embeddings(path, embeddings[:3], metadata)
-    with pytest.raises(InputError, match=r"columns named Metadata_\.\.\. wanted, got Well"):
+    with pytest.raises(InputError, match=r"columns named Metadata_\.\.\., got Well"):
         write_embeddings(path, embeddings, metadata.rename(columns={"Metadata_Well": "Well"}))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,6 +1,7 @@
-"""Embeddings that no encoder learned. A setup that does not beat them has learned nothing that helps.
+"""Baseline embeddings that need no training of an encoder; they go through the same tasks.
 
-They go through the same tasks as others. The untrained encoder is one more, which ``models`` makes.
+A setup that does not beat them has learned nothing useful. The untrained encoder, one more baseline, comes
+from `morphobench.models`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ import numpy as np
 from morphobench.errors import InputError
 from morphobench.types import Float32Array, UInt8Array
 
-_LARGEST_FIT = 4096  # images: the leading components of pixels need no more, and memory stays bounded
+_LARGEST_FIT = 4096  # images; enough for the leading components of pixels, and memory stays bounded
 _BLOCK = 1024
 
 
 def mean_intensity(images: UInt8Array) -> Float32Array:
-    """The mean of each channel, in [0, 1]; uint8 (N, C, H, W) -> float32 (N, C)."""
+    """Compute the mean intensity of each channel.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Returns:
+        float32 (N, C) in [0, 1].
+
+    Raises:
+        InputError: Another shape.
+        TypeError: Another dtype.
+    """
     _check(images, "images")
     means = np.empty(images.shape[:2], dtype=np.float32)
     for start in range(0, len(images), _BLOCK):
@@ -27,11 +39,23 @@ def mean_intensity(images: UInt8Array) -> Float32Array:
 def pca_pixels(
     train_images: UInt8Array, images: UInt8Array, *, components: int = 50, seed: int = 0
 ) -> Float32Array:
-    """The leading principal components of pixels; uint8 (N, C, H, W) -> float32 (N, K).
+    """Project images on the leading principal components of training pixels.
 
-    Fitted to ``train_images`` (M, C, H, W), to 4,096 of them drawn by ``seed`` where there are more, by a
-    randomized singular value decomposition (Halko, Martinsson and Tropp, arXiv:0909.4061). K is
-    ``components``, or as many as the training images allow.
+    Fitted by a randomized singular value decomposition (Halko, Martinsson and Tropp, arXiv:0909.4061) to
+    4,096 training images at most.
+
+    Args:
+        train_images: uint8 (M, C, H, W) to fit.
+        images: uint8 (N, C, H, W) to project.
+        components: Number of components; fewer where the training images allow no more.
+        seed: Seed of the choice of training images and of the decomposition.
+
+    Returns:
+        float32 (N, K).
+
+    Raises:
+        InputError: Shapes that do not fit, no training image, or no component.
+        TypeError: Another dtype.
     """
     from sklearn.decomposition import PCA
 
@@ -39,11 +63,11 @@ def pca_pixels(
     _check(images, "images")
     if train_images.shape[1:] != images.shape[1:]:
         raise InputError(
-            f"images: of the training images' shape {train_images.shape[1:]} wanted, got {images.shape[1:]}"
+            f"images must have the training images' shape {train_images.shape[1:]}, got {images.shape[1:]}"
         )
     if components < 1 or not len(train_images):
         raise InputError(
-            f"components: at least 1, of at least 1 training image, wanted, got {components} of "
+            f"components must be at least 1, of at least 1 training image, got {components} of "
             f"{len(train_images)}"
         )
     generator = np.random.default_rng(seed)
@@ -58,7 +82,16 @@ def pca_pixels(
 
 
 def chance(images: int, *, features: int = 16, seed: int = 0) -> Float32Array:
-    """Embeddings that say nothing: ``images`` rows of independent normal numbers; float32 (N, D)."""
+    """Draw embeddings without information: independent normal numbers.
+
+    Args:
+        images: Number of images N.
+        features: Number of features D.
+        seed: Seed.
+
+    Returns:
+        float32 (N, D).
+    """
     return np.random.default_rng(seed).standard_normal((images, features), dtype=np.float32)
 
 
@@ -68,6 +101,6 @@ def _pixels(images: UInt8Array) -> Float32Array:
 
 def _check(images: UInt8Array, name: str) -> None:
     if images.ndim != 4:
-        raise InputError(f"{name}: (N, C, H, W) wanted, got {images.shape}")
+        raise InputError(f"{name} must have shape (N, C, H, W), got {images.shape}")
     if images.dtype != np.uint8:
-        raise TypeError(f"{name}: uint8 wanted, got {images.dtype}")
+        raise TypeError(f"{name} must be uint8, got {images.dtype}")

@@ -1,26 +1,27 @@
-"""Distances between all rows of two sets of embeddings, and their exact medians in bounded memory.
+"""Distances between all rows of two sets of embeddings, their exact medians, and nearest rows.
 
-Euclidean, cosine and correlation distance come from one matrix product of the standardized rows, whose
-cancellation is found and repaired pair by pair; Bray-Curtis and the medians from C++. Every value agrees with
-a float64 calculation (``scipy.spatial.distance.cdist``) to 1e-5 of itself, duplicates (exactly 0),
-near-duplicates and values from 1e-30 to 1e30 included.
+Euclidean, cosine and correlation distance come from one matrix product of the standardized rows; pairs that
+suffer from cancellation are found and computed again. Bray-Curtis distance and the medians come from C++.
+Every value agrees with a float64 calculation (``scipy.spatial.distance.cdist``) to a relative 1e-5, including
+duplicates (exactly 0), near-duplicates and values from 1e-30 to 1e30.
 
-Where a distance is undefined it is what scipy makes of it: NaN for the cosine distance of a zero row, the
+Where a distance is undefined it has scipy's value: NaN for the cosine distance of a zero row, the
 correlation distance of a constant row, the Bray-Curtis distance of two zero rows; infinite for the
 Bray-Curtis distance of a row and its negative. A median over pairs with a NaN is NaN, as in numpy.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphobench import _core
+from morphobench._util.cpu import available_cores
 from morphobench.errors import InputError
+from morphobench.evaluation import neighbours
 
 METRICS: tuple[str, ...] = ("euclidean", "cosine", "correlation", "braycurtis")
 
@@ -31,27 +32,41 @@ _PAIRS_PER_SAMPLE = 2048
 
 Block = tuple[int, int, int, int]
 
+Backend: TypeAlias = Literal["morphobench", "faiss"]
+
 
 def pairwise(
-    a: NDArray[Any], b: NDArray[Any], metric: str, *, threads: int | None = None, simd: str = "auto"
+    a: NDArray[Any],
+    b: NDArray[Any],
+    metric: str,
+    *,
+    backend: Backend = "morphobench",
+    threads: int | None = None,
+    simd: str = "auto",
 ) -> NDArray[np.float32]:
-    """Distance of every row of one matrix to every row of another.
+    """Compute the distance of every row of one matrix to every row of another.
 
     Args:
         a: (N, D) numbers, N and D at least 1; computed on as float32.
         b: (M, D) numbers.
         metric: One of `METRICS`; ``braycurtis`` is sum|a - b| / sum|a + b|.
-        threads: Threads of the C++ part, by default one per processor; no value depends on it. The matrix
-            product uses numpy's own threads.
-        simd: Instruction set of the C++ part, by default the best there is.
+        backend: "morphobench", or "faiss" for faiss's own functions, whose euclidean, cosine and correlation
+            distances of near-duplicates are rounding noise.
+        threads: Threads of the C++ part, by default one per available core; no value depends on it. The
+            matrix product uses numpy's own threads.
+        simd: Instruction set of the C++ part, by default the best available.
 
     Returns:
         (N, M) float32; smaller is closer.
 
     Raises:
-        InputError: a or b is no such matrix, holds a NaN or an infinity, or the metric is unknown.
+        InputError: a or b is no such matrix or holds a NaN or an infinity; an unknown metric or backend.
     """
     _check_metrics((metric,))
+    if backend == "faiss":
+        return neighbours.pairwise(*_check_pair(a, b), metric)
+    if backend != "morphobench":
+        raise InputError(f"backend must be morphobench or faiss, got {backend!r}")
     pairs, rows, others = _prepare(a, b, (metric,), threads=threads, simd=simd)
     distances = np.empty((rows, others), dtype=np.float32)
     if metric == "braycurtis":
@@ -72,10 +87,21 @@ def pairwise_blocks(
     block_values: int = _BLOCK_VALUES,
     threads: int | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """`pairwise` a few rows at a time, for what needs whole rows of a matrix too large to hold.
+    """Compute `pairwise` a few rows at a time, for matrices too large to hold.
 
-    Yields the first row's number and its block (rows, M) of at most ``block_values`` distances (or one row);
-    the array is used again for the next block. Arguments and errors are those of `pairwise`.
+    Args:
+        a: (N, D) numbers.
+        b: (M, D) numbers.
+        metric: One of `METRICS`.
+        block_values: Most distances of a block; a block has at least one row.
+        threads: As in `pairwise`.
+
+    Yields:
+        Number of a block's first row, and its distances float32 (rows, M). The array is used again for the
+        next block.
+
+    Raises:
+        InputError: As `pairwise`.
     """
     _check_metrics((metric,))
     pairs, rows, others = _prepare(a, b, (metric,), threads=threads, simd="auto")
@@ -98,11 +124,11 @@ def median_distances(
     threads: int | None = None,
     simd: str = "auto",
 ) -> dict[str, float]:
-    """Exact median over all N * M pairs of each distance, without ever holding the N x M matrix.
+    """Compute the exact median of each distance over all N * M pairs, without holding the N x M matrix.
 
-    A sample of pairs says where each median must lie; one pass over all pairs then counts those below and
-    keeps those inside. Where the guess misses, or too many values lie inside, further passes narrow it down.
-    Above its inputs it holds float32 copies of them, 16 MiB of products and 32 MiB per metric.
+    A sample of pairs brackets each median; one pass over all pairs counts the values below and keeps those
+    inside the bracket. Where the bracket misses the median or holds too many values, further passes narrow
+    it. Beside its inputs this holds float32 copies of them, 16 MiB of products and 32 MiB per metric.
 
     Args:
         a: (N, D) numbers, N and D at least 1; computed on as float32.
@@ -119,6 +145,35 @@ def median_distances(
         InputError: As `pairwise`, or no metric is given.
     """
     return _medians(a, b, metrics, threads=threads, simd=simd)
+
+
+def nearest(
+    a: NDArray[Any], b: NDArray[Any], k: int, metric: str = "euclidean"
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Find the nearest rows of one matrix for each row of another, by faiss.
+
+    Exact up to 50,000 rows of ``b``; above, an inverted file with a recall of at least 0.99 on a sample
+    (`neighbours.NeighbourIndex` says how large it was). Bray-Curtis is always exact.
+
+    Args:
+        a: (N, D) numbers: queries.
+        b: (M, D) numbers: rows to search.
+        k: Neighbours of each query, at least 1.
+        metric: One of `METRICS`. A zero row's cosine, a constant row's correlation distance counts as 1.
+
+    Returns:
+        Row numbers int64 (N, k), nearest first, ties in the order of rows, -1 where M < k; and distances
+        float32 (N, k).
+
+    Raises:
+        InputError: As `pairwise`, or k below 1.
+    """
+    _check_metrics((metric,))
+    if k < 1:
+        raise InputError(f"k must be at least 1, got {k}")
+    queries, rows = _check_pair(a, b)
+    found = neighbours.NeighbourIndex(rows, metric).search(queries, k)
+    return found.indices, found.distances
 
 
 def _medians(
@@ -153,7 +208,7 @@ def _pass(
     *,
     block_values: int,
 ) -> None:
-    # Without a product first: a BLAS' threads keep spinning for a while after their last product.
+    # First the metric without a product: a BLAS' threads keep spinning for a while after their last product.
     without = {metric: search for metric, search in searches.items() if metric == "braycurtis"}
     if without:
         pairs.search((0, rows, 0, others), None, without)
@@ -164,7 +219,7 @@ def _pass(
 
 
 def _guess(pairs: _core.CrossDistances, total: int, searches: dict[str, _core.MedianSearch]) -> None:
-    """Brackets each median by four standard errors of its rank, as if only whole rows were independent."""
+    """Bracket each median by four standard errors of its rank, as if only whole rows were independent."""
     tiles = min(max(total // _PAIRS_PER_SAMPLE, 16), 1 << 14)
     margin = 4 * 0.5 * float(np.sqrt(2 / (4 * tiles)))
     for metric, sample in pairs.sample(tiles, list(searches)).items():
@@ -196,45 +251,56 @@ def _prepare(
     a: NDArray[Any], b: NDArray[Any], metrics: tuple[str, ...], *, threads: int | None, simd: str
 ) -> tuple[_core.CrossDistances, int, int]:
     if threads is None:
-        threads = _processors()
+        threads = available_cores()
     elif threads < 1:
-        raise InputError(f"threads: at least 1 wanted, got {threads}")
+        raise InputError(f"threads must be at least 1, got {threads}")
     if simd != "auto" and simd not in _core.distance_simd():
-        raise InputError(f"simd: auto or one of {', '.join(_core.distance_simd())} wanted, got {simd}")
-    a, b = _checked(a, "a"), _checked(b, "b")
-    if a.shape[1] != b.shape[1]:
-        raise InputError(
-            f"a, b: the same number of features wanted, got {a.shape[1]} in a and {b.shape[1]} in b"
-        )
+        raise InputError(f"simd must be auto or one of {', '.join(_core.distance_simd())}, got {simd}")
+    a, b = _check_matrices(a, b)
     needs_product = any(metric != "braycurtis" for metric in metrics)
     pairs = _core.CrossDistances(a, b, needs_product, threads, simd)
     for name, matrix, row in (("a", a, pairs.nonfinite_row_a), ("b", b, pairs.nonfinite_row_b)):
         if row < len(matrix):
-            raise InputError(f"{name}: finite float32 values wanted, got a NaN or an infinity in row {row}")
+            raise InputError(_not_finite(name, row))
     return pairs, len(a), len(b)
 
 
-def _checked(matrix: NDArray[Any], name: str) -> NDArray[np.float32]:
+def _check_matrices(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    a, b = _check_matrix(a, "a"), _check_matrix(b, "b")
+    if a.shape[1] != b.shape[1]:
+        raise InputError(f"a and b must have as many features, got {a.shape[1]} and {b.shape[1]}")
+    return a, b
+
+
+def _check_pair(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Check matrices that do not go through `CrossDistances`, which looks for NaN and infinity itself."""
+    a, b = _check_matrices(a, b)
+    for name, matrix in (("a", a), ("b", b)):
+        bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+        if len(bad):
+            raise InputError(_not_finite(name, int(bad[0])))
+    return a, b
+
+
+def _not_finite(name: str, row: int) -> str:
+    return f"{name} must hold finite float32 values, got a NaN or an infinity in row {row}"
+
+
+def _check_matrix(matrix: NDArray[Any], name: str) -> NDArray[np.float32]:
     matrix = np.asarray(matrix)
     if matrix.dtype.kind not in "fiu":
-        raise TypeError(f"{name}: real numbers wanted, got dtype {matrix.dtype}")
+        raise TypeError(f"{name} must hold real numbers, got dtype {matrix.dtype}")
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise InputError(
-            f"{name}: at least one row and one feature, (rows, features), wanted, got shape {matrix.shape}"
+            f"{name} must have at least one row and one feature, (rows, features), got shape {matrix.shape}"
         )
-    with np.errstate(over="ignore"):  # the infinity that a larger number becomes is refused by its row
+    with np.errstate(over="ignore"):  # a number too large becomes infinity, which is refused by its row
         return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def _check_metrics(metrics: tuple[str, ...]) -> None:
     if not metrics:
-        raise InputError(f"metrics: at least one of {', '.join(METRICS)} wanted, got none")
+        raise InputError(f"metrics must be at least one of {', '.join(METRICS)}, got none")
     for metric in metrics:
         if metric not in METRICS:
-            raise InputError(f"metric: one of {', '.join(METRICS)} wanted, got {metric!r}")
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+            raise InputError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")

@@ -38,5 +38,5 @@ def described(intervals: dict[str, Interval]) -> dict[str, Any]:
     return {
         "intervals": {key: one.pair for key, one in intervals.items()},
         "interval_units": {key: f"{one.units} {one.unit}s" for key, one in intervals.items() if one},
-        "interval_reasons": {key: one.reason for key, one in intervals.items() if not one},
+        "interval_reasons": {key: str(one.reason) for key, one in intervals.items() if not one},
     }

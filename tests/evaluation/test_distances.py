@@ -153,9 +153,9 @@ def test_threads_do_not_change_a_bit(metric: str) -> None:
 def test_values_that_are_not_finite_are_refused_by_row(metric: str, bad: float) -> None:
     a, b = random_rows(40, 9), random_rows(30, 9)
     b[17, 3] = b[23, 1] = bad
-    with pytest.raises(InputError, match=r"b: finite .* in row 17$"):
+    with pytest.raises(InputError, match=r"b must hold finite .* in row 17$"):
         distances.pairwise(a, b, metric)
-    with pytest.raises(InputError, match=r"a: finite .* in row 17$"):
+    with pytest.raises(InputError, match=r"a must hold finite .* in row 17$"):
         distances.median_distances(b, a, [metric])
 
 
@@ -168,22 +168,22 @@ def test_float64_beyond_float32_is_refused_by_row() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     a = random_rows(4, 3)
-    with pytest.raises(InputError, match=r"metric: one of euclidean.*'manhattan'"):
+    with pytest.raises(InputError, match=r"metric must be one of euclidean.*'manhattan'"):
         distances.pairwise(a, a, "manhattan")
     with pytest.raises(InputError, match="at least one of euclidean"):
         distances.median_distances(a, a, [])
     for empty in (a[:0], a[:, :0]):
-        with pytest.raises(InputError, match=r"a: at least one row and one feature"):
+        with pytest.raises(InputError, match=r"a must have at least one row and one feature"):
             distances.pairwise(empty, a, "cosine")
-    with pytest.raises(InputError, match=r"b: at least one row .* got shape \(3,\)"):
+    with pytest.raises(InputError, match=r"b must have at least one row .* got shape \(3,\)"):
         distances.pairwise(a, a[0], "cosine")
-    with pytest.raises(InputError, match="3 in a and 2 in b"):
+    with pytest.raises(InputError, match="got 3 and 2"):
         distances.median_distances(a, a[:, :2])
-    with pytest.raises(TypeError, match="a: real numbers wanted, got dtype complex64"):
+    with pytest.raises(TypeError, match="a must hold real numbers, got dtype complex64"):
         distances.pairwise(a.astype(np.complex64), a, "cosine")
-    with pytest.raises(InputError, match="threads: at least 1 wanted, got 0"):
+    with pytest.raises(InputError, match="threads must be at least 1, got 0"):
         distances.pairwise(a, a, "cosine", threads=0)
-    with pytest.raises(InputError, match=r"simd: auto or one of .* got mmx"):
+    with pytest.raises(InputError, match=r"simd must be auto or one of .* got mmx"):
         distances.pairwise(a, a, "cosine", simd="mmx")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from morphobench.evaluation import TASKS, EvaluationInput, evaluate
-from morphobench.evaluation.clustering import scores as cluster_scores
+from morphobench.evaluation.clustering.scores import agreement, consistency, homogeneity, internal_scores
 from morphobench.evaluation.tasks.classification import binary_scores
 from tests.support.null_data import SWEEP, null_table
 
@@ -80,14 +80,12 @@ def test_scores_of_classifiers_and_clusters() -> None:
         assert binary_scores(labels[rows], probabilities[rows]) == pytest.approx(
             binary_scores(labels, probabilities)
         )
-        for score in (cluster_scores.purity, cluster_scores.consistency):
+        for score in (homogeneity, consistency):
             assert score(clusters[rows], names[rows]) == pytest.approx(score(clusters, names))
-        own, other = (cluster_scores.agreement(clusters[r], names[r]) for r in (np.arange(50), rows))
+        own, other = (agreement(clusters[r], names[r]) for r in (np.arange(50), rows))
         assert other[1] == pytest.approx(own[1])
     order = random.permutation(50)
-    assert cluster_scores.agreement(clusters[order], names[order]) == pytest.approx(
-        cluster_scores.agreement(clusters, names)
-    )
-    plain = cluster_scores.internal_scores(points, clusters)
-    moved = cluster_scores.internal_scores(points[order] * 4 + 1, clusters[order])
+    assert agreement(clusters[order], names[order]) == pytest.approx(agreement(clusters, names))
+    plain = internal_scores(points, clusters)
+    moved = internal_scores(points[order] * 4 + 1, clusters[order])
     assert moved == pytest.approx(plain, rel=1e-4)

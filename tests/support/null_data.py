@@ -89,7 +89,7 @@ def holding(results: Mapping[str, TaskResult], *, width: float = 1.0) -> dict[st
 
 def holds(interval: Interval, value: float, *, width: float) -> bool:
     """Whether ``interval``, its bounds ``width`` times as far from the estimate, holds ``value``."""
-    assert interval, interval.reason
+    assert interval, str(interval.reason)
     low, high = (
         interval.estimate + width * (bound - interval.estimate) for bound in (interval.low, interval.high)
     )

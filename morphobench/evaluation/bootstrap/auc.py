@@ -1,8 +1,8 @@
-"""Intervals of the ROC AUC by plates or wells, for one setup or many at once; arrays only.
+"""Intervals of the ROC AUC over plates or wells, for one setup or many at once; arrays only.
 
 The AUC is a two-sample U-statistic (Hanley & McNeil 1982, Radiology 143:29): a sum over pairs of a drug and
-a control image. The (G, G) matrix of won pairs between groups is made once; a resample is then one
-quadratic form in how often each group was drawn, and nothing is sorted again.
+a control image. The (G, G) matrix of pairs ranked correctly, by group of each image, is made once. A resample
+is then one quadratic form in how often each group was drawn, and nothing is sorted again.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.interval import (
     Interval,
     Method,
-    coded,
+    bootstrap_interval,
     draw_weights,
-    interval,
-    strata_of,
+    encode_groups,
+    group_strata,
 )
+from morphobench.evaluation.bootstrap.reason import Reason
 from morphobench.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Images scored by K setups: ``scores`` (K, N), ``labels`` (N,) of 0 / 1, ``groups`` (N,).
+    """Test images of one seed with the scores of K setups, all of the same images.
 
-    The images of one seed's test split; every setup of that seed scored the same ones.
+    Attributes:
+        scores: (K, N); larger: more likely a drug image.
+        labels: (N,) of 0 (control) and 1 (drug).
+        groups: (N,) plate or well of each image.
     """
 
     scores: Float64Array
@@ -41,9 +45,14 @@ class Scored:
 
 @dataclass(frozen=True)
 class Draws:
-    """AUC of K setups: ``estimates`` (K,), and ``drawn`` (R, K) in R resamples of the same ``units`` groups.
+    """AUC of K setups in joint resamples.
 
-    Whatever is made of the columns of a row, a difference or any contrast, keeps the setups paired.
+    Differences and other contrasts of the columns of a row keep the setups paired.
+
+    Attributes:
+        estimates: (K,) on the data.
+        drawn: (R, K) in the resamples.
+        units: Number of groups; with strata, of the smallest stratum.
     """
 
     estimates: Float64Array
@@ -60,23 +69,45 @@ def roc_auc_interval(
     seed: int = 0,
     confidence: float = 0.95,
     method: Method = "percentile",
+    unit: str = "group",
 ) -> Interval:
-    """ROC AUC of ``scores`` for ``labels`` of 0 / 1, both (N,), pooled over images; resamples ``groups``
-    (N,).
+    """Interval of the ROC AUC, pooled over images, from resampling groups.
 
-    Equal to :func:`grouped_bootstrap` with scikit-learn's ``roc_auc_score``. Where each group holds one
-    class only (wells), groups are drawn within their class, so that no resample lacks one. InputError on
-    bad arrays.
+    Equal to `grouped_bootstrap` with scikit-learn's ``roc_auc_score``. Where each group holds one class only
+    (wells), groups are drawn within their class, so that no resample lacks one.
+
+    Args:
+        scores: (N,) finite scores.
+        labels: (N,) of 0 (control) and 1 (drug).
+        groups: (N,) group of each image.
+        resamples: Number of resamples.
+        seed: Seed of the resamples.
+        confidence: Confidence level.
+        method: "percentile" or "bca"; always "percentile" where each group holds one class only.
+        unit: What a group is.
+
+    Returns:
+        Interval, or the reason why there is none.
+
+    Raises:
+        InputError: Shapes that do not fit, other labels, scores that are not finite.
     """
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
-    names, code = coded(groups, arrays=(scores, labels))
+    names, code = encode_groups(groups, arrays=(scores, labels))
     _check(scores, labels)
     pairs = Pairs.count(scores, labels, code, len(names))
-    layers = strata_of(code, labels if pairs.pure else None)
+    layers = group_strata(code, labels if pairs.pure else None)
     estimate = float(pairs.auc(np.ones((1, len(names)), dtype=np.int64))[0])
     method = "percentile" if pairs.pure else method
-    return interval(
-        pairs.auc, estimate, layers, resamples=resamples, seed=seed, confidence=confidence, method=method
+    return bootstrap_interval(
+        pairs.auc,
+        estimate,
+        layers,
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+        method=method,
+        unit=unit,
     )
 
 
@@ -90,48 +121,67 @@ def roc_auc_interval_by_unit(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Interval:
-    """:func:`roc_auc_interval` with plates as units, with wells where there are too few plates.
+    """Interval of the ROC AUC over plates, or over wells where there are too few plates.
 
-    ``plates`` and ``wells`` (N,), None where they are not known; a well of another plate is another well.
-    Intervals over wells say nothing of how plates differ. Never falls back to single images.
+    Intervals over wells say nothing of how plates differ. Single images are never resampled.
+
+    Args:
+        scores: (N,) scores.
+        labels: (N,) of 0 (control) and 1 (drug).
+        plates: (N,) plate of each image; None: unknown.
+        wells: (N,) well of each image; None: unknown. Wells of different plates are different wells.
+        resamples: Number of resamples.
+        seed: Seed of the resamples.
+        confidence: Confidence level.
+
+    Returns:
+        Interval, or the reason why there is none.
     """
-    found = Interval(math.nan, math.nan, math.nan, 0, confidence, "neither plates nor wells are known")
+    found = Interval(math.nan, math.nan, math.nan, 0, confidence, Reason("unknown_units"))
     if not np.isfinite(scores).all():
-        return replace(found, reason="some scores are not finite")
-    reasons = []
-    for unit, groups in (("plate", plates), ("well", within(plates, wells))):
-        if groups is not None:
-            one = roc_auc_interval(
-                scores, labels, groups, resamples=resamples, seed=seed, confidence=confidence
-            )
-            reasons.append(one.reason.replace("group", unit))
-            found = replace(one, unit=unit, reason="" if one else "; ".join(reasons))
-            if one:
-                break
+        return replace(found, reason=Reason("scores_not_finite"))
+    reason: Reason | None = None
+    for unit, groups in (("plate", plates), ("well", name_wells_by_plate(plates, wells))):
+        if groups is None:
+            continue
+        one = roc_auc_interval(
+            scores, labels, groups, resamples=resamples, seed=seed, confidence=confidence, unit=unit
+        )
+        if one or one.reason is None:
+            return one
+        reason = one.reason if reason is None else reason.join(one.reason)
+        found = replace(one, reason=reason)
     return found
 
 
 def roc_auc_draws(parts: Sequence[Scored], *, resamples: int = 2000, seed: int = 0) -> Draws:
-    """AUC of K setups, the mean over ``parts`` (seeds), in resamples of groups that all setups and seeds
-    share.
+    """Draw the AUC of K setups, the mean over seeds, in resamples that all setups and seeds share.
 
     A group in several parts (a plate that was in the test split of two seeds) is drawn in all of them or in
-    none. A part whose drawn groups lack a class does not count in that resample. InputError where parts
-    differ in K.
+    none. A part whose drawn groups lack a class does not count in that resample.
+
+    Args:
+        parts: One per seed, all of the same K setups.
+        resamples: Number of resamples R.
+        seed: Seed of the resamples.
+
+    Returns:
+        Estimates and values in the resamples.
+
+    Raises:
+        InputError: No part, or parts of different numbers of setups.
     """
     if not parts or len({np.shape(part.scores)[0] for part in parts}) != 1:
-        raise InputError(
-            "parts: at least one, all of the same setups, wanted, got none or of different numbers"
-        )
+        raise InputError("parts must be at least one, all of the same setups, got none or different numbers")
     codes = np.concatenate([np.asarray(part.groups, dtype=str) for part in parts])
-    names, code = coded(codes, arrays=(codes,))
+    names, code = encode_groups(codes, arrays=(codes,))
     bounds = np.cumsum([0, *(len(part.groups) for part in parts)])
     mine = [code[bounds[i] : bounds[i + 1]] for i in range(len(parts))]
     for part in parts:
         _check(part.scores, part.labels)
     labels = np.concatenate([part.labels for part in parts])
     single = [np.unique(labels[code == group]).size == 1 for group in range(len(names))]
-    layers = strata_of(code, labels if all(single) else None)
+    layers = group_strata(code, labels if all(single) else None)
     weights = draw_weights(layers, resamples=resamples, seed=seed)
     every = np.ones((1, len(names)), dtype=np.int64)
     setups = len(parts[0].scores)
@@ -146,8 +196,16 @@ def roc_auc_draws(parts: Sequence[Scored], *, resamples: int = 2000, seed: int =
     return Draws(estimates, drawn, min(len(layer) for layer in layers))
 
 
-def within(plates: NDArray[Any] | None, wells: NDArray[Any] | None) -> NDArray[Any] | None:
-    """The wells (N,) named together with their plates, so that A01 of two plates are two wells."""
+def name_wells_by_plate(plates: NDArray[Any] | None, wells: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Name wells together with their plates, so that A01 of two plates are two wells.
+
+    Args:
+        plates: (N,) plate of each row; None: unknown.
+        wells: (N,) well of each row; None: unknown.
+
+    Returns:
+        (N,) names; the wells alone where plates are unknown, None where wells are.
+    """
     if plates is None or wells is None:
         return wells
     names = [f"{plate}\t{well}" for plate, well in zip(plates, wells, strict=True)]
@@ -156,7 +214,13 @@ def within(plates: NDArray[Any] | None, wells: NDArray[Any] | None) -> NDArray[A
 
 @dataclass(frozen=True)
 class Pairs:
-    """``won`` (G, G): pairs of a drug image of group g and a control image of h ranked rightly, ties half."""
+    """Pairs of a drug and a control image, counted by group of each.
+
+    Attributes:
+        won: (G, G) pairs of a drug image of group g and a control image of h ranked correctly, ties half.
+        positive: (G,) drug images.
+        negative: (G,) control images.
+    """
 
     won: Float64Array
     positive: Float64Array
@@ -164,7 +228,17 @@ class Pairs:
 
     @classmethod
     def count(cls, scores: Float64Array, labels: NDArray[Any], code: Int64Array, groups: int) -> Pairs:
-        """Of ``scores`` (N,) with ``labels`` of 0 / 1 in groups ``code`` (N,) 0 .. ``groups`` - 1."""
+        """Count the pairs.
+
+        Args:
+            scores: (N,) scores.
+            labels: (N,) of 0 (control) and 1 (drug).
+            code: (N,) group number of each image, 0 to ``groups`` - 1.
+            groups: Number of groups G.
+
+        Returns:
+            The counts.
+        """
         won = np.zeros((groups, groups))
         drug = labels == 1
         drug_scores, drug_code = scores[drug], code[drug]
@@ -185,7 +259,14 @@ class Pairs:
         return bool(((self.positive == 0) | (self.negative == 0)).all())
 
     def auc(self, weights: Int64Array | Float64Array) -> Float64Array:
-        """The AUC (R,) of resamples ``weights`` (R, G); NaN where one lacks a class."""
+        """AUC of each resample.
+
+        Args:
+            weights: (R, G) how often each group was drawn.
+
+        Returns:
+            (R,); NaN where a resample lacks a class.
+        """
         times = weights.astype(np.float64)
         pairs = (times @ self.positive) * (times @ self.negative)
         won = np.einsum("rg,rg->r", times @ self.won, times)
@@ -204,8 +285,6 @@ def _mean_defined(values: Sequence[Float64Array]) -> Float64Array:
 
 def _check(scores: Float64Array, labels: NDArray[Any]) -> None:
     if not np.isin(labels, (0, 1)).all():
-        raise InputError(f"labels: 0 (control) and 1 (drug) wanted, got {np.unique(labels)[:5].tolist()}")
+        raise InputError(f"labels must be 0 (control) or 1 (drug), got {np.unique(labels)[:5].tolist()}")
     if not np.isfinite(scores).all():
-        raise InputError(
-            f"scores: finite numbers wanted, got {int((~np.isfinite(scores)).sum())} that are not"
-        )
+        raise InputError(f"scores must be finite, got {int((~np.isfinite(scores)).sum())} that are not")

@@ -1,4 +1,4 @@
-"""Intervals of the classification's scores, pooled and by cell line, from plates or wells; arrays only."""
+"""Intervals of classification scores, pooled and by cell line, over plates or wells; arrays only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphobench.evaluation.bootstrap.auc import Pairs, roc_auc_interval_by_unit
-from morphobench.evaluation.bootstrap.interval import Interval
-from morphobench.evaluation.bootstrap.resampling import Units, divided, median_defined, none, plates_or_wells
+from morphobench.evaluation.bootstrap.interval import Interval, no_interval
+from morphobench.evaluation.bootstrap.reason import Reason
+from morphobench.evaluation.bootstrap.resampling import (
+    Units,
+    divide_defined,
+    median_defined,
+    plates_or_wells,
+)
 from morphobench.types import Float64Array, Int64Array
 
 BY_LINE = "_by_line"
@@ -26,17 +32,29 @@ def score_intervals(
     hard_auc: bool,
     seed: int,
 ) -> dict[str, Interval]:
-    """95 % intervals of the study's scores, balanced accuracy, and the scores' medians over cell lines.
+    """Intervals of the six scores, balanced accuracy, and the scores' medians over cell lines.
 
-    ``labels`` of 0 / 1, ``probabilities`` of 1, all (N,). Wells, which hold one class and line each, are
-    drawn within class (pooled) or within class and line (by line).
+    Wells hold one class and cell line each; they are drawn within class (pooled scores), or within class and
+    cell line (scores by cell line).
+
+    Args:
+        labels: (N,) of 0 (control) and 1 (drug).
+        probabilities: (N,) probability of drug.
+        lines: (N,) cell line.
+        plates: (N,) plate; None: unknown.
+        wells: (N,) well; None: unknown.
+        hard_auc: Compute ROC AUC from predicted classes, as reference-1 does.
+        seed: Seed of the resamples.
+
+    Returns:
+        95 % interval, or the reason why there is none, by score.
     """
     scores = (probabilities > 0.5).astype(np.float64) if hard_auc else probabilities
     auc = roc_auc_interval_by_unit(scores, labels, plates=plates, wells=wells, seed=seed)
     found = {"roc_auc": auc}
     if not np.isfinite(probabilities).all():
         return found
-    each = outcomes(labels, probabilities)
+    each = confusion_counts(labels, probabilities)
     pooled = plates_or_wells(plates, wells, strata=labels)
     estimates = scores_of(each.sum(axis=0))
     if isinstance(pooled, Units):
@@ -44,33 +62,56 @@ def score_intervals(
         drawn = scores_of(pooled.weights(seed=seed) @ sums)
         found |= {name: pooled.from_draws(float(estimates[name]), drawn[name]) for name in estimates}
     else:
-        found |= {name: none(float(value), pooled) for name, value in estimates.items()}
-    by_line = plates_or_wells(plates, wells, strata=lines_and(labels, lines))
+        found |= {name: no_interval(float(value), pooled) for name, value in estimates.items()}
+    by_line = plates_or_wells(plates, wells, strata=class_and_line(labels, lines))
     return found | _medians(labels, scores, each, lines, by_line, seed=seed)
 
 
-def outcomes(labels: Int64Array, probabilities: Float64Array) -> Float64Array:
-    """For each image (N,) whether it is a hit, a miss, a false alarm, a rejection; (N, 4)."""
+def confusion_counts(labels: Int64Array, probabilities: Float64Array) -> Float64Array:
+    """Tell true positives, false negatives, false positives and true negatives.
+
+    Args:
+        labels: (N,) of 0 (control) and 1 (drug).
+        probabilities: (N,) probability of drug; drug is called above 0.5.
+
+    Returns:
+        float (N, 4) with a single 1 in each row.
+    """
     called, drug = probabilities > 0.5, labels == 1
     return np.stack([called & drug, ~called & drug, called & ~drug, ~called & ~drug], axis=1).astype(float)
 
 
 def scores_of(counts: Float64Array) -> dict[str, Any]:
-    """The scores but ROC AUC from counts (..., 4) of :func:`outcomes`; NaN where undefined."""
-    hits, misses, alarms, rejections = np.moveaxis(counts, -1, 0)
-    recall, specificity = divided(hits, hits + misses), divided(rejections, rejections + alarms)
+    """Scores other than ROC AUC from a confusion matrix.
+
+    Args:
+        counts: (..., 4) sums of `confusion_counts`.
+
+    Returns:
+        Score (...) by name; NaN where undefined.
+    """
+    tp, fn, fp, tn = np.moveaxis(counts, -1, 0)
+    recall, specificity = divide_defined(tp, tp + fn), divide_defined(tn, tn + fp)
     return {
-        "accuracy": divided(hits + rejections, hits + misses + alarms + rejections),
-        "precision": divided(hits, hits + alarms),
+        "accuracy": divide_defined(tp + tn, tp + fn + fp + tn),
+        "precision": divide_defined(tp, tp + fp),
         "recall": recall,
         "specificity": specificity,
-        "f1": divided(2 * hits, 2 * hits + alarms + misses),
+        "f1": divide_defined(2 * tp, 2 * tp + fp + fn),
         "balanced_accuracy": (recall + specificity) / 2,
     }
 
 
-def lines_and(labels: Int64Array, lines: NDArray[np.object_]) -> NDArray[np.object_]:
-    """The stratum of each image: its class and cell line."""
+def class_and_line(labels: Int64Array, lines: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Name the stratum of each image: its class and cell line.
+
+    Args:
+        labels: (N,) classes.
+        lines: (N,) cell lines.
+
+    Returns:
+        (N,) names.
+    """
     return np.asarray([f"{label}\t{line}" for label, line in zip(labels, lines, strict=True)], dtype=object)
 
 
@@ -79,7 +120,7 @@ def _medians(
     scores: Float64Array,
     each: Float64Array,
     lines: NDArray[np.object_],
-    units: Units | str,
+    units: Units | Reason,
     *,
     seed: int,
 ) -> dict[str, Interval]:
@@ -110,6 +151,6 @@ def _medians(
             over_lines = median_defined(np.stack(drawn[name], axis=-1))
             found[f"{name}{BY_LINE}"] = units.from_draws(middle, over_lines)
         else:
-            why = units if isinstance(units, str) else "the statistic itself is undefined on these data"
-            found[f"{name}{BY_LINE}"] = none(middle, why)
+            why = units if isinstance(units, Reason) else Reason("undefined_statistic")
+            found[f"{name}{BY_LINE}"] = no_interval(middle, why)
     return found

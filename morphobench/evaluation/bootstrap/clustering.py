@@ -1,6 +1,4 @@
-"""Intervals of what clusters say: the clusters stay as they are, plates or wells of their images are drawn
-again.
-"""
+"""Intervals of clustering scores: assignments are fixed, plates or wells are resampled; arrays only."""
 
 from __future__ import annotations
 
@@ -11,21 +9,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morphobench.evaluation.bootstrap.interval import Interval
-from morphobench.evaluation.bootstrap.resampling import Units, divided, median_defined, none, plates_or_wells
+from morphobench.evaluation.bootstrap.interval import Interval, no_interval
+from morphobench.evaluation.bootstrap.reason import Reason
+from morphobench.evaluation.bootstrap.resampling import (
+    Units,
+    divide_defined,
+    median_defined,
+    plates_or_wells,
+)
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 _LARGEST_SILHOUETTE = 10_000
-_NOT_RESAMPLED = {
-    "nmi": "mutual information grows when images are drawn twice; ari has one",
-    "purity": "it grows when images are drawn twice; ari has one",
-    "clusters": "the clusters themselves are not made again",
-}
+_INFLATED = ("nmi", "homogeneity")
+"""Scores that grow when an image is drawn twice, because it then agrees with itself."""
 
 
 @dataclass(frozen=True)
 class LineClusters:
-    """A cell line's best clustering: its ``rows`` (N,), their 2-D ``points``, and ``labels`` (-1 noise)."""
+    """Best clustering of one cell line.
+
+    Attributes:
+        line: The cell line.
+        rows: (N,) rows of its drug images in the embeddings.
+        points: (N, 2) UMAP points.
+        labels: (N,) cluster of each image; -1: noise.
+    """
 
     line: str
     rows: Int64Array
@@ -43,11 +51,21 @@ def cluster_intervals(
     noise_is_a_cluster: bool,
     seed: int,
 ) -> dict[str, Interval]:
-    """95 % intervals of noise, silhouette and adjusted Rand indices, each the median over cell lines.
+    """Intervals of noise, silhouette and adjusted Rand indices, each the median over cell lines.
 
-    ``estimates``: the metrics by name. ``names``: by "compound", "moa", "plate" the name of every row of the
-    data, as ``plates`` and ``wells``. Metrics that a resample of given clusters cannot judge have none, and
-    the reason.
+    Scores that resampling fixed clusters cannot judge have the reason instead.
+
+    Args:
+        estimates: Metrics by name.
+        lines: Best clustering of each cell line.
+        names: By "compound", "moa", "plate": the name of every row of the data.
+        plates: Plate of every row of the data; None: unknown.
+        wells: Well of every row of the data; None: unknown.
+        noise_is_a_cluster: Treat noise as one more cluster, as reference-1 does.
+        seed: Seed of the resamples.
+
+    Returns:
+        95 % interval, or the reason why there is none, by metric.
     """
     rows = np.concatenate([each.rows for each in lines])
     of_line = np.repeat([each.line for each in lines], [len(each.rows) for each in lines])
@@ -68,13 +86,14 @@ def cluster_intervals(
     intervals = {}
     for name, estimate in estimates.items():
         if name in ("noise", "silhouette") or name.startswith("ari_"):
-            if isinstance(units, str):
-                intervals[name] = none(estimate, units)
+            if isinstance(units, Reason):
+                intervals[name] = no_interval(estimate, units)
             elif name in drawn:
                 intervals[name] = units.from_draws(estimate, median_defined(np.stack(drawn[name], axis=-1)))
         elif name not in ("min_cluster_size", "cell_lines"):
-            why = _NOT_RESAMPLED.get(name.partition("_")[0], _NOT_RESAMPLED["clusters"])
-            intervals[name] = none(estimate, why)
+            inflated = name.partition("_")[0] in _INFLATED
+            why = Reason("duplicates_inflate" if inflated else "clusters_fixed")
+            intervals[name] = no_interval(estimate, why)
     return intervals
 
 
@@ -92,22 +111,28 @@ def _line_draws(
     all_counts, noise_counts = (
         np.bincount(code, weights=kind, minlength=units) for kind in (np.ones(len(code)), noise)
     )
-    found = {"noise": 100 * divided(weights @ noise_counts, weights @ all_counts)}
+    found = {"noise": 100 * divide_defined(weights @ noise_counts, weights @ all_counts)}
     kept = np.ones(len(code), dtype=bool) if noise_is_a_cluster else ~noise
     labels, code = each.labels[kept], code[kept]
     widths = silhouettes(each.points[kept], labels)
     if widths is not None:
         part = np.bincount(code, weights=widths, minlength=units)
         whole = np.bincount(code, minlength=units).astype(np.float64)
-        found["silhouette"] = divided(weights @ part, weights @ whole)
+        found["silhouette"] = divide_defined(weights @ part, weights @ whole)
     for name, values in names.items():
         found[f"ari_{name}"] = adjusted_rand_draws(labels, values[kept], code, weights)
     return found
 
 
 def silhouettes(points: Float32Array, labels: Int64Array) -> Float64Array | None:
-    """Each point's silhouette width (N,) as scikit-learn has it; None where undefined, or of more than 10,000
-    points.
+    """Silhouette width of each point, by scikit-learn.
+
+    Args:
+        points: (N, D).
+        labels: (N,) clusters.
+
+    Returns:
+        (N,); None where undefined, or where there are more than 10,000 points.
     """
     from sklearn.metrics import silhouette_samples
 
@@ -119,11 +144,19 @@ def silhouettes(points: Float32Array, labels: Int64Array) -> Float64Array | None
 def adjusted_rand_draws(
     labels: Int64Array, names: NDArray[np.object_], code: Int64Array, weights: Float64Array
 ) -> Float64Array:
-    """The adjusted Rand index of ``labels`` and ``names`` (N,) in each resample of units, (R,).
+    """Adjusted Rand index of clusters and names in each resample.
 
-    ``code`` (N,): columns of ``weights`` (R, G). A pair of images counts as often as its units were drawn
-    together; an image drawn twice is no pair with itself, which would agree by construction. NaN where a
-    side has one name only (Hubert and Arabie 1985, Journal of Classification 2:193).
+    A pair of images counts as often as its units were drawn together. An image drawn twice is no pair with
+    itself, which would agree by construction (Hubert and Arabie 1985, Journal of Classification 2:193).
+
+    Args:
+        labels: (N,) clusters.
+        names: (N,) names, e.g. compounds.
+        code: (N,) unit of each image: columns of ``weights``.
+        weights: (R, G) how often each unit was drawn.
+
+    Returns:
+        (R,); NaN where clusters or names have one value only.
     """
     clusters, of_cluster = np.unique(labels, return_inverse=True)
     kinds, of_kind = np.unique(names.astype(str), return_inverse=True)
@@ -138,7 +171,7 @@ def adjusted_rand_draws(
         return np.asarray(of.reshape(len(weights), -1).sum(axis=1) / 2)
 
     joint, by_cluster, by_kind, everything = pairs(()), pairs((2,)), pairs((1,)), pairs((1, 2))
-    expected = divided(by_cluster * by_kind, everything)
+    expected = divide_defined(by_cluster * by_kind, everything)
     most = (by_cluster + by_kind) / 2
     found: Float64Array = np.divide(
         joint - expected, most - expected, out=np.full(len(weights), np.nan), where=most - expected > 1e-9

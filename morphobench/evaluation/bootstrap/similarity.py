@@ -1,8 +1,7 @@
-"""Intervals of the similarity's d, D and 1/D: the medians over pairs of images when plates or wells are drawn
-again.
+"""Intervals of similarity's d, D and 1/D: medians over pairs of images when plates or wells are resampled.
 
 All distances between two sets of images are counted once, by pair of units and bin of distance. The weighted
-median of a resample is then read off the counts: no distance is computed twice, none is kept.
+median of a resample is then read from the counts: no distance is computed twice, and none is kept.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from morphobench.evaluation import distances
-from morphobench.evaluation.bootstrap.interval import Interval, units_needed
-from morphobench.evaluation.bootstrap.resampling import RESAMPLES, Units, median_defined, none
+from morphobench.evaluation.bootstrap.interval import Interval, no_interval, units_needed
+from morphobench.evaluation.bootstrap.reason import Reason
+from morphobench.evaluation.bootstrap.resampling import RESAMPLES, Units, median_defined
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 _BINS = 128
@@ -24,9 +24,13 @@ _CHUNK_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class LinePair:
-    """A cell line's pair of compounds: its place among ``lines``, and the medians of one metric.
+    """Median distances of a pair of compounds in one cell line, by one metric.
 
-    ``distance``, ``control_a``, ``control_b``: the medians themselves, or as drawn, (R,).
+    Attributes:
+        line: Number of the cell line.
+        distance: Median distance of the two compounds; a scalar array, or (R,) in resamples.
+        control_a: Median distance of the first compound to controls, likewise.
+        control_b: Median distance of the second compound to controls, likewise.
     """
 
     line: int
@@ -43,11 +47,21 @@ def median_draws(
     units_b: Int64Array,
     weights: Float64Array,
 ) -> Float64Array:
-    """The median distance of all pairs of rows of ``a`` (N, D) and ``b`` (M, D) in each resample, (R,).
+    """Median distance over all pairs of rows in each resample.
 
-    ``units_a`` (N,) and ``units_b`` (M,) are columns of ``weights`` (R, G); a pair counts as often as its two
-    units were drawn together. NaN where nothing was drawn or a distance is undefined. Medians are read
-    between the edges of 128 bins, narrow about the median.
+    A pair counts as often as its two units were drawn together. Medians are interpolated between the edges
+    of 128 bins, which are narrow about the median.
+
+    Args:
+        a: (N, D) embeddings.
+        b: (M, D) embeddings.
+        metric: One of `distances.METRICS`.
+        units_a: (N,) unit of each row: columns of ``weights``.
+        units_b: (M,) likewise.
+        weights: (R, G) how often each unit was drawn.
+
+    Returns:
+        (R,); NaN where nothing was drawn or a distance is undefined.
     """
     own_a, code_a = np.unique(units_a, return_inverse=True)
     own_b, code_b = np.unique(units_b, return_inverse=True)
@@ -74,7 +88,16 @@ def median_draws(
 
 
 def relative(distance: Float64Array, control_a: Float64Array, control_b: Float64Array) -> Float64Array:
-    """D = (D_hat - D) / D_hat with D_hat = (A + B) / 2; NaN where D_hat is 0."""
+    """Relative distance d = (D_hat - D) / D_hat with D_hat = (A + B) / 2.
+
+    Args:
+        distance: D, distance of two compounds.
+        control_a: A, distance of the first to controls.
+        control_b: B, distance of the second to controls.
+
+    Returns:
+        d; NaN where D_hat is 0.
+    """
     controls = np.asarray((control_a + control_b) / 2, dtype=np.float64)
     found: Float64Array = np.divide(
         controls - distance, controls, out=np.full(controls.shape, np.nan), where=controls > 0
@@ -82,8 +105,16 @@ def relative(distance: Float64Array, control_a: Float64Array, control_b: Float64
     return found
 
 
-def summarized(pairs: Sequence[LinePair], *, reference: bool) -> dict[str, Float64Array]:
-    """d, distance and inverse distance by the protocol's rule (see ``similarity``), in each resample (R,)."""
+def summarize(pairs: Sequence[LinePair], *, reference: bool) -> dict[str, Float64Array]:
+    """Compute d, distance and inverse distance in each resample, by the protocol's rule (see `similarity`).
+
+    Args:
+        pairs: Medians of each cell line and pair of compounds, (R,) each.
+        reference: Use the rule of reference-1, else that of corrected-1.
+
+    Returns:
+        (R,) by name.
+    """
     if reference:
         distance, a, b = (
             median_defined(np.stack([getattr(pair, name) for pair in pairs], axis=-1))
@@ -108,21 +139,41 @@ def summarized(pairs: Sequence[LinePair], *, reference: bool) -> dict[str, Float
 def over_units(
     estimates: dict[str, float], pairs: Sequence[LinePair], units: Units, *, reference: bool
 ) -> dict[str, Interval]:
-    """Intervals from pairs drawn with ``units``, moved by what the bins' medians miss of the exact ones."""
-    drawn = summarized(pairs, reference=reference)
+    """Intervals over plates or wells.
+
+    Args:
+        estimates: d, distance and inverse distance on the data.
+        pairs: Medians of each cell line and pair in the resamples.
+        units: The units that were resampled.
+        reference: Use the rule of reference-1.
+
+    Returns:
+        95 % interval by name.
+    """
+    drawn = summarize(pairs, reference=reference)
     return {name: units.from_draws(estimates[name], values) for name, values in drawn.items()}
 
 
 def over_lines(
-    estimates: dict[str, float], pairs: Sequence[LinePair], *, reference: bool, seed: int, why: str
+    estimates: dict[str, float], pairs: Sequence[LinePair], *, reference: bool, seed: int, why: Reason
 ) -> dict[str, Interval]:
-    """Intervals from cell lines drawn again, each with its medians as they are; none, with ``why``, from
-    few.
+    """Intervals over cell lines, the medians of each being fixed.
+
+    Args:
+        estimates: d, distance and inverse distance on the data.
+        pairs: Medians of each cell line and pair, scalar arrays.
+        reference: Use the rule of reference-1.
+        seed: Seed of the resamples.
+        why: Why neither plates nor wells were resampled.
+
+    Returns:
+        95 % interval by name; where there are too few cell lines, the reason.
     """
     lines = sorted({pair.line for pair in pairs})
-    if len(lines) < units_needed(0.95):
-        reason = f"{why}; {len(lines)} cell line{'s' * (len(lines) != 1)}"
-        return {name: none(value, reason) for name, value in estimates.items()}
+    needed = units_needed(0.95)
+    if len(lines) < needed:
+        reason = why.join(Reason.too_few("cell line", len(lines), needed))
+        return {name: no_interval(value, reason) for name, value in estimates.items()}
     units = Units.of(lines, "cell line")
     chosen = np.random.default_rng([seed, 0x6C696E65]).integers(len(lines), size=(RESAMPLES, len(lines)))
     place = {line: number for number, line in enumerate(lines)}
@@ -140,7 +191,7 @@ def over_lines(
 
 
 def _by_line(pairs: Sequence[LinePair], place: dict[int, int]) -> dict[str, Float64Array]:
-    """The median over each line's pairs, (lines,)."""
+    """Median over the pairs of each cell line, (lines,)."""
     take: dict[str, Callable[[LinePair], Float64Array]] = {
         "distance": lambda p: p.distance,
         "a": lambda p: p.control_a,

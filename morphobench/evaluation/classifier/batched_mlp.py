@@ -1,9 +1,9 @@
-"""Trains the small classifiers of a hyper-parameter grid all at once; arrays only.
+"""Training of the small classifiers of a hyper-parameter grid all at once; arrays only.
 
 Every classifier of the grid sees the same batches, so their first layers share one matrix product: with G
-networks of H hidden units, the (G*H, D) stacked weights times the (D, B) batch. The gradient is written out,
-because the input needs none. What is left beside the two products of a step is memory traffic: the optimizer
-reads and writes each weight and velocity once a step, activations stay in memory that is used again.
+networks of H hidden units, the (G*H, D) stacked weights times the (D, B) batch. The gradient is written out
+by hand, because the input needs none. Beside the two products a step is bound by memory traffic: the
+optimizer reads and writes each weight and velocity once a step, and activations reuse their memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morphobench.evaluation.tasks.classification import GridPoint
+from morphobench.evaluation.classifier.grid import GridPoint
 from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 HIDDEN = 256
@@ -26,19 +26,39 @@ _SLOWNESS_OF_QR = 4
 
 @dataclass(frozen=True)
 class Scaling:
-    """What is subtracted from, then multiplied with, each feature; float32 (D,) each."""
+    """Affine scaling of features: (x - shift) * factor.
+
+    Attributes:
+        shift: float32 (D,).
+        factor: float32 (D,).
+    """
 
     shift: Float32Array
     factor: Float32Array
 
     @classmethod
     def none(cls, features: int) -> Scaling:
-        """Leaves ``features`` features as they are."""
+        """Make the identity.
+
+        Args:
+            features: Number of features D.
+
+        Returns:
+            The scaling.
+        """
         return cls(np.zeros(features, dtype=np.float32), np.ones(features, dtype=np.float32))
 
     @classmethod
     def standard(cls, embeddings: Float32Array, rows: BoolArray) -> Scaling:
-        """To mean 0 and standard deviation 1 over ``rows``; features that are constant there become 0."""
+        """Fit the scaling to mean 0 and standard deviation 1.
+
+        Args:
+            embeddings: (N, D).
+            rows: bool (N,) rows to fit on; features that are constant there become 0.
+
+        Returns:
+            The scaling.
+        """
         chosen = np.flatnonzero(rows)
         total = np.zeros(embeddings.shape[1])
         for start in range(0, len(chosen), 4096):  # float64 sums without a float64 copy of the embeddings
@@ -56,10 +76,10 @@ class Scaling:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What each network is trained by, and how its velocity is kept: ``scale`` times torch's.
+    """Optimizer settings of each network. Velocities are kept as ``scale`` times torch's.
 
-    Scaled by (1 - momentum) / weight decay, a velocity's step towards the weights, v <- momentum v + decay w,
-    is a linear interpolation: one pass over memory instead of two.
+    Scaled by (1 - momentum) / weight decay, the update v <- momentum v + decay w is a linear interpolation
+    of v and w: one pass over memory instead of two.
     """
 
     points: tuple[GridPoint, ...]
@@ -74,7 +94,7 @@ class _Settings:
         ]
 
     def decay(self, velocity: Tensor, weight: Tensor, network: int) -> None:
-        """``velocity`` of one network with momentum and weight decay done, ready for the next gradient."""
+        """Apply momentum and weight decay to one network's velocity, ready for the next gradient."""
         point = self.points[network]
         if point.weight_decay > 0 and point.momentum < 1:
             velocity.lerp_(weight, 1 - point.momentum)
@@ -82,15 +102,19 @@ class _Settings:
             velocity.mul_(point.momentum).add_(weight, alpha=point.weight_decay)
 
     def move(self, weight: Tensor, velocity: Tensor, network: int) -> None:
-        """``weight`` of one network moved along its velocity."""
+        """Move one network's weight along its velocity."""
         weight.add_(velocity, alpha=-self.points[network].learning_rate / self.scales[network])
 
 
 class ClassifierGrid:
-    """G networks D -> 256 -> LeakyReLU(0.01) -> 2 with PyTorch's default initialization, all alike at the
-    start.
+    """G networks D -> 256 -> LeakyReLU(0.01) -> 2, which all start from the same weights.
 
-    ``softmax_first``: the loss takes the softmax of the logits for logits (fact 1 of reference-1).
+    Args:
+        features: Number of features D.
+        size: Number of networks G.
+        seed: Seed of the initial weights, PyTorch's default initialization.
+        softmax_first: Compute cross-entropy on the softmax of the logits (fact 1 of reference-1).
+        device: Torch device.
     """
 
     def __init__(
@@ -108,7 +132,7 @@ class ClassifierGrid:
         self.size = size
         self.softmax_first = softmax_first
         self.device = torch.device(device)
-        self._alike = True
+        self._identical_start = True
         with torch.no_grad():
             self.weights = [
                 first.weight.repeat(size, 1).to(self.device),
@@ -121,7 +145,14 @@ class ClassifierGrid:
 
     @torch.no_grad()
     def logits(self, batch: Tensor) -> Tensor:
-        """Logits (G, 2, B) of a batch (B, D)."""
+        """Compute the logits of a batch.
+
+        Args:
+            batch: (B, D), scaled.
+
+        Returns:
+            (G, 2, B).
+        """
         return self._forward(batch)[1]
 
     def _forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,9 +163,7 @@ class ClassifierGrid:
         return hidden, torch.baddbmm(b2, W2, hidden)
 
     def _space(self, name: str, columns: int) -> Tensor:
-        """Memory (G*256, columns) that one step after the other uses: fresh pages cost more than the
-        arithmetic on them.
-        """
+        """Buffer (G*256, columns) that every step reuses: fresh pages cost more than the arithmetic."""
         if (name, columns) not in self._spaces:
             self._spaces[name, columns] = torch.empty(self.size * HIDDEN, columns, device=self.device)
         return self._spaces[name, columns]
@@ -150,10 +179,10 @@ class ClassifierGrid:
 
     @torch.no_grad()
     def _step(self, batch: Tensor, labels: Tensor, settings: _Settings, weights: Tensor) -> None:
-        """One step of each network on the same ``batch`` (B, D), ``labels`` int64 (B,), by its own settings.
+        """Step every network on the same ``batch`` (B, D) and ``labels`` int64 (B,), by its own settings.
 
-        ``weights`` (B,): each sample's share of the loss; 1/B for the plain mean. Velocities come with
-        momentum and weight decay done, and leave so.
+        ``weights`` (B,): each sample's share of the loss; 1/B for the plain mean. Momentum and weight decay
+        are applied to velocities before and after this step.
         """
         W2, velocity = self.weights[2], self._velocity
         hidden, logits = self._forward(batch)
@@ -167,7 +196,7 @@ class ClassifierGrid:
         loss_gradient *= torch.tensor(settings.scales, device=self.device)[:, None, None]
         into = self._space("gradient", len(batch)).view(hidden.shape)
         torch.bmm(W2.transpose(1, 2), loss_gradient, out=into)
-        # The activation has the sign of what went in, so it serves as well.
+        # The activation has the sign of its input, so the derivative can be read from it.
         torch.ops.aten.leaky_relu_backward.grad_input(into, hidden, SLOPE, True, grad_input=into)
         gradient = into.view(len(self.weights[0]), -1)
         velocity[0].addmm_(gradient, batch)
@@ -190,7 +219,17 @@ class ClassifierGrid:
     def probabilities(
         self, embeddings: Float32Array, rows: Int64Array, *, scaling: Scaling, batch_size: int = 1024
     ) -> Float64Array:
-        """Each network's probability of class 1 for each of ``rows``; (G, rows)."""
+        """Compute each network's probability of class 1.
+
+        Args:
+            embeddings: (N, D).
+            rows: (M,) rows to classify.
+            scaling: Scaling of the features.
+            batch_size: Rows at a time.
+
+        Returns:
+            (G, M).
+        """
         parts = [
             torch.softmax(self.logits(batch).double(), dim=1)[:, 1].cpu().numpy()
             for batch in (
@@ -213,20 +252,30 @@ class ClassifierGrid:
         seed: int,
         class_weights: Float64Array | None = None,
     ) -> None:
-        """Trains every network on ``rows``, by fresh optimizers, in one order drawn each epoch from ``seed``.
+        """Train every network on the same batches, each with a fresh optimizer.
 
-        ``labels`` int64 (N,) and ``embeddings`` (N, D) are indexed by ``rows``. ``class_weights`` (2,) weigh
-        the mean of the loss as in torch's cross_entropy. With fewer rows than features the same is computed
-        within the space that the rows span, at a fraction of the cost.
+        With fewer rows than features, and enough epochs, training runs within the space that the rows span:
+        the same result at a fraction of the cost.
+
+        Args:
+            embeddings: (N, D).
+            labels: int64 (N,) of 0 and 1.
+            rows: (M,) rows to train on.
+            points: Optimizer settings of each of the G networks.
+            scaling: Scaling of the features.
+            epochs: Passes over the rows.
+            batch_size: Rows per step.
+            seed: Seed of the order of rows, drawn anew each epoch.
+            class_weights: (2,) weights of the classes in the mean loss, as in torch's cross_entropy.
         """
         order = torch.Generator().manual_seed(seed)
         by_class = torch.ones(2) if class_weights is None else torch.as_tensor(class_weights).float()
         span = None
-        if _Span.pays(len(rows), *self.weights[0].shape, epochs=epochs):
-            alike = HIDDEN if self._alike else None
-            span = _Span(self._scaled(embeddings, rows, scaling), self.weights[0], alike=alike)
+        if _RowSpace.is_cheaper(len(rows), *self.weights[0].shape, epochs=epochs):
+            repeat = HIDDEN if self._identical_start else None
+            span = _RowSpace(self._scaled(embeddings, rows, scaling), self.weights[0], repeat=repeat)
             self.weights[0] = span.weights
-        self._alike = False
+        self._identical_start = False
         settings = _Settings(tuple(points))
         self._start(settings)
         for _ in range(epochs):
@@ -253,21 +302,21 @@ class ClassifierGrid:
         return torch.from_numpy(embeddings[rows]).to(self.device).sub_(shift).mul_(factor)
 
 
-class _Span:
-    """The space that fewer images than features span, in which their classifiers train with less arithmetic.
+class _RowSpace:
+    """Space spanned by fewer images than features, in which classifiers train with less arithmetic.
 
-    Gradients of the first layer's weights are sums of images, so they never leave the span; what a weight
-    has beside it only shrinks by weight decay, by one factor for all. A further coordinate, 0 in every
-    image and 1 in every weight at the start, goes through the same steps and ends as that factor.
+    Gradients of the first layer's weights are sums of images, so they never leave this space. The component
+    of a weight orthogonal to it only shrinks by weight decay, by one factor for all. One more coordinate, 0
+    in every image and 1 in every weight at the start, goes through the same steps and ends as that factor.
     """
 
-    def __init__(self, images: Tensor, weights: Tensor, *, alike: int | None = None) -> None:
-        """The span of ``images`` (M, D), and in it the ``weights`` (G*H, D) at the start.
+    def __init__(self, images: Tensor, weights: Tensor, *, repeat: int | None = None) -> None:
+        """Span ``images`` (M, D) and express the initial ``weights`` (G*H, D) in it.
 
-        ``alike``: after so many rows the weights repeat.
+        ``repeat``: number of rows after which the weights repeat.
         """
         self._basis = torch.linalg.qr(images.T)[0]
-        first = weights[:alike]
+        first = weights[:repeat]
         inside = first @ self._basis
         self._beside = first - inside @ self._basis.T
         self.images = functional.pad(images @ self._basis, (0, 1))
@@ -275,18 +324,17 @@ class _Span:
         self.weights = functional.pad(inside, (0, 1), value=1.0).repeat(times, 1)
 
     @staticmethod
-    def pays(images: int, weights: int, features: int, *, epochs: int) -> bool:
-        """Whether training within the span of ``images`` is less work than without, the way there and back
-        included.
+    def is_cheaper(images: int, weights: int, features: int, *, epochs: int) -> bool:
+        """Estimate whether training within the space is less work, change of basis included.
 
-        In multiply-adds: each epoch 2 MGD without, 2 MGM within; the way there a decomposition of (D, M), at
-        a fraction of a matrix product's speed, and the images' coordinates; the way back one product.
+        In multiply-adds: each epoch costs 2 MGD outside and 2 MGM inside. Entering costs a QR decomposition
+        of (D, M), at a fraction of a matrix product's speed, and the coordinates; leaving costs one product.
         """
         saved = 2 * epochs * images * weights * (features - images)
         there = (_SLOWNESS_OF_QR * 2 + 1) * features * images**2
         return saved > 1.25 * (there + weights * features * images)
 
     def leave(self, weights: Tensor) -> Tensor:
-        """Trained ``weights`` (G*H, M + 1) of the span as weights (G*H, D) of the features."""
+        """Express trained ``weights`` (G*H, M + 1) of the space as weights (G*H, D) of the features."""
         beside = self._beside.repeat(len(weights) // len(self._beside), 1)
         return torch.addcmul(weights[:, :-1] @ self._basis.T, weights[:, -1:], beside)

@@ -1,61 +1,58 @@
-"""The exact nearest neighbours of embeddings, and the fuzzy graph that UMAP makes of them."""
+"""Neighbour graph of UMAP: the nearest neighbours of every embedding, and the fuzzy graph made of them."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from morphobench.types import Float32Array, Float64Array, Int64Array
+from morphobench.evaluation.neighbours import EXACT_ROWS, NeighbourIndex, Neighbours
+from morphobench.types import Float32Array, Float64Array
 
 _STEPS = 64
 _TOLERANCE = 1e-5
 _SMALLEST_SCALE = 1e-3
 
 
-@dataclass(frozen=True)
-class NeighbourGraph:
-    """The nearest neighbours of every point, itself first: ``indices`` int64, ``distances`` float32, (N,
-    K).
+def nearest_neighbours(
+    embeddings: Float32Array, *, neighbours: int, exact_rows: int = EXACT_ROWS
+) -> Neighbours:
+    """Find the euclidean neighbours of each embedding, the embedding itself first.
+
+    Args:
+        embeddings: float32 (N, D).
+        neighbours: Neighbours K of each, itself counted.
+        exact_rows: Largest N that is searched exactly.
+
+    Returns:
+        Indices and distances (N, K).
     """
-
-    indices: Int64Array
-    distances: Float32Array
-
-
-def nearest_neighbours(embeddings: Float32Array, *, neighbours: int) -> NeighbourGraph:
-    """The exact euclidean neighbours of each row of ``embeddings`` (N, D), ``neighbours`` of them with
-    itself.
-
-    faiss finds them; distances are then computed again from differences, because those from a matrix
-    product lose digits between near points, where UMAP's local scales are set.
-    """
-    import faiss
-
-    rows, features = embeddings.shape
-    index = faiss.IndexFlatL2(features)
-    centered = np.ascontiguousarray(embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(np.float32))
-    index.add(centered)
-    _, found = index.search(centered, neighbours)
-    indices = np.ascontiguousarray(found, dtype=np.int64)
-    own = np.arange(rows)[:, None]
-    absent = ~(indices == own).any(axis=1)  # more copies of the point than neighbours asked for
-    indices[absent, -1] = np.flatnonzero(absent)
-    squares = np.empty(indices.shape, dtype=np.float32)
-    pointers = (faiss.swig_ptr(array) for array in (squares, centered, centered, indices))
-    faiss.fvec_L2sqr_by_idx(*pointers, features, rows, neighbours)  # type: ignore[attr-defined]
-    order = np.lexsort((indices, squares, indices != own), axis=1)
-    indices = np.take_along_axis(indices, order, axis=1)
-    distances = np.sqrt(np.take_along_axis(squares, order, axis=1))
-    return NeighbourGraph(indices, distances)
+    found = NeighbourIndex(embeddings, exact_rows=exact_rows).search(embeddings, neighbours)
+    indices, distances = found.indices, found.distances
+    own = np.arange(len(indices))[:, None]
+    # More copies of the point than neighbours asked for: it displaces the last of them.
+    absent = ~(indices == own).any(axis=1)
+    indices[absent, -1], distances[absent, -1] = np.flatnonzero(absent), 0
+    order = np.argsort(indices != own, axis=1, kind="stable")
+    return Neighbours(
+        np.take_along_axis(indices, order, axis=1),
+        np.take_along_axis(distances, order, axis=1),
+        found.index,
+        found.recall,
+    )
 
 
-def fuzzy_graph(graph: NeighbourGraph, *, neighbours: int) -> csr_matrix:
-    """UMAP's edge strengths (N, N) from the first ``neighbours`` of each point in ``graph``.
+def fuzzy_graph(graph: Neighbours, *, neighbours: int) -> csr_matrix:
+    """Compute UMAP's edge strengths.
 
-    A point's neighbours get exp(-(distance - nearest) / scale), their strengths adding up to
-    log2(neighbours); an edge's two directions are joined by a + b - ab (section 3.1 of arXiv:1802.03426).
+    A point's neighbours get exp(-(distance - nearest) / scale), with the scale at which they add up to
+    log2(neighbours). The two directions of an edge are joined by a + b - ab (arXiv:1802.03426, section 3.1).
+
+    Args:
+        graph: Neighbours of each point, the point itself first.
+        neighbours: How many of them to use.
+
+    Returns:
+        float32 (N, N), symmetric.
     """
     rows = len(graph.indices)
     indices = graph.indices[:, :neighbours]
@@ -75,9 +72,7 @@ def fuzzy_graph(graph: NeighbourGraph, *, neighbours: int) -> csr_matrix:
 
 
 def _scales(gaps: Float64Array, *, target: float) -> Float64Array:
-    """For each row of ``gaps`` (N, K) the scale at which sum(exp(-gap / scale)) is ``target``, by
-    bisection.
-    """
+    """Scale of each row of ``gaps`` (N, K) at which sum(exp(-gap / scale)) is ``target``, by bisection."""
     low, high, middle = np.zeros(len(gaps)), np.full(len(gaps), np.inf), np.ones(len(gaps))
     open_rows = np.arange(len(gaps))
     for _ in range(_STEPS):

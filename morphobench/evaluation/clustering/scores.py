@@ -1,4 +1,4 @@
-"""Scores of a clustering, from arrays alone. Cluster -1 is noise."""
+"""Scores of a clustering; arrays only. Cluster -1 is noise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from morphobench.types import Float32Array, Int64Array
 
 INTERNAL = ("silhouette", "calinski_harabasz", "davies_bouldin")
 LARGEST_DISTANCE_MATRIX = 10_000
-"""Points beyond which the silhouette is computed on this many of them, drawn by the seed."""
+"""Points above which the silhouette is computed on a random sample of this size."""
 
 
 def internal_scores(
@@ -21,10 +21,17 @@ def internal_scores(
     distances: Float32Array | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Silhouette, Calinski-Harabasz and Davies-Bouldin of ``points`` (N, D) as ``labels`` (N,) part them.
+    """Silhouette, Calinski-Harabasz and Davies-Bouldin scores, by scikit-learn.
 
-    ``undefined`` stands where there are not between 2 and N - 1 clusters. ``distances``: the distance matrix
-    (N, N) of the points, where it is known already. Formulas as in scikit-learn.
+    Args:
+        points: (N, D).
+        labels: (N,) clusters.
+        undefined: Value where there are not between 2 and N - 1 clusters.
+        distances: (N, N) distance matrix of the points, where it is known already.
+        seed: Seed of the sample for the silhouette of many points.
+
+    Returns:
+        Score by name.
     """
     from sklearn import metrics
 
@@ -44,39 +51,49 @@ def internal_scores(
 
 
 def consistency(labels: Int64Array, names: NDArray[np.object_]) -> float:
-    """The study's: 100 / number of distinct ``names`` in a cluster, median over clusters; noise left out."""
+    """The study's consistency: 100 / number of distinct names in a cluster, the median over clusters.
+
+    Args:
+        labels: (N,) clusters; noise is left out.
+        names: (N,) names, e.g. compounds.
+
+    Returns:
+        Percent; NaN without a cluster.
+    """
     found = [100 / len(set(names[labels == cluster])) for cluster in np.unique(labels[labels >= 0])]
     return float(np.median(found)) if found else float("nan")
 
 
-def purity(labels: Int64Array, names: NDArray[np.object_]) -> float:
-    """1 - H(name | cluster) / H(name): 0 where clusters say nothing of the name, 1 where each holds one name.
+def homogeneity(labels: Int64Array, names: NDArray[np.object_]) -> float:
+    """Homogeneity 1 - H(name given cluster) / H(name) of the points that are not noise, by scikit-learn.
 
-    The homogeneity of Rosenberg and Hirschberg (2007, section 2), over the points that are not noise; NaN
-    where these have fewer than two names.
+    0 where clusters say nothing of the name, 1 where each cluster holds one name (Rosenberg and Hirschberg
+    2007, section 2).
+
+    Args:
+        labels: (N,) clusters.
+        names: (N,) names, e.g. compounds.
+
+    Returns:
+        0 to 1; NaN where the points have fewer than two names.
     """
+    from sklearn.metrics import homogeneity_score
+
     kept = labels >= 0
-    table = contingency(labels[kept], names[kept])
-    if table.shape[1] < 2:
+    if len(set(names[kept])) < 2:
         return float("nan")
-    joint = table / table.sum()
-    conditional = -np.sum(joint[joint > 0] * np.log((joint / joint.sum(axis=1, keepdims=True))[joint > 0]))
-    marginal = joint.sum(axis=0)
-    return float(1 - conditional / -np.sum(marginal * np.log(marginal)))
-
-
-def contingency(labels: Int64Array, names: NDArray[np.object_]) -> Int64Array:
-    """How many points of each name each cluster holds; (clusters, names), both in sorted order."""
-    clusters, of_cluster = np.unique(labels, return_inverse=True)
-    kinds, of_kind = np.unique(names.astype(str), return_inverse=True)
-    table = np.zeros((len(clusters), len(kinds)), dtype=np.int64)
-    np.add.at(table, (of_cluster, of_kind), 1)
-    return table
+    return float(homogeneity_score(names[kept].astype(str), labels[kept]))
 
 
 def agreement(labels: Int64Array, names: NDArray[np.object_]) -> tuple[float, float]:
-    """Adjusted Rand index and normalized mutual information of clusters and ``names``; NaN without two
-    names.
+    """Adjusted Rand index and normalized mutual information of clusters and names, by scikit-learn.
+
+    Args:
+        labels: (N,) clusters.
+        names: (N,) names.
+
+    Returns:
+        Both scores; NaN where the points have fewer than two names.
     """
     from sklearn import metrics
 
@@ -90,10 +107,16 @@ def agreement(labels: Int64Array, names: NDArray[np.object_]) -> tuple[float, fl
 
 
 def best_row(table: pd.DataFrame) -> int | None:
-    """The index of the sweep's best row by the study's rule; None where no row has its scores.
+    """Choose the sweep's best row by the study's rule.
 
-    Rows of at least the median silhouette, of those the ones of at most the median Davies-Bouldin, then least
-    noise, most clusters, best silhouette.
+    Rows of at least the median silhouette; of those, rows of at most the median Davies-Bouldin score; then
+    least noise, most clusters, best silhouette.
+
+    Args:
+        table: One row per sweep point, with the columns silhouette, davies_bouldin, noise and clusters.
+
+    Returns:
+        Index of the row; None where no row has its scores.
     """
     rows = table.dropna(subset=["silhouette", "davies_bouldin"])
     if rows.empty:

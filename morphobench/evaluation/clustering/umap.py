@@ -1,14 +1,12 @@
-"""Two-dimensional points for clustering: UMAP's layout of a fuzzy graph, and HDBSCAN's clusters of the
-points.
+"""UMAP layouts of embeddings in two dimensions, and HDBSCAN's clusters of the points.
 
-corrected-1's layout is UMAP with its defaults, done here so that one neighbour graph serves any number of
-neighbours, one thread's points are the same every time, and several layouts run at once. Tests hold it to
-umap-learn, which makes reference-1's.
+corrected-1 uses this implementation of UMAP's defaults: one neighbour graph serves every number of
+neighbours, points are reproducible for a seed, and several layouts run at once. Tests compare it with
+umap-learn, which reference-1 uses.
 """
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,23 +17,32 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackError, eigsh
 
 from morphobench import _core
-from morphobench.evaluation.clustering.knn_graph import NeighbourGraph, fuzzy_graph
+from morphobench._util.cpu import available_cores
+from morphobench.evaluation.clustering.knn_graph import fuzzy_graph
+from morphobench.evaluation.neighbours import Neighbours
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
-# The similarity 1 / (1 + a r^(2b)) nearest to UMAP's default min_dist 0.1 and spread 1.
+# 1 / (1 + a r^(2b)) fits UMAP's default min_dist 0.1 and spread 1 with these.
 _A, _B = 1.5769434602697652, 0.8950608778515733
 _NEGATIVES_PER_EDGE = 5
 _EXTENT = 10.0
 _DENSE = 64  # points up to which all eigenvectors at once are quicker, and always found
 
 
-def umap_points(
-    embeddings: Float32Array, graph: NeighbourGraph, *, neighbours: int, seed: int
-) -> Float32Array:
-    """UMAP's 2-D points (N, 2) from the first ``neighbours`` of each point in ``graph``, the same for a seed.
+def umap_points(embeddings: Float32Array, graph: Neighbours, *, neighbours: int, seed: int) -> Float32Array:
+    """Compute UMAP's points in two dimensions.
 
-    ``embeddings`` (N, D) place the parts of a graph that is not connected. McInnes, Healy and Melville,
-    arXiv:1802.03426: 500 epochs up to 10,000 points, 200 beyond; spectral start; five negative samples.
+    McInnes, Healy and Melville, arXiv:1802.03426: 500 epochs up to 10,000 points, 200 above; spectral
+    initialization; five negative samples per edge.
+
+    Args:
+        embeddings: (N, D); they place the parts of a graph that is not connected.
+        graph: Neighbours of each point, the point itself first.
+        neighbours: How many of them to use.
+        seed: Seed; the same seed gives the same points.
+
+    Returns:
+        float32 (N, 2).
     """
     strengths = fuzzy_graph(graph, neighbours=neighbours)
     rows = strengths.shape[0]
@@ -64,18 +71,29 @@ def umap_points(
 
 def umap_layouts(
     embeddings: Float32Array,
-    graph: NeighbourGraph,
+    graph: Neighbours,
     *,
     neighbours: Sequence[int],
     seed: int,
     threads: int | None = None,
 ) -> list[Float32Array]:
-    """``umap_points`` for each number of ``neighbours``, on ``threads`` threads (None: one per processor)."""
+    """Run `umap_points` for several numbers of neighbours at once.
+
+    Args:
+        embeddings: (N, D).
+        graph: Neighbours of each point, the point itself first.
+        neighbours: Numbers of neighbours.
+        seed: Seed of every layout.
+        threads: Threads; None: one per available core. No result depends on it.
+
+    Returns:
+        Points (N, 2) for each number of neighbours.
+    """
 
     def one(number: int) -> Float32Array:
         return umap_points(embeddings, graph, neighbours=number, seed=seed)
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         # The longest first, so that none of them runs alone at the end.
         order = sorted(range(len(neighbours)), key=lambda each: -neighbours[each])
         jobs = {each: pool.submit(one, neighbours[each]) for each in order}
@@ -83,9 +101,18 @@ def umap_layouts(
 
 
 def umap_learn_points(embeddings: Float32Array, *, neighbours: int, seed: int) -> Float32Array:
-    """The points (N, 2) of umap-learn itself, its defaults, as reference-1 asks; the same for a seed."""
+    """Compute the points by umap-learn with its defaults, as reference-1 asks.
+
+    Args:
+        embeddings: (N, D).
+        neighbours: UMAP's n_neighbors.
+        seed: Seed; the same seed gives the same points.
+
+    Returns:
+        float32 (N, 2).
+    """
     with warnings.catch_warnings():
-        # What it warns of (its own use of numba and scikit-learn, one thread for a fixed seed) is meant here.
+        # It warns of its own use of numba and scikit-learn, and that a fixed seed means one thread.
         warnings.simplefilter("ignore")
         from umap import UMAP
 
@@ -94,7 +121,15 @@ def umap_learn_points(embeddings: Float32Array, *, neighbours: int, seed: int) -
 
 
 def hdbscan_labels(points: Float32Array, *, min_cluster_size: int) -> Int64Array:
-    """HDBSCAN's clusters of ``points`` (N, 2) with min_samples 1; -1 is noise. Campello et al. 2013."""
+    """Cluster points by HDBSCAN with min_samples 1 (Campello et al. 2013).
+
+    Args:
+        points: (N, 2).
+        min_cluster_size: Fewest points of a cluster.
+
+    Returns:
+        int64 (N,); -1: noise.
+    """
     with warnings.catch_warnings():
         # hdbscan still calls parts of scikit-learn by their old names, and warns of its own regexes.
         for category in (FutureWarning, DeprecationWarning, SyntaxWarning):

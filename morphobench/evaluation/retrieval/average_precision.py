@@ -1,4 +1,4 @@
-"""Retrieval of replicates and of compounds alike: mean average precision with permutation p-values.
+"""Retrieval of replicates and of similar compounds: mean average precision with permutation p-values.
 
 Average precision ranks, for each query profile, its positives and negatives by cosine distance; its mean over
 a group is tested against random rankings and corrected for the number of groups (Kalinin et al. 2025, "A
@@ -17,15 +17,22 @@ from scipy.stats import false_discovery_control
 
 from morphobench.errors import InputError
 from morphobench.evaluation import distances
+from morphobench.evaluation.retrieval.checks import check_rows
 from morphobench.types import BoolArray, Float32Array, Int64Array
 
-_FEW_POSITIVES = 16  # up to here, counting per positive beats a search per negative
+_FEW_POSITIVES = 16  # up to this number, counting per positive is faster than a search per negative
 _RANDOM_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """One entry per profile: average precision (NaN: no query, or nothing to find), positives, candidates."""
+    """Average precision of each profile.
+
+    Attributes:
+        average_precision: (N,); NaN where the profile is no query or has nothing to find.
+        positives: (N,) profiles of the query's group.
+        candidates: (N,) positives and negatives.
+    """
 
     average_precision: NDArray[np.float64]
     positives: Int64Array
@@ -34,8 +41,16 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class GroupRetrieval:
-    """One entry per group that has a defined query, ordered by group; of the null ``chance`` is the mean,
-    ``chance_deviation`` the standard deviation.
+    """Mean average precision of each group that has a defined query, ordered by group.
+
+    Attributes:
+        groups: (G,) group numbers.
+        mean_average_precision: (G,).
+        p_values: (G,) against random rankings.
+        q_values: (G,) p-values after Benjamini and Hochberg (1995).
+        queries: (G,) number of queries.
+        chance: (G,) mean of the null.
+        chance_deviation: (G,) standard deviation of the null.
     """
 
     groups: Int64Array
@@ -55,24 +70,25 @@ def average_precision(
     strata: Int64Array | None = None,
     apart: Int64Array | None = None,
 ) -> Retrieval:
-    """How well each profile finds the others of its group.
+    """Measure how well each profile retrieves the others of its group.
 
-    Equally distant candidates are interleaved evenly, so that embeddings that say nothing gain nothing.
+    Candidates at equal distance are interleaved evenly, so that embeddings without information gain nothing.
 
     Args:
         profiles: (N, D) finite.
-        groups: (N,) a number for each group; below 0: in none, so neither query nor positive.
-        controls: (N,) the negatives; None: all profiles of other groups are.
-        strata: (N,) only profiles of the same number are compared (a cell line, a plate); None: all.
-        apart: (N,) positives must differ from the query in it (a compound, a plate); None: need not.
+        groups: (N,) group numbers; below 0: in no group, so neither query nor positive.
+        controls: bool (N,) the negatives; None: all profiles of other groups are negatives.
+        strata: (N,) only profiles of the same stratum (a cell line, a plate) are compared; None: all.
+        apart: (N,) positives must differ from the query in this number (a compound, a plate); None: any.
 
     Returns:
-        Per profile, in the order given. A control is no query.
+        Result for each profile, in the order given. A control is no query.
 
     Raises:
         InputError: shapes that do not fit, values that are not finite.
     """
-    count = _count(profiles, groups=groups, controls=controls, strata=strata, apart=apart)
+    check_rows(profiles, groups=groups, controls=controls, strata=strata, apart=apart)
+    count = len(profiles)
     result = Retrieval(np.full(count, np.nan), np.zeros(count, np.int64), np.zeros(count, np.int64))
     strata = np.zeros(count, np.int64) if strata is None else strata
     for stratum in np.unique(strata):
@@ -106,7 +122,7 @@ def _stratum(
     if controls is not None:
         members = {group: found[~controls[found]] for group, found in members.items()}
     for top, block in distances.pairwise_blocks(profiles[queries], profiles, "cosine"):
-        block[np.isnan(block)] = 1  # a zero profile is like nothing
+        block[np.isnan(block)] = 1  # a zero profile has no direction: orthogonal to all
         for offset, row in enumerate(block):
             query = queries[top + offset]
             own = members[groups[query]]
@@ -114,7 +130,7 @@ def _stratum(
             if apart is not None:
                 positives = positives[apart[positives] != apart[query]]
             others = row[negatives]
-            if controls is None:  # the query's own group stands among them, and is none of them
+            if controls is None:  # these include the query's own group, which is no negative
                 closer = _closer(row[positives], others) - _closer(row[positives], row[own])
                 negative_count = len(negatives) - len(own)
             else:
@@ -128,7 +144,7 @@ def _stratum(
 
 
 def _closer(positives: Float32Array, negatives: Float32Array) -> NDArray[np.float64]:
-    """Of the negatives, how many are closer, and how many as close: (2, positives)."""
+    """Numbers of negatives that are closer than, and as close as, each positive: (2, positives)."""
     if len(positives) <= _FEW_POSITIVES:
         return np.array(
             [
@@ -138,7 +154,7 @@ def _closer(positives: Float32Array, negatives: Float32Array) -> NDArray[np.floa
             dtype=np.float64,
         )
     values, places = np.unique(positives, return_inverse=True)
-    below = np.searchsorted(values, negatives, side="right")  # values that a negative does not undercut
+    below = np.searchsorted(values, negatives, side="right")  # values at most as large as the negative
     equal = below > np.searchsorted(values, negatives, side="left")
     ties = np.bincount(below[equal] - 1, minlength=len(values))[: len(values)]
     up_to = np.cumsum(np.bincount(below, minlength=len(values) + 1))[: len(values)]
@@ -160,30 +176,28 @@ def _precision(positives: Float32Array, closer: NDArray[np.float64]) -> float:
 def mean_average_precision(
     retrieval: Retrieval, groups: Int64Array, *, null_size: int = 1000, seed: int = 0
 ) -> GroupRetrieval:
-    """Mean over each group's queries, with p-values and the share of false discoveries.
+    """Average over each group's queries, with p-values and false discovery rates.
 
     The null is the mean average precision of random rankings with the same numbers of positives and
     candidates. Queries with the same numbers share their rankings, as in copairs: within a group they share
     their pairs too, and independent draws would make the null too narrow.
 
     Args:
-        retrieval: Of `average_precision`.
+        retrieval: Result of `average_precision`.
         groups: (N,) as given there; below 0: in no group.
         null_size: Random rankings; no p-value is below 1 / (null_size + 1) (Phipson and Smyth 2010).
-        seed: Of the rankings.
+        seed: Seed of the rankings.
 
     Returns:
-        Groups without a defined query are left out. ``q_values`` after Benjamini and Hochberg (1995).
+        Result for each group; groups without a defined query are left out.
 
     Raises:
         InputError: shapes that do not fit, or null_size below 1.
     """
     if groups.shape != retrieval.average_precision.shape:
-        raise InputError(
-            f"groups: shape {retrieval.average_precision.shape} of the retrieval wanted, got {groups.shape}"
-        )
+        raise InputError(f"groups must have shape {retrieval.average_precision.shape}, got {groups.shape}")
     if null_size < 1:
-        raise InputError(f"null_size: at least 1 wanted, got {null_size}")
+        raise InputError(f"null_size must be at least 1, got {null_size}")
     defined = np.isfinite(retrieval.average_precision) & (groups >= 0)
     nulls: dict[tuple[int, int], NDArray[np.float64]] = {}
     found, means, p_values, queries, chance, spread = [], [], [], [], [], []
@@ -201,7 +215,7 @@ def mean_average_precision(
         mean = float(np.mean(retrieval.average_precision[rows]))
         found.append(int(group))
         means.append(mean)
-        # Means of the same numbers in another order may differ in their last digit.
+        # Means of the same numbers in another order may differ in the last digit.
         p_values.append((np.count_nonzero(null >= mean - 1e-12) + 1) / (null_size + 1))
         queries.append(len(rows))
         chance.append(float(np.mean(null)))
@@ -221,17 +235,27 @@ def mean_average_precision(
 def null_average_precision(
     positives: int, candidates: int, *, null_size: int, seed: int
 ) -> NDArray[np.float64]:
-    """Average precision of ``null_size`` random rankings of ``positives`` among ``candidates``; float64.
+    """Draw the average precision of random rankings.
 
-    InputError unless 1 <= positives <= candidates.
+    Args:
+        positives: Positives among the candidates.
+        candidates: Length of a ranking.
+        null_size: Number of rankings.
+        seed: Seed.
+
+    Returns:
+        float64 (null_size,).
+
+    Raises:
+        InputError: Unless 1 <= positives <= candidates.
     """
     if not 1 <= positives <= candidates:
-        raise InputError(f"positives: 1 to {candidates} (candidates) wanted, got {positives}")
+        raise InputError(f"positives must be 1 to {candidates} (candidates), got {positives}")
     generator = np.random.default_rng((seed, positives, candidates))
     found = np.arange(1, positives + 1)
     ranks = np.empty((null_size, positives), dtype=np.int64)
     if positives * positives <= candidates:
-        # Drawing again what has a rank twice is soon done, and never holds the whole ranking.
+        # Redraw rankings that hold a rank twice: few rounds, and the whole ranking is never held.
         todo = np.arange(null_size)
         while len(todo):
             ranks[todo] = np.sort(generator.integers(1, candidates + 1, (len(todo), positives)), axis=1)
@@ -243,12 +267,3 @@ def null_average_precision(
             order = generator.random((len(part), candidates)).argpartition(positives - 1, axis=1)
             part[:] = np.sort(order[:, :positives], axis=1) + 1
     return np.asarray(np.mean(found / ranks, axis=1), dtype=np.float64)
-
-
-def _count(profiles: Float32Array, **columns: NDArray[np.int64] | NDArray[np.bool_] | None) -> int:
-    if profiles.ndim != 2 or 0 in profiles.shape:
-        raise InputError(f"profiles: (N, D) with N, D >= 1 wanted, got shape {profiles.shape}")
-    for name, column in columns.items():
-        if column is not None and column.shape != (len(profiles),):
-            raise InputError(f"{name}: shape ({len(profiles)},) wanted, got {column.shape}")
-    return len(profiles)

@@ -1,29 +1,20 @@
-"""Classification: how well a small network tells drugs from controls by the frozen embeddings."""
+"""Classification task: a small network tells drugs from controls by the frozen embeddings."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.api import (
-    EvaluationInput,
-    MetricInfo,
-    TaskResult,
-    median_and_deviation,
-    register,
-    undefined,
-)
-from morphobench.evaluation.bootstrap.classification import score_intervals
-from morphobench.setups import Sweep
+from morphobench.evaluation.bootstrap.classification import confusion_counts, score_intervals, scores_of
+from morphobench.evaluation.classifier.grid import GridPoint, class_weights, grid_points
+from morphobench.evaluation.inputs import EvaluationInput, median_and_deviation
+from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
 from morphobench.types import Float64Array, Int64Array
 
 _POOLED = {
-    "accuracy": MetricInfo("up", None, "", "share of images classified rightly, all cell lines pooled"),
+    "accuracy": MetricInfo("up", None, "", "share of images classified correctly, all cell lines pooled"),
     "precision": MetricInfo("up", None, "", "share of drug images among those called drug"),
     "recall": MetricInfo("up", None, "", "share of drug images called drug"),
     "specificity": MetricInfo("up", None, "", "share of control images called control"),
@@ -31,7 +22,7 @@ _POOLED = {
     "roc_auc": MetricInfo("up", 0.5, "", "probability that a drug image ranks above a control image"),
 }
 SCORES = tuple(_POOLED)
-"""The study's six scores, of which reference-1 chooses by the sum."""
+"""The study's six scores; reference-1 chooses the grid point by their sum."""
 
 _METRICS = {
     **_POOLED,
@@ -48,22 +39,16 @@ _METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class GridPoint:
-    """Settings of stochastic gradient descent with momentum."""
-
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-
-
-def grid_points(sweep: Sweep) -> list[GridPoint]:
-    """Every point of the sweep's grid, the learning rate outermost."""
-    return [GridPoint(*each) for each in product(sweep.learning_rates, sweep.momenta, sweep.weight_decays)]
-
-
 def roc_auc(labels: Int64Array, scores: Float64Array) -> float:
-    """Area under the ROC curve by the Mann-Whitney statistic, ties counted half; NaN for a single class."""
+    """Area under the ROC curve by the Mann-Whitney statistic, ties counted half.
+
+    Args:
+        labels: (N,) of 0 (control) and 1 (drug).
+        scores: (N,); larger: more likely a drug image.
+
+    Returns:
+        0 to 1; NaN for a single class.
+    """
     drug, control = scores[labels == 1], np.sort(scores[labels == 0])
     if not len(drug) or not len(control):
         return float("nan")
@@ -74,36 +59,40 @@ def roc_auc(labels: Int64Array, scores: Float64Array) -> float:
 def binary_scores(
     labels: Int64Array, probabilities: Float64Array, *, hard_auc: bool = False
 ) -> dict[str, float]:
-    """The study's six scores and balanced accuracy, drug being the positive class.
+    """Compute the study's six scores and balanced accuracy; drug is the positive class.
 
-    ``labels`` 0 or 1 (N,), ``probabilities`` of class 1 (N,). A score with nothing to divide by is NaN.
-    ``hard_auc``: ROC AUC from the predicted classes, as reference-1 has it.
+    Args:
+        labels: (N,) of 0 (control) and 1 (drug).
+        probabilities: (N,) probability of drug; drug is predicted above 0.5.
+        hard_auc: Compute ROC AUC from predicted classes, as reference-1 does.
+
+    Returns:
+        Score by name; NaN where there is nothing to divide by.
     """
-    called = probabilities > 0.5
-    drug = labels == 1
-    hits, rejections = float((called & drug).sum()), float((~called & ~drug).sum())
-    false_alarms, misses = float((called & ~drug).sum()), float((~called & drug).sum())
-    recall = _ratio(hits, hits + misses)
-    specificity = _ratio(rejections, rejections + false_alarms)
+    predicted = probabilities > 0.5
+    scores = scores_of(confusion_counts(labels, probabilities).sum(axis=0))
+    auc = roc_auc(labels, predicted.astype(np.float64) if hard_auc else probabilities)
     return {
-        "accuracy": _ratio(hits + rejections, float(len(labels))),
-        "precision": _ratio(hits, hits + false_alarms),
-        "recall": recall,
-        "specificity": specificity,
-        "f1": _ratio(2 * hits, 2 * hits + false_alarms + misses),
-        "roc_auc": roc_auc(labels, called.astype(np.float64) if hard_auc else probabilities),
-        "balanced_accuracy": (recall + specificity) / 2,
+        name: auc if name == "roc_auc" else float(scores[name]) for name in (*SCORES, "balanced_accuracy")
     }
 
 
 @register("classification", metrics=_METRICS)
 def classification(inputs: EvaluationInput) -> TaskResult:
-    """Trains the 2048-256-2 network (D-256-2 in general) by each point of the grid; reports the test split.
+    """Train a D-256-2 network at each point of the grid; report the test split.
 
     corrected-1: features standardized on train, a fresh start per point, the point of the best validation ROC
     AUC. reference-1 (its fact 6): one network carried through all points, features as they are, softmax
-    before cross-entropy, the point of the largest sum of test scores, ROC AUC from hard predictions. Raises
-    InputError without splits or control types, and for ``balance_classes`` under reference-1.
+    before cross-entropy, the point of the largest sum of test scores, ROC AUC from predicted classes.
+
+    Args:
+        inputs: Embeddings and metadata.
+
+    Returns:
+        Scores pooled and by cell line, intervals, and the tables "by_cell_line", "grid" and "predictions".
+
+    Raises:
+        InputError: No split or control type is known, or ``balance_classes`` under reference-1.
     """
     labels = inputs.labels()
     rows = {
@@ -114,8 +103,8 @@ def classification(inputs: EvaluationInput) -> TaskResult:
     if counts.min() == 0 or not len(rows["test"]):
         return undefined(
             "classification",
-            "classification: training images of both classes and test images wanted, got "
-            f"{counts[0]} control, {counts[1]} drug and {len(rows['test'])} test images",
+            "classification needs training images of both classes and test images, got "
+            f"{counts[0]} controls, {counts[1]} drug images and {len(rows['test'])} test images",
         )
     run = _reference if inputs.protocol == "reference-1" else _corrected
     probabilities, grid, warnings = run(inputs, labels, rows)
@@ -165,22 +154,19 @@ def classification(inputs: EvaluationInput) -> TaskResult:
 def _predictions(
     inputs: EvaluationInput, test: Int64Array, labels: Int64Array, probabilities: Float64Array
 ) -> pd.DataFrame:
-    """The test images with their plates, wells and cell lines, for comparisons that resample those."""
+    """Test images with their plates, wells and cell lines, for comparisons that resample those."""
     known = {name: inputs.column(name) for name in ("Plate", "Well", "CellLine")}
     columns = {f"Metadata_{name}": values[test] for name, values in known.items() if values is not None}
     return pd.DataFrame({"row": test, **columns, "label": labels[test], "drug_probability": probabilities})
 
 
-def class_weights(labels: Int64Array) -> Float64Array:
-    """Weights of the two classes that make their sums equal: N / (2 N_class)."""
-    counts: Float64Array = np.bincount(labels, minlength=2).astype(np.float64)
-    return len(labels) / (2 * counts)
-
-
 def _corrected(
     inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
-    from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling  # torch: slow to import
+    from morphobench.evaluation.classifier.batched_mlp import (
+        ClassifierGrid,
+        Scaling,
+    )  # torch is slow to import
 
     points = grid_points(inputs.sweep)
     scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train") & (labels >= 0))
@@ -206,7 +192,7 @@ def _corrected(
         best = 0
         if len(points) > 1:
             warnings = (
-                "classification: validation lacks a class, so the grid's first point was taken, not chosen",
+                "classification: validation lacks a class, so the first point of the grid is used unchosen",
             )
     else:
         best = int(np.nanargmax(areas))
@@ -218,7 +204,7 @@ def _reference(
     inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
     if inputs.balance_classes:
-        raise InputError("balance_classes: False wanted under reference-1, which weighs no classes, got True")
+        raise InputError("balance_classes must be off under reference-1, which weights no classes, got on")
     from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
 
     points = grid_points(inputs.sweep)
@@ -266,7 +252,3 @@ def _by_line(
         }
         records.append({**counts, **binary_scores(labels[mine], probabilities[mine], hard_auc=hard_auc)})
     return pd.DataFrame.from_records(records)
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")

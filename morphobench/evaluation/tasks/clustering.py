@@ -1,4 +1,4 @@
-"""Clustering: what groups the drug images of a cell line fall into, and what these groups mean."""
+"""Clustering task: clusters of the drug images of each cell line, and their composition."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation.api import (
-    EvaluationInput,
-    MetricInfo,
-    TaskResult,
-    median_and_deviation,
-    register,
-    undefined,
-)
 from morphobench.evaluation.bootstrap.clustering import LineClusters, cluster_intervals
 from morphobench.evaluation.bootstrap.interval import Interval
-from morphobench.evaluation.clustering import enrichment as composition
-from morphobench.evaluation.clustering import knn_graph as neighbours
-from morphobench.evaluation.clustering import scores as cluster_scores
-from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.clustering.enrichment import enrichment, members
+from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
+from morphobench.evaluation.clustering.scores import (
+    LARGEST_DISTANCE_MATRIX,
+    agreement,
+    best_row,
+    consistency,
+    homogeneity,
+    internal_scores,
+)
+from morphobench.evaluation.clustering.umap import hdbscan_labels, umap_layouts, umap_learn_points
+from morphobench.evaluation.inputs import EvaluationInput, median_and_deviation
+from morphobench.evaluation.neighbours import TARGET_RECALL
+from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
 from morphobench.types import Float32Array, Int64Array
 
 STUDY_SMALLEST_KEPT = 21
@@ -45,9 +47,7 @@ _METRICS = {
     "consistency": MetricInfo(
         "up", None, "%", "100 / number of compounds in a cluster, median over clusters"
     ),
-    "purity": MetricInfo(
-        "up", None, "", "share of the compounds' entropy that clusters explain (homogeneity)"
-    ),
+    "homogeneity": MetricInfo("up", None, "", "1 - H(compound given cluster) / H(compound)"),
     "ari_compound": MetricInfo("up", 0.0, "", "adjusted Rand index of clusters and compounds"),
     "nmi_compound": MetricInfo("up", None, "", "normalized mutual information of clusters and compounds"),
     "ari_moa": MetricInfo("up", 0.0, "", "adjusted Rand index of clusters and mechanisms of action"),
@@ -64,17 +64,25 @@ _METRICS = {
 
 @register("clustering", metrics=_METRICS)
 def clustering(inputs: EvaluationInput) -> TaskResult:
-    """UMAP to 2-D, then HDBSCAN, for each ``min_cluster_size`` of the sweep; per cell line, then the median.
+    """Cluster the drug images of each cell line by UMAP and HDBSCAN, for each size of the sweep.
 
-    Each metric is that of a cell line's best row (see ``cluster_scores.best_row``), and the median over
-    cell lines. Cell lines with fewer than twice the smallest ``min_cluster_size`` (that is kept) drug
-    images cannot hold two clusters and are left out; where that leaves none, all drug images are
-    clustered together. Both with a warning.
+    Each metric is that of a cell line's best row (see `best_row`), and the median over cell lines. Cell lines
+    with fewer drug images than twice the smallest ``min_cluster_size`` cannot hold two clusters and are left
+    out; where that leaves none, all drug images are clustered together. Both give a warning.
 
-    reference-1 (its fact 7): all drug images; noise counts as a cluster; scores on the 2-D points, -1
-    where undefined; noise in whole percent; no score in the embedding space; a best row of
-    min_cluster_size <= 21 is dropped. corrected-1: drug images of the test split; noise left out of every
-    score, NaN where undefined.
+    reference-1 (its fact 7): all drug images; noise counts as a cluster; scores on the 2-D points, -1 where
+    undefined; noise in whole percent; no score in the embedding space; a best row of min_cluster_size <= 21
+    is dropped. corrected-1: drug images of the test split; noise left out of every score, NaN where
+    undefined.
+
+    Args:
+        inputs: Embeddings and metadata.
+
+    Returns:
+        Metrics, intervals, and the tables "sweep", "assignments", "examples" and "enrichment".
+
+    Raises:
+        InputError: No control type is known, or corrected-1 without a split.
     """
     drugs = inputs.reported() & (inputs.labels() == 1)
     sweep_rows: list[pd.DataFrame] = []
@@ -82,11 +90,11 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
     chosen: list[LineClusters] = []
     warnings: list[str] = []
     for line, rows in _groups(inputs, np.flatnonzero(drugs), warnings):
-        table, kept = _sweep(inputs, rows)
-        best = cluster_scores.best_row(table)
+        table, kept = _sweep(inputs, rows, warnings)
+        best = best_row(table)
         sizes = table["min_cluster_size"].to_numpy()
         if best is not None and inputs.protocol == "reference-1":
-            # The study drops the row only after it was found the best: the cell line then has none.
+            # The study drops the row only after choosing it: the cell line then has none.
             best = best if sizes[best] > STUDY_SMALLEST_KEPT else None
         table.insert(0, "cell_line", line)
         table["best"] = table.index == best
@@ -94,7 +102,7 @@ def clustering(inputs: EvaluationInput) -> TaskResult:
         if best is not None:
             points, labels = kept[best]
             chosen.append(LineClusters(line, rows, points, labels))
-            for name, part in _contents(inputs, rows, points, labels).items():
+            for name, part in _composition(inputs, rows, points, labels).items():
                 part.insert(0, "group", line)
                 found[name].append(part)
     if not found["assignments"]:
@@ -138,7 +146,7 @@ def _intervals(
 def _groups(
     inputs: EvaluationInput, drugs: Int64Array, warnings: list[str]
 ) -> Iterator[tuple[str, Int64Array]]:
-    """Cell lines with enough drug images, and the rows of these; all of them together where no line has."""
+    """Cell lines with enough drug images, and their rows; all drug images together where no line has."""
     sizes = inputs.sweep.min_cluster_sizes
     if inputs.protocol == "reference-1":  # smaller ones are dropped in the end
         sizes = tuple(size for size in sizes if size > STUDY_SMALLEST_KEPT) or sizes
@@ -160,7 +168,7 @@ def _groups(
 
 
 def _sweep(
-    inputs: EvaluationInput, rows: Int64Array
+    inputs: EvaluationInput, rows: Int64Array, warnings: list[str]
 ) -> tuple[pd.DataFrame, dict[int, tuple[Float32Array, Int64Array]]]:
     """One row per min_cluster_size, and the points and labels by row."""
     reference = inputs.protocol == "reference-1"
@@ -169,14 +177,14 @@ def _sweep(
     names = {key: inputs.column(column) for key, column in ANNOTATIONS.items()}
     known = {key: values[rows] for key, values in names.items() if values is not None}
     distances = None
-    if not reference and len(rows) <= cluster_scores.LARGEST_DISTANCE_MATRIX:
+    if not reference and len(rows) <= LARGEST_DISTANCE_MATRIX:
         from sklearn.metrics import pairwise_distances
 
         distances = np.asarray(pairwise_distances(embeddings), dtype=np.float32)
     records: list[dict[str, float]] = []
     kept: dict[int, tuple[Float32Array, Int64Array]] = {}
-    for size, points in zip(sizes, _layouts(inputs, embeddings, sizes), strict=True):
-        labels = layout.hdbscan_labels(points, min_cluster_size=size)
+    for size, points in zip(sizes, _layouts(inputs, embeddings, sizes, warnings), strict=True):
+        labels = hdbscan_labels(points, min_cluster_size=size)
         kept[len(records)] = points, labels
         record: dict[str, float] = {"min_cluster_size": size, "images": len(rows)}
         record |= (
@@ -184,25 +192,32 @@ def _sweep(
             if reference
             else _corrected_scores(points, embeddings, labels, distances, seed=inputs.seed)
         )
-        record |= _meaning(labels, known, noise_is_a_cluster=reference)
+        record |= _agreement_scores(labels, known, noise_is_a_cluster=reference)
         records.append(record)
     columns = ["min_cluster_size", "silhouette", "davies_bouldin", "noise", "clusters"]
     return pd.DataFrame.from_records(records) if records else pd.DataFrame(columns=columns), kept
 
 
-def _layouts(inputs: EvaluationInput, embeddings: Float32Array, sizes: list[int]) -> list[Float32Array]:
-    """2-D points for each of ``sizes``: umap-learn's own under reference-1, else by one graph for all."""
+def _layouts(
+    inputs: EvaluationInput, embeddings: Float32Array, sizes: list[int], warnings: list[str]
+) -> list[Float32Array]:
+    """2-D points for each of ``sizes``: by umap-learn under reference-1, else from one graph for all."""
     if inputs.protocol == "reference-1":
-        return [layout.umap_learn_points(embeddings, neighbours=size, seed=inputs.seed) for size in sizes]
-    graph = neighbours.nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
-    return layout.umap_layouts(embeddings, graph, neighbours=sizes, seed=inputs.seed, threads=inputs.threads)
+        return [umap_learn_points(embeddings, neighbours=size, seed=inputs.seed) for size in sizes]
+    graph = nearest_neighbours(embeddings, neighbours=max(sizes, default=1))
+    if graph.index != "exact":
+        warnings.append(
+            f"clustering: the neighbours of {len(embeddings)} images are approximate, with a recall of "
+            f"{graph.recall:.3f} (at least {TARGET_RECALL} asked)"
+        )
+    return umap_layouts(embeddings, graph, neighbours=sizes, seed=inputs.seed, threads=inputs.threads)
 
 
 def _reference_scores(points: Float32Array, labels: Int64Array) -> dict[str, float]:
     return {
         "clusters": int(labels.max()) + 1,
         "noise": int(int((labels == -1).sum()) / len(labels) * 100),
-        **cluster_scores.internal_scores(points, labels, undefined=-1.0),
+        **internal_scores(points, labels, undefined=-1.0),
     }
 
 
@@ -218,42 +233,39 @@ def _corrected_scores(
     scores: dict[str, float] = {
         "clusters": int(labels.max()) + 1,
         "noise": 100 * float((~kept).mean()),
-        **cluster_scores.internal_scores(points[kept], labels[kept], seed=seed),
+        **internal_scores(points[kept], labels[kept], seed=seed),
     }
     inside = None if distances is None else distances[np.ix_(kept, kept)]
-    space = cluster_scores.internal_scores(embeddings[kept], labels[kept], distances=inside, seed=seed)
+    space = internal_scores(embeddings[kept], labels[kept], distances=inside, seed=seed)
     return scores | {f"{name}_embedding": value for name, value in space.items()}
 
 
-def _meaning(
+def _agreement_scores(
     labels: Int64Array, known: dict[str, NDArray[np.object_]], *, noise_is_a_cluster: bool
 ) -> dict[str, float]:
-    """How clusters agree with compounds, mechanisms and plates."""
+    """Agreement of clusters with compounds, mechanisms and plates."""
     scores: dict[str, float] = {}
     if "compound" in known:
-        scores["consistency"] = cluster_scores.consistency(labels, known["compound"])
-        scores["purity"] = cluster_scores.purity(labels, known["compound"])
+        scores["consistency"] = consistency(labels, known["compound"])
+        scores["homogeneity"] = homogeneity(labels, known["compound"])
     kept = np.ones(len(labels), dtype=bool) if noise_is_a_cluster else labels >= 0
     for key, names in known.items():
-        ari, nmi = cluster_scores.agreement(labels[kept], names[kept])
+        ari, nmi = agreement(labels[kept], names[kept])
         scores |= {f"ari_{key}": ari, f"nmi_{key}": nmi}
     return scores
 
 
-def _contents(
+def _composition(
     inputs: EvaluationInput, rows: Int64Array, points: Float32Array, labels: Int64Array
 ) -> dict[str, pd.DataFrame]:
-    """Tables of the best row: every image's point and cluster, what clusters are enriched in, examples.
-
-    ``row`` is an image's row in the embeddings.
-    """
+    """Tables of the best row: point and cluster of every image, enrichment of clusters, typical images."""
     names = {key: inputs.column(column) for key, column in CONTENTS.items()}
     known = {key: values[rows] for key, values in names.items() if values is not None}
     assignments = pd.DataFrame(
         {"row": rows, "x": points[:, 0], "y": points[:, 1], "cluster": labels, **known}
     )
-    enriched = [composition.enrichment(labels, values, kind=key) for key, values in known.items()]
-    examples = composition.members(points, labels)
+    enriched = [enrichment(labels, values, kind=key) for key, values in known.items()]
+    examples = members(points, labels)
     examples["row"] = rows[examples.pop("position")]
     tables = {"assignments": assignments, "examples": examples}
     return tables | ({"enrichment": pd.concat(enriched, ignore_index=True)} if enriched else {})

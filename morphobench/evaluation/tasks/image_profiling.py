@@ -1,4 +1,4 @@
-"""The field's own judgement of profiles: retrieval, matching of mechanisms, replicates, a linear probe."""
+"""Profiling task: retrieval, matching of mechanisms, replicates and a linear probe on well profiles."""
 
 from __future__ import annotations
 
@@ -11,25 +11,43 @@ from numpy.typing import NDArray
 
 from morphobench.errors import InputError
 from morphobench.evaluation import profiles
-from morphobench.evaluation.api import EvaluationInput, MetricInfo, TaskResult, register, undefined
-from morphobench.evaluation.bootstrap import image_profiling as profiling_intervals
+from morphobench.evaluation.bootstrap.image_profiling import (
+    hits_interval,
+    probe_interval,
+    retrieval_intervals,
+)
 from morphobench.evaluation.bootstrap.interval import Interval
-from morphobench.evaluation.retrieval import average_precision as field_metrics
-from morphobench.evaluation.retrieval import matching as field_metrics_neighbours
+from morphobench.evaluation.inputs import EvaluationInput
+from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
+from morphobench.evaluation.retrieval.average_precision import (
+    GroupRetrieval,
+    average_precision,
+    mean_average_precision,
+)
+from morphobench.evaluation.retrieval.linear_probe import linear_probe
+from morphobench.evaluation.retrieval.matching import neighbour_accuracy
+from morphobench.evaluation.retrieval.replicability import replicability
 from morphobench.types import NORMALIZATIONS, Aggregate, BoolArray, Float32Array, Int64Array, Normalization
 
 FALSE_DISCOVERIES = 0.05
-LEAST_CONTROLS = 6  # the deviation of fewer is noise that normalization would spread
+LEAST_CONTROLS = 6  # the deviation of fewer is noise, which normalization would spread
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class ProfilingOptions:
-    """How embeddings become profiles and what they are tested against; recorded in the table "settings".
+    """Options of profiling, recorded in the table "settings".
 
-    ``aggregate``: of a well's images, feature by feature. ``normalize``: to the negative controls of the same
-    cell line and plate, where each has six, else of the same cell line, else of all. ``neighbours``: votes of
-    kNN. ``null_size``: random rankings per p-value. ``null_sets``: random sets per size for replicates.
+    Attributes:
+        aggregate: How a well's images become its profile, feature by feature.
+        normalize: How profiles are normalized to the negative controls of the same cell line and plate where
+            each has six, else of the same cell line, else to all.
+        neighbours: Votes of the kNN accuracy.
+        null_size: Random rankings per p-value.
+        null_sets: Random sets per group size for replicability.
+
+    Raises:
+        InputError: An unknown normalization.
     """
 
     aggregate: Aggregate = "median"
@@ -40,7 +58,7 @@ class ProfilingOptions:
 
     def __post_init__(self) -> None:
         if self.normalize not in NORMALIZATIONS:
-            raise InputError(f"normalize: one of {', '.join(NORMALIZATIONS)} wanted, got {self.normalize!r}")
+            raise InputError(f"normalize must be one of {', '.join(NORMALIZATIONS)}, got {self.normalize!r}")
 
 
 def _share(of: str, chance: float | None = None) -> MetricInfo:
@@ -60,11 +78,13 @@ _METRICS = {
     "moa_retrieved": _share("share of mechanisms with moa_map at q < 0.05", 0.0),
     "replicating": _share("share of treatments whose wells correlate above 95 % of random sets", 0.05),
     "matching": _share("share of mechanisms whose compounds correlate above 95 % of random sets", 0.05),
-    "knn_accuracy": _share("share of wells whose nearest wells vote for their compound"),
+    "knn_accuracy": _share("share of wells whose five nearest wells vote for their compound"),
     "knn_chance": _number("", "knn_accuracy of a random neighbour"),
-    "nsc_accuracy": _share("share of treatments nearest to one of their mechanism, own compound apart"),
+    "nsc_accuracy": _share("share of treatments whose nearest of another compound has their mechanism"),
     "nsc_chance": _number("", "nsc_accuracy of a random neighbour"),
-    "nscb_accuracy": _share("as nsc_accuracy, own batch (plate where no batch is known) apart too"),
+    "nscb_accuracy": _share(
+        "as nsc_accuracy, of another compound and another batch (plate where no batch is known)"
+    ),
     "nscb_chance": _number("", "nscb_accuracy of a random neighbour"),
     "probe_accuracy": _share("balanced accuracy of a logistic regression for the mechanism (or compound)"),
     "probe_chance": _number("", "probe_accuracy of a constant answer"),
@@ -74,7 +94,7 @@ _METRICS = {
 
 @dataclass(frozen=True)
 class _Profiles:
-    """Profiles (P, D) and for each the first row's metadata as text, "" where it is unknown."""
+    """Profiles (P, D) with the metadata of each one's first row as text, "" where unknown."""
 
     values: Float32Array
     columns: dict[str, NDArray[np.object_]]
@@ -112,63 +132,72 @@ class _Profiles:
 
 
 @dataclass
-class _Found:
-    """What is found as the task goes on."""
+class _Results:
+    """Metrics, tables and intervals, collected as the task proceeds."""
 
     metrics: dict[str, float]
     tables: dict[str, pd.DataFrame]
     intervals: dict[str, Interval]
     seed: int
 
-    def retrieval(
-        self, name: str, found: field_metrics.GroupRetrieval, names: NDArray[np.object_], unit: str
-    ) -> None:
+    def retrieval(self, name: str, found: GroupRetrieval, names: NDArray[np.object_], unit: str) -> None:
         """Mean average precision ``name``_map, its chance, ``name``_retrieved, and their intervals."""
         known = len(found.groups) > 0
         shares = (found.mean_average_precision, found.chance, found.q_values < FALSE_DISCOVERIES)
         keys = (f"{name}_map", f"{name}_map_chance", f"{name}_retrieved")
         for key, values in zip(keys, shares, strict=True):
             self.metrics[key] = float(np.mean(np.asarray(values, dtype=np.float64))) if known else NAN
-        self.intervals[keys[0]], self.intervals[keys[2]] = profiling_intervals.retrieval_intervals(
+        self.intervals[keys[0]], self.intervals[keys[2]] = retrieval_intervals(
             found, names, unit, threshold=FALSE_DISCOVERIES, seed=self.seed
         )
 
     def share(self, name: str, hits: BoolArray, names: NDArray[np.object_], unit: str) -> None:
-        """The share of ``hits`` and its interval from the ``names`` that they belong to."""
+        """Share of ``hits`` and its interval over ``names``, the compound or mechanism of each."""
         self.metrics[name] = float(np.mean(hits)) if len(hits) else NAN
-        self.intervals[name] = profiling_intervals.hits_interval(hits, names, unit, seed=self.seed)
+        self.intervals[name] = hits_interval(hits, names, unit, seed=self.seed)
 
 
 @register("profiling", metrics=_METRICS)
 def profiling(inputs: EvaluationInput) -> TaskResult:
-    """`profile_metrics` with the aggregation and normalization of ``inputs``."""
+    """Run `profile_metrics` with the aggregation and normalization of the input.
+
+    Args:
+        inputs: Embeddings and metadata.
+
+    Returns:
+        Result of the task.
+    """
     options = ProfilingOptions(aggregate=inputs.aggregate, normalize=inputs.normalize)
     return profile_metrics(inputs, options=options)
 
 
 def profile_metrics(inputs: EvaluationInput, *, options: ProfilingOptions | None = None) -> TaskResult:
-    """Aggregates images to wells, normalizes them to controls, and judges the profiles as the field does.
+    """Aggregate images to well profiles, normalize these to controls, and compute the metrics of the field.
 
     Wells of one compound and concentration are replicates; compounds sharing ``Metadata_MOA`` have one
     mechanism. Everything is compared within a cell line, on the split that is reported; the probe learns on
-    the training wells. Sources of the formulas stand in `field_metrics` and `field_metrics_neighbours`. A
-    metric that the data cannot define is NaN, with a warning.
+    the training wells. A metric that the data cannot define is NaN, with a warning.
 
-    Tables: "settings" (the options and by what was normalized), "replicates" and "mechanisms" (mean average
-    precision, p and q of each).
+    Args:
+        inputs: Embeddings and metadata.
+        options: Options; None: the defaults.
+
+    Returns:
+        Metrics, intervals, and the tables "settings" (the options, and the strata of normalization),
+        "replicates" and "mechanisms" (mean average precision, p and q of each).
 
     Raises:
-        InputError: no ``Metadata_ControlType``, or it knows no row.
+        InputError: No control type is known.
     """
     options = ProfilingOptions() if options is None else options
     if inputs.column("Compound") is None:
-        return undefined("profiling", "profiling: Metadata_Compound wanted, got none")
+        return undefined("profiling", "profiling: the metadata has no Metadata_Compound")
     warnings: list[str] = []
     wells = _wells(inputs, options, warnings)
     wells, normalized_by = _normalized(wells, options, warnings)
     shown = wells.select(wells.reported)
     treated = shown.select(~shown.controls)
-    found = _Found(
+    found = _Results(
         dict.fromkeys(_METRICS, NAN) | {"profiles": float(len(shown.values))},
         {"settings": pd.DataFrame([asdict(options) | {"normalized_by": normalized_by}])},
         {},
@@ -203,14 +232,14 @@ def _wells(inputs: EvaluationInput, options: ProfilingOptions, warnings: list[st
     if found["Batch"] is None:
         columns["Batch"] = columns["Plate"]
     if found["Well"] is None:
-        warnings.append("profiling: Metadata_Well is unknown, so each image is a profile")
+        warnings.append("profiling: the metadata has no Metadata_Well, so each image is a profile")
         groups = np.arange(count)
     else:
         keys = ("Split", "CellLine", "Plate", "Well", "Compound", "Concentration_uM")
         groups = pd.factorize(pd.MultiIndex.from_arrays([columns[name] for name in keys]))[0]
     groups = np.where(labels < 0, -1, groups).astype(np.int64)
     if (groups < 0).all():
-        raise InputError("Metadata_ControlType: a known type of at least one row wanted, got none")
+        raise InputError("Metadata_ControlType must be known of at least one row, got none")
     values, first = profiles.aggregate(inputs.embeddings, groups, how=options.aggregate)
     return _Profiles(
         values,
@@ -221,7 +250,7 @@ def _wells(inputs: EvaluationInput, options: ProfilingOptions, warnings: list[st
 
 
 def _normalized(wells: _Profiles, options: ProfilingOptions, warnings: list[str]) -> tuple[_Profiles, str]:
-    """Profiles normalized to the controls of the finest strata that all have enough, and these strata."""
+    """Normalize to the controls of the finest strata that all have enough; the profiles and these strata."""
     if options.normalize == "none":
         return wells, "none"
     for names in (("Plate", "CellLine"), ("CellLine",), ()):
@@ -239,34 +268,30 @@ def _normalized(wells: _Profiles, options: ProfilingOptions, warnings: list[str]
     return _Profiles(values, wells.columns, wells.controls, wells.reported), " and ".join(names) or "all"
 
 
-def _replicates(shown: _Profiles, options: ProfilingOptions, into: _Found) -> None:
+def _replicates(shown: _Profiles, options: ProfilingOptions, into: _Results) -> None:
     groups = np.where(shown.controls, -1, shown.codes("CellLine", "Concentration_uM", "Compound"))
     lines = shown.codes("CellLine")
-    retrieval = field_metrics.average_precision(shown.values, groups, controls=shown.controls, strata=lines)
-    found = field_metrics.mean_average_precision(
-        retrieval, groups, null_size=options.null_size, seed=into.seed
-    )
+    retrieval = average_precision(shown.values, groups, controls=shown.controls, strata=lines)
+    found = mean_average_precision(retrieval, groups, null_size=options.null_size, seed=into.seed)
     table = _table(found, shown, groups, ("CellLine", "Compound", "Concentration_uM"))
     into.tables["replicates"] = table
     into.retrieval("replicate", found, table["Metadata_Compound"].to_numpy(dtype=object), "compound")
     treated = shown.select(~shown.controls)
-    hits, compounds = _beating(treated, ("Concentration_uM", "Compound"), options, into.seed)
+    hits, compounds = _replicability_hits(treated, ("Concentration_uM", "Compound"), options, into.seed)
     into.share("replicating", hits, compounds, "compound")
     _matching(treated, "knn", "Compound", "compound", into, k=options.neighbours, apart=())
 
 
-def _mechanisms(treated: _Profiles, options: ProfilingOptions, into: _Found) -> None:
+def _mechanisms(treated: _Profiles, options: ProfilingOptions, into: _Results) -> None:
     if (treated.columns["MOA"] == "").all():
         return
     compounds = treated.consensus("CellLine", "Compound")
     groups = compounds.codes("CellLine", "MOA")
-    retrieval = field_metrics.average_precision(compounds.values, groups, strata=compounds.codes("CellLine"))
-    found = field_metrics.mean_average_precision(
-        retrieval, groups, null_size=options.null_size, seed=into.seed
-    )
+    retrieval = average_precision(compounds.values, groups, strata=compounds.codes("CellLine"))
+    found = mean_average_precision(retrieval, groups, null_size=options.null_size, seed=into.seed)
     table = into.tables["mechanisms"] = _table(found, compounds, groups, ("CellLine", "MOA"))
     into.retrieval("moa", found, table["Metadata_MOA"].to_numpy(dtype=object), "mechanism")
-    into.share("matching", *_beating(compounds, ("MOA",), options, into.seed), "mechanism")
+    into.share("matching", *_replicability_hits(compounds, ("MOA",), options, into.seed), "mechanism")
     doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
     treatments = treated.consensus("CellLine", *doses, "Compound")
     _matching(treatments, "nsc", "MOA", "mechanism", into, k=1, apart=("Compound",))
@@ -275,13 +300,13 @@ def _mechanisms(treated: _Profiles, options: ProfilingOptions, into: _Found) -> 
         _matching(batches, "nscb", "MOA", "mechanism", into, k=1, apart=("Compound", "Batch"))
 
 
-def _probe(wells: _Profiles, into: _Found) -> None:
+def _probe(wells: _Profiles, into: _Results) -> None:
     treated = wells.select(~wells.controls)
     label = "Compound" if (treated.columns["MOA"] == "").all() else "MOA"
     if not len(treated.values):
         return
     split = treated.columns["Split"]
-    probe = field_metrics_neighbours.linear_probe(
+    probe = linear_probe(
         treated.values,
         treated.codes(label),
         train=split == "train",
@@ -292,14 +317,10 @@ def _probe(wells: _Profiles, into: _Found) -> None:
     plates, found = (
         None if (treated.columns[name] == "").all() else treated.columns[name] for name in ("Plate", "Well")
     )
-    into.intervals["probe_accuracy"] = profiling_intervals.probe_interval(
-        probe, plates=plates, wells=found, seed=into.seed
-    )
+    into.intervals["probe_accuracy"] = probe_interval(probe, plates=plates, wells=found, seed=into.seed)
 
 
-def _table(
-    found: field_metrics.GroupRetrieval, of: _Profiles, groups: Int64Array, names: tuple[str, ...]
-) -> pd.DataFrame:
+def _table(found: GroupRetrieval, of: _Profiles, groups: Int64Array, names: tuple[str, ...]) -> pd.DataFrame:
     first = np.array([np.flatnonzero(groups == group)[0] for group in found.groups], dtype=np.int64)
     described = {f"Metadata_{name}": of.columns[name][first] for name in names}
     return pd.DataFrame(
@@ -313,16 +334,14 @@ def _table(
     )
 
 
-def _beating(
+def _replicability_hits(
     of: _Profiles, names: tuple[str, ...], options: ProfilingOptions, seed: int
 ) -> tuple[BoolArray, NDArray[np.object_]]:
-    """Of all cell lines' groups whether each one's profiles correlate above their null, and its last name."""
+    """Whether each group, by cell line, correlates above its null, and its compound or mechanism."""
     hits, found = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)]
     for line in of.by_line():
         codes = line.codes(*names)
-        part = field_metrics_neighbours.replicability(
-            line.values, codes, null_size=options.null_sets, seed=seed
-        )
+        part = replicability(line.values, codes, null_size=options.null_sets, seed=seed)
         first = [np.flatnonzero(codes == group)[0] for group in part.groups]
         hits.append(part.median_correlation > part.threshold)
         found.append(line.columns[names[-1]][np.asarray(first, dtype=np.int64)])
@@ -330,14 +349,12 @@ def _beating(
 
 
 def _matching(
-    of: _Profiles, name: str, label: str, unit: str, into: _Found, *, k: int, apart: tuple[str, ...]
+    of: _Profiles, name: str, label: str, unit: str, into: _Results, *, k: int, apart: tuple[str, ...]
 ) -> None:
-    """``name``_accuracy with its interval and ``name``_chance over all cell lines' queries, neighbours being
-    of the same cell line.
-    """
+    """Set ``name``_accuracy, its interval and ``name``_chance; neighbours are of the same cell line."""
     hits, names, chance = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)], 0.0
     for line in of.by_line():
-        part = field_metrics_neighbours.neighbour_accuracy(
+        part = neighbour_accuracy(
             line.values, line.codes(label), k=k, apart=[line.codes(other) for other in apart]
         )
         if part.queries:

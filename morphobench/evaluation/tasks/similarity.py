@@ -1,4 +1,4 @@
-"""Similarity: how close compounds expected alike lie, against their distance from negative controls."""
+"""Similarity task: distance of compounds expected to be alike, against their distance from controls."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ from numpy.typing import NDArray
 
 from morphobench.errors import InputError
 from morphobench.evaluation import distances
-from morphobench.evaluation.api import (
-    EvaluationInput,
-    MetricInfo,
-    TaskResult,
-    median_and_deviation,
-    register,
-    undefined,
-)
 from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.bootstrap.reason import Reason
 from morphobench.evaluation.bootstrap.resampling import Units, plates_or_wells
 from morphobench.evaluation.bootstrap.similarity import LinePair, median_draws, over_lines, over_units
+from morphobench.evaluation.inputs import EvaluationInput, median_and_deviation
+from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
 from morphobench.types import BoolArray, Float64Array, Int64Array
 
 STUDY_PAIR = ("Methotrexate", "Pemetrexed")
@@ -37,14 +32,20 @@ def _infos(metric: str) -> dict[str, MetricInfo]:
     of = f"{metric} distance"
     return {
         f"{prefix}d": MetricInfo(
-            "up", 0.0, "", f"how much closer pairs expected alike are than controls, by {of}"
+            "up", 0.0, "", f"how much closer pairs expected to be alike are than controls, by {of}"
         ),
         f"{prefix}d_deviation": MetricInfo("none", None, "", f"median absolute deviation of {prefix}d"),
         f"{prefix}distance": MetricInfo(
-            "none", None, metric, f"median {of} of pairs expected alike; has a scale"
+            "none",
+            None,
+            metric,
+            f"median {of} of pairs expected to be alike; depends on the scale of the embedding",
         ),
         f"{prefix}inverse_distance": MetricInfo(
-            "up", None, f"1/{metric}", f"1 / median {of}; comparable only between embeddings of one scale"
+            "up",
+            None,
+            f"1/{metric}",
+            f"1 / median {of}; comparable only between embeddings of the same scale",
         ),
         f"{prefix}inverse_distance_deviation": MetricInfo(
             "none", None, f"1/{metric}", f"median absolute deviation of {prefix}inverse_distance"
@@ -59,12 +60,12 @@ _METRICS["cell_lines"] = MetricInfo("none", None, "cell lines", "cell lines with
 
 @register("similarity", metrics=_METRICS)
 def similarity(inputs: EvaluationInput) -> TaskResult:
-    """Distances D between compounds expected alike, and d = (D_hat - D) / D_hat against negative controls.
+    """Compare compounds expected to be alike: distance D, and d = (D_hat - D) / D_hat against controls.
 
     ``inputs.pairs`` names the pairs; by default the study's (Methotrexate, Pemetrexed), and under
     corrected-1, where the data lacks it, all pairs of compounds that share ``Metadata_MOA``. Per cell line g
-    and pair, over all cross pairs of images: D_g = median distance of the two compounds, A_g and B_g = those
-    of each to controls.
+    and pair, over all cross pairs of images: D_g is the median distance of the two compounds, A_g and B_g
+    those of each to controls.
 
     reference-1 (its fact 5): controls are the last 10 images by file name of each of the study's DMSO wells
     in the cell line; D = median_g D_g; D_hat = (median_g A_g + median_g B_g) / 2; the deviation of d is 0.
@@ -73,17 +74,24 @@ def similarity(inputs: EvaluationInput) -> TaskResult:
     deviation over cell lines (over pairs where there is one cell line). Both: 1/D with deviation median_g
     |1/D_g - 1/D|.
 
-    Raises InputError for a named pair whose compound is nowhere in the data.
+    Args:
+        inputs: Embeddings and metadata.
+
+    Returns:
+        Metrics by each distance, intervals, and the table "pairs".
+
+    Raises:
+        InputError: A named pair has a compound that is nowhere in the data.
     """
     compounds, labels = inputs.column("Compound"), inputs.labels()
     if compounds is None:
-        return undefined("similarity", "similarity: Metadata_Compound wanted, got none")
+        return undefined("similarity", "similarity: the metadata has no Metadata_Compound")
     warnings: list[str] = []
     pairs = _pairs(inputs, compounds, labels)
     measured = list(_measure(inputs, compounds, labels, pairs, warnings))
     records = [record for one in measured for record in one.records]
     if not records:
-        which = "of " + " / ".join(pairs[0]) if len(pairs) == 1 else "expected alike"
+        which = "of " + " / ".join(pairs[0]) if len(pairs) == 1 else "of compounds expected to be alike"
         return undefined(
             "similarity", f"similarity: no cell line holds a pair {which} beside controls", *warnings
         )
@@ -91,12 +99,12 @@ def similarity(inputs: EvaluationInput) -> TaskResult:
     summarize = _reference if inputs.protocol == "reference-1" else _corrected
     metrics: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
-    draw = _Draws(inputs, compounds, measured)
+    resampler = _Resampler(inputs, compounds, measured)
     for metric in distances.METRICS:
         prefix = "similarity." if metric == "euclidean" else f"similarity.{metric}_"
         summary = summarize(table[table["metric"] == metric])
         metrics.update({f"{prefix}{name}": value for name, value in summary.items()})
-        found = draw.intervals(
+        found = resampler.intervals(
             metric, {name: summary[name] for name in ("d", "distance", "inverse_distance")}
         )
         intervals.update({f"{prefix}{name}": one for name, one in found.items()})
@@ -110,7 +118,15 @@ def similarity(inputs: EvaluationInput) -> TaskResult:
 
 
 def pairs_sharing(compounds: Iterable[str], mechanisms: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """All pairs of different compounds with a mechanism in common, sorted; "" is no mechanism."""
+    """Pair the compounds that have a mechanism in common.
+
+    Args:
+        compounds: Compound of each image.
+        mechanisms: Mechanism of each image; "" is none.
+
+    Returns:
+        All pairs of different compounds, sorted.
+    """
     members: dict[str, set[str]] = {}
     for compound, mechanism in zip(compounds, mechanisms, strict=True):
         if compound and mechanism:
@@ -125,7 +141,7 @@ def _pairs(
     if inputs.pairs is not None:
         missing = [name for pair in inputs.pairs for name in pair if name.casefold() not in drugs]
         if missing:
-            raise InputError(f"pairs: compounds of the data wanted, got {', '.join(missing)}")
+            raise InputError(f"pairs must name compounds of the data, got {', '.join(missing)}")
         return tuple((drugs[a.casefold()], drugs[b.casefold()]) for a, b in inputs.pairs)
     study = tuple(drugs.get(name.casefold(), name) for name in STUDY_PAIR)
     mechanisms = inputs.column("MOA")
@@ -137,7 +153,7 @@ def _pairs(
 
 @dataclass(frozen=True)
 class _Measured:
-    """A pair of compounds in a cell line: the rows of both and of controls, a record per metric."""
+    """A pair of compounds in a cell line: rows of both and of controls, and one record per metric."""
 
     line: str
     rows: tuple[Int64Array, Int64Array, Int64Array]
@@ -151,7 +167,7 @@ def _measure(
     pairs: tuple[tuple[str, str], ...],
     warnings: list[str],
 ) -> Iterator[_Measured]:
-    """Every cell line and pair in it, beside controls."""
+    """Measure every pair in every cell line that has controls."""
     reported, lines = inputs.reported(), inputs.cell_lines()
     controls_of = _study_controls(inputs, reported & (labels == 0), warnings)
     for line in sorted(set(lines)):
@@ -190,8 +206,8 @@ def _measure(
             yield _Measured(line, (rows[a], rows[b], controls), records)
 
 
-class _Draws:
-    """Intervals by metric: over plates, else wells of each compound, else cell lines."""
+class _Resampler:
+    """Intervals over plates, else wells of each compound, else cell lines."""
 
     def __init__(
         self, inputs: EvaluationInput, compounds: NDArray[np.object_], measured: list[_Measured]
@@ -208,7 +224,7 @@ class _Draws:
             self.weights = self.units.weights(seed=inputs.seed)
 
     def intervals(self, metric: str, estimates: dict[str, float]) -> dict[str, Interval]:
-        """Of d, distance and inverse_distance by ``metric``."""
+        """Intervals of d, distance and inverse_distance by ``metric``."""
         names = sorted({one.line for one in self.measured})
         number = distances.METRICS.index(metric)
         exact, drawn = [], []
@@ -229,7 +245,7 @@ class _Draws:
                 drawn.append(LinePair(line, *moved))
         if isinstance(self.units, Units) and drawn:
             return over_units(estimates, drawn, self.units, reference=self.reference)
-        why = self.units if isinstance(self.units, str) else "the statistic itself is undefined on these data"
+        why = self.units if isinstance(self.units, Reason) else Reason("undefined_statistic")
         return over_lines(estimates, exact, reference=self.reference, seed=self.inputs.seed, why=why)
 
     def _drawn(
@@ -240,7 +256,7 @@ class _Draws:
         exact: float,
         seen: dict[tuple[int, int], Float64Array],
     ) -> Float64Array:
-        """The medians drawn, moved by what the bins' median of all pairs misses of the exact one."""
+        """Medians in the resamples, shifted by the difference of the binned and the exact median."""
         key = int(a[0]), int(b[0])  # rows of two compounds, or of one and the controls, in one cell line
         if key not in seen:
             x, y = self.inputs.embeddings[a], self.inputs.embeddings[b]
@@ -254,7 +270,7 @@ def _medians(inputs: EvaluationInput, a: Int64Array, b: Int64Array, warnings: li
     left, right = inputs.embeddings[a], inputs.embeddings[b]
     try:
         return distances.median_distances(left, right)
-    except InputError:  # one metric may be undefined where others are not: the correlation of one feature
+    except InputError:  # one metric may be undefined where others are not (correlation of one feature)
         medians: dict[str, float] = {}
     for metric in distances.METRICS:
         try:
@@ -268,21 +284,23 @@ def _medians(inputs: EvaluationInput, a: Int64Array, b: Int64Array, warnings: li
 
 
 def _study_controls(inputs: EvaluationInput, controls: BoolArray, warnings: list[str]) -> BoolArray:
-    """The controls that the protocol compares with: all, or the study's selection of them."""
+    """Controls that the protocol compares with: all, or the study's selection."""
     if inputs.protocol != "reference-1":
         return controls
     wells = inputs.column("Well")
     if wells is None:
-        warnings.append("similarity: no Metadata_Well, so all controls stand for the study's DMSO wells")
+        warnings.append("similarity: no Metadata_Well, so all controls are used, not the study's DMSO wells")
         return controls
     short = np.asarray([_short_well(well) for well in wells], dtype=object)
     chosen = controls & np.isin(short, STUDY_CONTROL_WELLS)
     if not chosen.any():
-        warnings.append("similarity: none of the study's DMSO wells, so every control well stands for them")
+        warnings.append(
+            "similarity: the data has none of the study's DMSO wells, so every control well is used"
+        )
         chosen = controls
     paths = inputs.paths()
     if paths is None:
-        warnings.append("similarity: no Metadata_Path, so the order of rows stands for that of file names")
+        warnings.append("similarity: no Metadata_Path, so images are ordered by row, not by file name")
     names = ["" for _ in controls] if paths is None else [PurePath(path).name for path in paths]
     lines = inputs.cell_lines()
     groups: dict[tuple[str, str], list[int]] = {}
@@ -295,7 +313,7 @@ def _study_controls(inputs: EvaluationInput, controls: BoolArray, warnings: list
 
 
 def _short_well(well: str) -> str:
-    """A well without padding: M08 is the study's M8."""
+    """Well name without zero padding: M08 is the study's M8."""
     found = re.fullmatch(r"([A-Za-z]+)0*(\d+)", well)
     return f"{found[1].upper()}{found[2]}" if found else well
 

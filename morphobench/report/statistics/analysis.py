@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.evaluation.bootstrap.auc import Draws, Scored, roc_auc_draws, within
+from morphobench.evaluation.bootstrap.auc import Draws, Scored, name_wells_by_plate, roc_auc_draws
 from morphobench.evaluation.bootstrap.interval import units_needed
 from morphobench.report.columns import Column
 from morphobench.report.facts import finite, is_external
@@ -186,7 +186,7 @@ def _units(table: pd.DataFrame) -> dict[str, NDArray[np.object_]]:
         table[name].astype(str).to_numpy(dtype=object) if name in table else None
         for name in ("Metadata_Plate", "Metadata_Well")
     )
-    units = {"plate": plates, "well": within(plates, wells)}
+    units = {"plate": plates, "well": name_wells_by_plate(plates, wells)}
     return {name: groups for name, groups in units.items() if groups is not None}
 
 

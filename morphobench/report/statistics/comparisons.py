@@ -181,12 +181,12 @@ def compare_over_groups(
             continue
         estimate = float(draws.estimates[k] - draws.estimates[base])
         drawn = draws.drawn[:, k] - draws.drawn[:, base]
-        one = from_draws(estimate, drawn, units=units, confidence=confidence)
+        one = from_draws(estimate, drawn, units=units, confidence=confidence, unit=unit)
         error = error_of_draws(drawn, units)
         effect = estimate / (error * math.sqrt(units)) if one and error else math.nan
         p = p_of_draws(estimate, drawn, units) if one else math.nan
         better = share_better(drawn[np.isfinite(drawn)])
-        reason = one.reason.replace("group", unit)
+        reason = str(one.reason or "")
         found.append(
             Comparison(
                 name, reference, units, estimate, one.low, one.high, p, math.nan, effect, better, reason

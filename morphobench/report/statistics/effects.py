@@ -159,7 +159,7 @@ def effects_over_groups(
     found = []
     for contrast in made:
         estimate, each = float(estimates[0] @ contrast.weights), drawn @ contrast.weights
-        one = from_draws(estimate, each, units=units, confidence=confidence)
+        one = from_draws(estimate, each, units=units, confidence=confidence, unit=unit)
         p = p_of_draws(estimate, each, units) if one else math.nan
         wins, of = _wins(estimates[0], contrast, direction)
         found.append(
@@ -174,7 +174,7 @@ def effects_over_groups(
                 wins,
                 of,
                 _units(units, unit),
-                one.reason.replace("group", unit),
+                str(one.reason or ""),
             )
         )
     return _corrected(found)

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics
 
 from morphobench.evaluation import distances
-from morphobench.evaluation.bootstrap.classification import outcomes, scores_of
+from morphobench.evaluation.bootstrap.classification import confusion_counts, scores_of
 from morphobench.evaluation.bootstrap.clustering import adjusted_rand_draws
 from morphobench.evaluation.bootstrap.resampling import (
     Units,
@@ -39,7 +39,7 @@ def test_scores_of_counts(drawn) -> None:
     random = np.random.default_rng(1)
     labels, probabilities = random.integers(0, 2, 40), random.uniform(size=40)
     units = Units.of(code.astype(str), "plate")
-    found = scores_of(weights @ units.sums(outcomes(labels, probabilities)))
+    found = scores_of(weights @ units.sums(confusion_counts(labels, probabilities)))
     for resample, rows in enumerate(repeated(code, weights)):
         expected = binary_scores(labels[rows], probabilities[rows])
         for name, values in found.items():
@@ -102,19 +102,19 @@ def test_ratios_and_shares() -> None:
 def test_too_few_units_give_a_reason() -> None:
     few = share_interval(np.ones(20, dtype=bool), Units.of(np.arange(20) % 5, "compound"), seed=0)
     assert not few
-    assert few.reason == "5 compounds, at least 6 needed"
+    assert str(few.reason) == "5 compounds, at least 6 needed"
     skewed = mean_interval(np.linspace(0.1, 0.9, 20), Units.of(np.arange(20) % 11, "mechanism"), seed=0)
     assert not skewed
-    assert skewed.reason == "11 mechanisms, at least 12 needed"
+    assert str(skewed.reason) == "11 mechanisms, at least 12 needed"
     names = np.asarray([f"P{row % 3}" for row in range(30)], dtype=object)
     wells = np.asarray([f"A{row % 5}" for row in range(30)], dtype=object)
-    assert plates_or_wells(names, None) == "3 plates; at least 6 needed"
-    assert plates_or_wells(None, None) == "neither plates nor wells are known"
+    assert str(plates_or_wells(names, None)) == "3 plates, at least 6 needed"
+    assert str(plates_or_wells(None, None)) == "neither plates nor wells are known"
     found = plates_or_wells(names, wells)
     assert isinstance(found, Units)
     assert (found.unit, found.count) == ("well", 15)
     layered = plates_or_wells(names, wells, strata=names)
-    assert layered == "3 plates; 5 wells; at least 6 needed"
+    assert str(layered) == "3 plates and 5 wells, at least 6 needed"
 
 
 def test_medians_leave_out_what_is_undefined() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
 from morphobench import _core
-from morphobench.evaluation.clustering import umap as layout
+from morphobench.evaluation.clustering import umap
 from morphobench.evaluation.clustering.knn_graph import fuzzy_graph, nearest_neighbours
 from tests.support import evaluation_oracles as oracles
 
@@ -84,12 +85,12 @@ def test_layouts_do_not_depend_on_threads():
     embeddings, _ = _blobs()
     graph = nearest_neighbours(embeddings, neighbours=20)
     one, four = (
-        layout.umap_layouts(embeddings, graph, neighbours=(5, 20, 10), seed=3, threads=threads)
+        umap.umap_layouts(embeddings, graph, neighbours=(5, 20, 10), seed=3, threads=threads)
         for threads in (1, 4)
     )
     for first, second, neighbours in zip(one, four, (5, 20, 10), strict=True):
         assert (first == second).all()
-        assert (first == layout.umap_points(embeddings, graph, neighbours=neighbours, seed=3)).all()
+        assert (first == umap.umap_points(embeddings, graph, neighbours=neighbours, seed=3)).all()
 
 
 @pytest.mark.parametrize("distance", [8.0, 500.0])
@@ -98,7 +99,7 @@ def test_groups_lie_apart(distance, rows):
     """Far groups are not connected by any edge; their parts are placed and laid out apart."""
     embeddings, group = _blobs(rows=rows, distance=distance)
     graph = nearest_neighbours(embeddings, neighbours=9)
-    points = layout.umap_points(embeddings, graph, neighbours=9, seed=0)
+    points = umap.umap_points(embeddings, graph, neighbours=9, seed=0)
     neighbours = NearestNeighbors(n_neighbors=4).fit(points).kneighbors(points, return_distance=False)[:, 1:]
     assert np.isfinite(points).all()
     assert (group[neighbours] == group[:, None]).mean() > 0.95
@@ -108,7 +109,7 @@ def test_groups_lie_apart(distance, rows):
 def test_few_points_have_a_layout(rows):
     embeddings = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
     graph = nearest_neighbours(embeddings, neighbours=rows)
-    assert np.isfinite(layout.umap_points(embeddings, graph, neighbours=rows, seed=0)).all()
+    assert np.isfinite(umap.umap_points(embeddings, graph, neighbours=rows, seed=0)).all()
 
 
 @pytest.mark.slow
@@ -116,7 +117,7 @@ def test_few_points_have_a_layout(rows):
 def test_layouts_keep_neighbourhoods_as_umap_learn_does(neighbours):
     embeddings, _ = _blobs(rows=300, groups=6, distance=4.0)
     graph = nearest_neighbours(embeddings, neighbours=neighbours)
-    ours = [layout.umap_points(embeddings, graph, neighbours=neighbours, seed=seed) for seed in range(3)]
+    ours = [umap.umap_points(embeddings, graph, neighbours=neighbours, seed=seed) for seed in range(3)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import umap
@@ -132,7 +133,7 @@ def test_layouts_keep_neighbourhoods_as_umap_learn_does(neighbours):
 def test_the_kernel_says_what_it_wants():
     points = np.zeros((3, 2), dtype=np.float32)
     ends, strengths = np.asarray([0, 1], dtype=np.int32), np.ones(2, dtype=np.float32)
-    settings = {"epochs": 1, "a": 1.0, "b": 1.0, "negatives_per_edge": 5, "seed": 0}
+    settings: dict[str, Any] = {"epochs": 1, "a": 1.0, "b": 1.0, "negatives_per_edge": 5, "seed": 0}
     with pytest.raises(TypeError, match="points"):
         _core.descend_layout(points.astype(np.float64), ends, ends, strengths, **settings)
     with pytest.raises(ValueError, match="tail"):

@@ -216,11 +216,11 @@ def test_fifty_thousand_profiles_in_bounded_memory() -> None:
 def test_wrong_arguments_are_refused() -> None:
     profiles = np.ones((4, 2), np.float32)
     groups = np.array([0, 0, 1, 1])
-    with pytest.raises(InputError, match=r"groups: shape \(4,\) wanted, got \(3,\)"):
+    with pytest.raises(InputError, match=r"groups must have shape \(4,\), got \(3,\)"):
         average_precision(profiles, groups[:3])
-    with pytest.raises(InputError, match=r"profiles: \(N, D\)"):
+    with pytest.raises(InputError, match=r"profiles must be \(N, D\)"):
         average_precision(profiles[0], groups)
-    with pytest.raises(InputError, match="null_size: at least 1 wanted, got 0"):
+    with pytest.raises(InputError, match="null_size must be at least 1, got 0"):
         mean_average_precision(average_precision(profiles, groups), groups, null_size=0)
-    with pytest.raises(InputError, match="positives: 1 to 3"):
+    with pytest.raises(InputError, match="positives must be 1 to 3"):
         null_average_precision(4, 3, null_size=1, seed=0)

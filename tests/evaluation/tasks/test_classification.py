@@ -9,6 +9,7 @@ from sklearn import metrics as sklearn_metrics
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
+from morphobench.evaluation.classifier.grid import GridPoint, grid_points
 from morphobench.evaluation.tasks import classification
 from morphobench.setups import Sweep
 from tests.support import evaluation_oracles as oracles
@@ -36,9 +37,9 @@ def _data(rows=90, features=24, seed=0):
 def test_the_grid_at_once_equals_one_after_another(weights, batch_size, features):
     embeddings, labels = _data(features=features)
     rows = np.arange(70)
-    points = classification.grid_points(Sweep(classifier_epochs=6))
+    points = grid_points(Sweep(classifier_epochs=6))
     assert len(points) == 27
-    points += [classification.GridPoint(0.05, *rest) for rest in ((0.0, 0.0), (0.9, 0.0), (0.0, 1e-3))]
+    points += [GridPoint(0.05, *rest) for rest in ((0.0, 0.0), (0.9, 0.0), (0.0, 1e-3))]
     grid = ClassifierGrid(features, size=len(points), seed=3)
     grid.fit(
         embeddings,
@@ -77,7 +78,7 @@ def test_one_network_goes_through_all_points_under_reference():
     rows = {name: np.flatnonzero(metadata["Metadata_Split"] == name) for name in ("train", "test")}
     network = oracles.make_network(24, seed=2)
     sums, tests = [], []
-    for number, point in enumerate(classification.grid_points(SMALL)):
+    for number, point in enumerate(grid_points(SMALL)):
         oracles.train_one(
             network,
             embeddings,
@@ -128,7 +129,7 @@ def test_the_point_is_chosen_on_validation_and_test_is_reported():
     train = embeddings[rows["train"]].astype(np.float64)
     scaled = ((embeddings - train.mean(axis=0)) / train.std(axis=0)).astype(np.float32)
     areas, tests = [], []
-    for point in classification.grid_points(SMALL):
+    for point in grid_points(SMALL):
         network = oracles.train_one(
             oracles.make_network(24, seed=1),
             scaled,
@@ -247,14 +248,15 @@ def test_missing_classes_give_nan_and_a_warning():
     assert "training images" in result.warnings[0]
 
     no_validation = metadata.replace({"Metadata_Split": {"validation": "train"}})
-    result = evaluate(EvaluationInput(embeddings, no_validation, sweep=SMALL), tasks=["classification"])
-    assert "validation" in result["classification"].warnings[0]
-    assert result["classification"].tables["grid"]["chosen"].tolist() == [True, False, False, False]
+    inputs = EvaluationInput(embeddings, no_validation, sweep=SMALL)
+    result = evaluate(inputs, tasks=["classification"])["classification"]
+    assert "validation" in result.warnings[0]
+    assert result.tables["grid"]["chosen"].tolist() == [True, False, False, False]
 
 
 def test_settings_reach_the_networks_they_belong_to():
     embeddings, labels = _data(rows=40)
-    points = [classification.GridPoint(0.0, 0.9, 1e-3), classification.GridPoint(0.1, 0.9, 1e-3)]
+    points = [GridPoint(0.0, 0.9, 1e-3), GridPoint(0.1, 0.9, 1e-3)]
     grid = ClassifierGrid(24, size=2, seed=0)
     before = grid.weights[0].clone()
     grid.fit(

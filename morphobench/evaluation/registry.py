@@ -1,0 +1,102 @@
+"""Registry of evaluation tasks and their metrics.
+
+A task is a function from `EvaluationInput` to `TaskResult`, registered under a name together with what its
+metrics mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import pandas as pd
+
+from morphobench.errors import InputError
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.inputs import EvaluationInput
+from morphobench.types import Direction
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What a reader must know about a metric.
+
+    Attributes:
+        direction: Whether a larger ("up") or smaller ("down") value is better; "none": descriptive only.
+        chance: Value expected of embeddings that carry no information; None where it depends on the data.
+        unit: Unit of the value; "" for a ratio.
+        description: One line for tables and the report.
+    """
+
+    direction: Direction
+    chance: float | None
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """Result of one task.
+
+    Attributes:
+        metrics: Value by ``task.metric``; NaN where the data cannot define it.
+        tables: Data frames by name, written as CSV beside the record.
+        warnings: Sentences for the reader of the result.
+        intervals: 95 % interval, or the reason why there is none, by ``task.metric``.
+    """
+
+    metrics: dict[str, float]
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    intervals: dict[str, Interval] = field(default_factory=dict)
+
+
+Task: TypeAlias = Callable[[EvaluationInput], TaskResult]
+
+TASKS: dict[str, Task] = {}
+"""Every registered task by name."""
+
+METRICS: dict[str, MetricInfo] = {}
+"""Every metric that a registered task may report, by ``task.metric``."""
+
+RENAMED_METRICS: dict[str, str] = {"clustering.purity": "clustering.homogeneity"}
+"""Metrics of older records under their present names."""
+
+
+def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task], Task]:
+    """Make a decorator that registers a task.
+
+    Args:
+        name: Name of the task, as in ``--task`` and before the dot of its metrics.
+        metrics: What its metrics mean, by name without the task's.
+
+    Returns:
+        Decorator that returns the task unchanged.
+
+    Raises:
+        InputError: The name is taken.
+    """
+
+    def add(task: Task) -> Task:
+        if name in TASKS:
+            raise InputError(f"task name must be new, got {name!r}, which is registered already")
+        TASKS[name] = task
+        METRICS.update({f"{name}.{metric}": info for metric, info in metrics.items()})
+        return task
+
+    return add
+
+
+def undefined(name: str, *warnings: str) -> TaskResult:
+    """Make the result of a task that the data does not allow.
+
+    Args:
+        name: Registered name of the task.
+        *warnings: Why it is undefined.
+
+    Returns:
+        Result in which every metric of the task is NaN.
+    """
+    prefix = f"{name}."
+    return TaskResult({key: float("nan") for key in METRICS if key.startswith(prefix)}, warnings=warnings)
