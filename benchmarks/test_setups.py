@@ -11,6 +11,7 @@ import os
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from morphobench._util.cpu import available_cores
 from morphobench.data.store.reader import ImageStore
 from morphobench.measure import Remote
 from morphobench.objectives.registry import find
@@ -18,7 +19,7 @@ from morphobench.setups import SETTINGS, SETUPS, Setup
 
 BATCH_SIZE = 128
 ROUNDS = 5
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = available_cores()
 
 OWN = {
     str(find(text).name): text

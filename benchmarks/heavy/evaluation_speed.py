@@ -6,7 +6,6 @@ for each, unseeded so that it may use both threads. What numba compiles is compi
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 
@@ -16,12 +15,13 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 from sklearn.manifold import trustworthiness
 
+from morphobench._util.cpu import available_cores
 from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
 from morphobench.evaluation.clustering.umap import umap_layouts
 from morphobench.setups import Sweep
 
 ROWS, FEATURES, CLUSTERS = 1500, 2048, 12
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = available_cores()
 Points = list[NDArray[np.float32]]
 
 

@@ -7,7 +7,6 @@ for.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from typing import Any
@@ -18,13 +17,14 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.plain_training import batch, encoder, fill
+from morphobench._util.cpu import available_cores
 from morphobench.embeddings import embed
 from morphobench.measure import Remote
 from morphobench.models import Encoder
 from morphobench.objectives import create
 
 IMAGES, ROUNDS, STEPS = 256, 5, 3
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = available_cores()
 RATIOS = {"weakly_supervised": 5.0, "unsupervised": 4.0, "regularized": 4.0, "self_supervised": 3.0}
 # multiply-adds of a step per image, after the exact algebra (docs/training-speed.md)
 MULTIPLY_ADDS = {

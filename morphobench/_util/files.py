@@ -134,7 +134,7 @@ def file_in_place_of(path: Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        remove_abandoned(path)
         temporary, descriptor = _temporary_file(path)
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)  # as the umask has it
         try:
@@ -171,7 +171,7 @@ def folder_in_place_of(destination: Path, *, replace: bool = False) -> Iterator[
     """
     destination = destination.resolve()  # "." and ".." have no name to put beside
     destination.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(destination)
+    remove_abandoned(destination)
     partial = _temporary_name(destination, "")
     partial.mkdir()
     # The lock tells a later run that this folder is in use; the system drops it when the process dies.
@@ -210,8 +210,14 @@ def _temporary_file(path: Path) -> tuple[Path, int]:
         os.close(descriptor)  # another process took it for abandoned before it was locked
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left beside ``path``: files and folders of ours that nobody locks."""
+def remove_abandoned(path: Path) -> None:
+    """Remove the temporary files and folders that killed processes left beside ``path``.
+
+    Those in use are locked by their process and stay.
+
+    Args:
+        path: the file or folder that they were to replace.
+    """
     pattern = f".{glob.escape(path.name[:_NAME_CHARACTERS])}{_MARK}{'[0-9a-f]' * 12}*"
     for leftover in path.parent.glob(pattern):
         with contextlib.suppress(OSError):

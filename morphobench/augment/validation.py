@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from morphobench._util.cpu import available_cores
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
@@ -21,7 +21,7 @@ MOST_CHANNELS = 65_503  # each has a block of 16-bit number in the generator, fr
 def thread_count(threads: int | None) -> int:
     """``threads``, or the number of cores that this process may use; InputError outside 1..4096."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available_cores()
     return check_integer("threads", threads, MOST_THREADS, least=1)
 
 

@@ -93,10 +93,11 @@ def run(chosen: argparse.Namespace) -> int:
 
 def cost(chosen: argparse.Namespace) -> int:
     """``morphobench cost STORE OUT``."""
+    from morphobench._util.files import write_whole
+    from morphobench._util.json import write_json
     from morphobench.report.render.cost_page import cost_page, fill_page, summary
     from morphobench.run.cost import CostOptions, measure_cost
     from morphobench.run.options import RunOptions
-    from morphobench.run.record import write_json, write_text
     from morphobench.training import Plateau
 
     options = CostOptions(
@@ -132,7 +133,7 @@ def cost(chosen: argparse.Namespace) -> int:
     )
     page = cost_page(measured)
     write_json(chosen.out / "cost.json", {**measured, "summary": summary(measured)})
-    write_text(chosen.out / "cost.md", page.markdown())
+    write_whole(chosen.out / "cost.md", page.markdown())
     if chosen.docs is not None:
         fill_page(chosen.docs, page.markdown())
     _show(page.rich())
@@ -141,17 +142,17 @@ def cost(chosen: argparse.Namespace) -> int:
 
 def embed(chosen: argparse.Namespace) -> int:
     """``morphobench embed STORE --weights FILE --out EMBEDDINGS.parquet``."""
+    from morphobench._util.hashing import sha256_file
     from morphobench.data import ImageStore
     from morphobench.embeddings import embed as through
     from morphobench.embeddings import read_embeddings, write_embeddings
     from morphobench.models import load_encoder
     from morphobench.run.environment import environment
-    from morphobench.run.record import sha256
 
     store = ImageStore.open(chosen.store)
     encoder = load_encoder(chosen.weights)
     made_from = {
-        "weights_sha256": sha256(chosen.weights),
+        "weights_sha256": sha256_file(chosen.weights),
         "data_sha256": str(store.manifest["content_sha256"]),
     }
     if chosen.out.exists() and not chosen.fresh:
@@ -174,8 +175,8 @@ def embed(chosen: argparse.Namespace) -> int:
 
 def evaluate(chosen: argparse.Namespace) -> int:
     """``morphobench evaluate EMBEDDINGS.parquet ... [--into OUT]``."""
+    from morphobench._util.json import write_json
     from morphobench.cli.external import evaluate_file, evaluate_into, metric_table
-    from morphobench.run.record import write_json
 
     if chosen.name is not None and len(chosen.embeddings) > 1:
         raise InputError(f"--name: one file wanted, got {len(chosen.embeddings)}")

@@ -11,9 +11,9 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from morphobench._util.json import plain
 from morphobench.errors import InputError
 from morphobench.run.evaluate import described
-from morphobench.run.record import plain
 from morphobench.setups import PROFILES
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Aggregate, Normalization, Protocol
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
 from morphobench.models.backbones import make_encoder
 from morphobench.models.heads import Classifier, Decoder
@@ -163,4 +164,5 @@ def save_encoder(path: Path, encoder: nn.Module, metadata: Mapping[str, str] | N
         f"encoder.{name}": tensor.detach().to("cpu").contiguous()
         for name, tensor in encoder.state_dict().items()
     }
-    save_file(tensors, FilePath(path), metadata={**own, **(metadata or {})})
+    with file_in_place_of(FilePath(path)) as temporary:
+        save_file(tensors, temporary, metadata={**own, **(metadata or {})})

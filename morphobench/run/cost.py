@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from morphobench import types
+from morphobench._util.json import plain
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.measure import median, run_isolated
 from morphobench.run.environment import environment
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.progress import RunProgress
-from morphobench.run.record import append_record, plain, read_records
+from morphobench.run.record import append_record, read_records
 from morphobench.run.runner import SeedData, locked, open_data, seed_data
 from morphobench.run.worker import Files, Job, make_objective, train_measured
 from morphobench.setups import Setup

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import morphobench
+from morphobench._util.cpu import available_cores
 
 PACKAGES = (
     "torch",
@@ -39,13 +39,6 @@ def environment(*, device: str = "cpu", threads: int | None = None) -> dict[str,
         "threads": threads if threads is not None else available_cores(),
         "device": device_name(device),
     }
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def cpu_model() -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from morphobench._util.files import write_whole
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
-from morphobench.run.record import write_text
 
 
 def evaluated(inputs: EvaluationInput, tasks: Sequence[str], tables: Path) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def evaluated(inputs: EvaluationInput, tasks: Sequence[str], tables: Path) -> di
         metrics |= result.metrics
         intervals |= result.intervals
         for name, table in result.tables.items():
-            write_text(tables / f"{task}.{name}.csv", table.to_csv(index=False))
+            write_whole(tables / f"{task}.{name}.csv", table.to_csv(index=False))
     return {"metrics": metrics, **described(intervals), "tasks": spent}
 
 

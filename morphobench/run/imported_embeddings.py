@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from morphobench._util.files import write_whole
+from morphobench._util.hashing import sha256_file
+from morphobench._util.json import plain
 from morphobench.data import split
 from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated
 from morphobench.run.options import RunOptions
-from morphobench.run.record import RESULTS, append_record, plain, read_records, sha256, write_text
+from morphobench.run.record import RESULTS, append_record, read_records
 from morphobench.run.runner import locked
 from morphobench.run.worker import Files
 from morphobench.types import Float32Array, Int64Array
@@ -67,7 +70,7 @@ def add_external(
     setup = f"{PREFIX}{path.stem if name is None else name}"
     if "/" in setup.removeprefix(PREFIX) or setup == PREFIX:
         raise InputError(f"--name: a name without a slash wanted, got {name!r}")
-    digest = sha256(path)
+    digest = sha256_file(path)
     embeddings, described, provenance = read_embeddings(path)
     with locked(out):
         records = read_records(out)
@@ -135,7 +138,7 @@ def _run_metadata(out: Path, sibling: Mapping[str, Any]) -> pd.DataFrame:
 
 def _forget(out: Path, setup: str) -> None:
     kept = [record for record in read_records(out) if record["setup"] != setup]
-    write_text(out / RESULTS, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
+    write_whole(out / RESULTS, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
 
 
 def _matched(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphobench._util.cpu import available_cores
+from morphobench._util.json import plain, read_json, write_json
 from morphobench.errors import InputError
-from morphobench.run.environment import available_cores
-from morphobench.run.record import RESULTS, plain, read_json, write_json
+from morphobench.run.record import RESULTS
 from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
 from morphobench.types import (
     DEFAULT_PROTOCOL,

@@ -1,74 +1,20 @@
-"""Files of a run: strict JSON, written whole or not at all, and the records of ``results.jsonl``."""
+"""The records of a run: ``results.jsonl``, written whole or not at all."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from morphobench import types
+from morphobench._util.files import write_whole
+from morphobench._util.json import to_json
 from morphobench.errors import InputError
 
 RESULTS = "results.jsonl"
 REQUIRED = ("setup", "protocol", "seed", "metrics")
 """Keys without which a line of ``results.jsonl`` is no record."""
-
-
-def plain(value: Any) -> Any:
-    """``value`` in JSON's own types: arrays become lists, NaN and infinities null, paths text.
-
-    TypeError for anything that has no form in JSON.
-    """
-    if value is None or (isinstance(value, bool | str | int) and not isinstance(value, np.generic)):
-        return value
-    if isinstance(value, np.generic | np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    raise TypeError(f"value: something that JSON can hold wanted, got {type(value).__name__}")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace the file at ``path`` by ``text`` in one step: after a crash it is the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; InputError where it cannot be read or is no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: a readable file wanted, got: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: JSON wanted, got: {error}") from error
 
 
 def read_records(path: types.Path) -> list[dict[str, Any]]:
@@ -95,16 +41,7 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if before and not before.endswith("\n"):
         before += "\n"
-    write_text(path, before + json.dumps(plain(record), allow_nan=False) + "\n")
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file; InputError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: a readable file wanted, got: {error.strerror}") from error
+    write_whole(path, before + to_json(record) + "\n")
 
 
 def finished(records: Iterable[Mapping[str, Any]]) -> set[tuple[str, int]]:

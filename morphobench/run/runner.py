@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from morphobench import types
+from morphobench._util.json import plain, read_json, write_json
 from morphobench.data import ImageStore, split, subset
 from morphobench.data.splits.split import Split
 from morphobench.embeddings import read_embeddings, write_embeddings
@@ -30,10 +31,7 @@ from morphobench.run.record import (
     RESULTS,
     append_record,
     finished,
-    plain,
-    read_json,
     read_records,
-    write_json,
 )
 from morphobench.run.worker import Files, Job
 from morphobench.setups import PARADIGMS, Setup

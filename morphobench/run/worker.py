@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 import pandas as pd
 import torch
 
+from morphobench._util.hashing import sha256_file
+from morphobench._util.json import write_json
 from morphobench.augment import view_spec
 from morphobench.data import ImageStore
 from morphobench.embeddings import embed, write_embeddings
@@ -24,7 +25,6 @@ from morphobench.measure import (
 )
 from morphobench.models import save_encoder
 from morphobench.objectives import Objective, create
-from morphobench.run.record import write_json
 from morphobench.setups import Setup
 from morphobench.training import (
     Callback,
@@ -200,7 +200,7 @@ def _save(encoder: torch.nn.Module, job: Job) -> str:
     save_encoder(
         job.files.weights, encoder, metadata={key: str(value) for key, value in job.provenance.items()}
     )
-    return hashlib.sha256(job.files.weights.read_bytes()).hexdigest()
+    return sha256_file(job.files.weights)
 
 
 def _embed_and_write(

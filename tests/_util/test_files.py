@@ -151,3 +151,21 @@ def test_a_folder_with_files_is_replaced_only_when_asked(tmp_path: Path) -> None
     replace(replace=True)
     assert [each.name for each in folder.iterdir()] == ["new"]
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_flushed_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        done.append("flush folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "flush file")
+        fsync(descriptor)
+
+    def noted_replace(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    write_whole(tmp_path / "file", "x")
+    assert done == ["flush file", "rename", "flush folder"]

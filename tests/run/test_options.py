@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from morphobench._util.json import read_json
 from morphobench.errors import InputError
 from morphobench.run.options import RunOptions, prepare
-from morphobench.run.record import read_json
 from morphobench.setups import PROFILES, SETTINGS, SETUPS, Setup
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from morphobench._util.cpu import available_cores
 from morphobench.data.ingest.decode import Pixels, decode
 from morphobench.data.ingest.discover import Listing, list_source
 from morphobench.data.ingest.preprocess import SIXTEEN_BIT, Preparation, preparation
@@ -102,7 +102,7 @@ def _ingest(
     tiles: list[int] = []
     shapes: Counter[str] = Counter()
     manifest["source_shapes"] = shapes
-    workers = threads or len(os.sched_getaffinity(0))
+    workers = threads or available_cores()
 
     def prepare(path: str) -> _Prepared:
         return _prepare(listing.root, path, plan, wanted)

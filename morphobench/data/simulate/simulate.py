@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
+from morphobench._util.cpu import available_cores
 from morphobench.data.metadata import COLUMNS
 from morphobench.data.simulate.counter_rng import normals, uniforms
 from morphobench.data.simulate.ground_truth import (
@@ -95,7 +95,7 @@ def simulate(
     batches = [
         np.arange(start, min(start + _BATCH, images), dtype=np.int64) for start in range(0, images, _BATCH)
     ]
-    workers = threads or len(os.sched_getaffinity(0))
+    workers = threads or available_cores()
     with (
         StoreWriter(destination, image_shape=(1, SIZE_PX, SIZE_PX), manifest=manifest, fresh=fresh) as writer,
         ThreadPoolExecutor(workers) as pool,

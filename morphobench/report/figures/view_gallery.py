@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from morphobench._util.files import file_in_place_of
 from morphobench.augment import SPECS, MultiCrop, ViewSpec, view_spec
 from morphobench.augment.params import ViewParams, ViewRecord
 from morphobench.data import ImageStore
@@ -66,19 +65,12 @@ def write_views(
     known = figure.canvas.get_supported_filetypes()
     if (ending := out.suffix.removeprefix(".").lower()) not in known:
         raise InputError(f"--out: a name ending in one of {', '.join(sorted(known))} wanted, got {out.name}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(dir=out.parent, suffix=out.suffix)
-    os.close(descriptor)
-    try:
+    with file_in_place_of(out) as unfinished:
         figure.savefig(unfinished, dpi=_DPI, format=ending)
         if ending == "png":  # matplotlib writes an alpha channel of no use
             with Image.open(unfinished) as picture:
                 opaque = picture.convert("RGB")
             opaque.save(unfinished, "PNG", optimize=True)
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(out)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
     return out
 
 

@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from morphobench._util.files import write_whole
 from morphobench.errors import InputError
 from morphobench.report.render.numbers import MISSING, number, with_unit
 from morphobench.report.statistics.cost import CLAIM, Claim, Interval, Ratio, SetupCost, claims, setup_costs
@@ -108,8 +109,6 @@ def fill_page(path: Path, text: str | None) -> None:
 
     InputError where there is no such page, or it lacks the lines.
     """
-    from morphobench.run.record import write_text
-
     if not path.is_file():
         raise InputError(f"{path}: a page to put the tables into wanted, got no such file")
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
@@ -117,7 +116,7 @@ def fill_page(path: Path, text: str | None) -> None:
     if not (begin and end):
         raise InputError(f"{path}: a page with the lines {BEGIN!r} and {END!r} wanted, got one without")
     if text is not None:
-        write_text(path, f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}")
+        write_whole(path, f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}")
 
 
 def _facts(measured: Mapping[str, Any], *, device: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from morphobench._util.files import write_whole
 from morphobench.report.columns import PRIMARY, Column
 from morphobench.report.facts import warnings
 from morphobench.report.figures import effects as plots_stats
@@ -33,9 +34,7 @@ def write_report(out: Path) -> pathlib.Path:
     predictions = load_tables(folder, records, name="classification.predictions")
     by_cell_line = load_tables(folder, records, name="classification.by_cell_line")
     page = folder / "report.html" if folder.is_dir() else folder.with_name("report.html")
-    partial = page.with_suffix(".html.partial")
-    partial.write_text(render(records, predictions=predictions, by_cell_line=by_cell_line), encoding="utf-8")
-    partial.replace(page)
+    write_whole(page, render(records, predictions=predictions, by_cell_line=by_cell_line))
     return page
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from morphobench._util.files import write_whole
 from morphobench.training.options import EpochRecord, TrainingResult
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ class MetricsFile(Callback):
 
     def start(self, state: TrainingState) -> None:
         """Begin the file with the epochs that the checkpoint knows."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(self._line(state, record) for record in state.history), encoding="utf-8")
+        write_whole(self.path, "".join(self._line(state, record) for record in state.history))
 
     def epoch(self, state: TrainingState, record: EpochRecord) -> None:
         """Append the epoch."""

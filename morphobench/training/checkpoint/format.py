@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
 
 FILE_NAME = "checkpoint.safetensors"
@@ -24,16 +24,9 @@ def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], info: Mapp
     Both are in one file (the JSON in the safetensors header), written beside its place, flushed to the disk
     and renamed, so that a process killed at any moment leaves the old file or the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     plain = _plain(tensors)
-    try:
+    with file_in_place_of(path) as temporary:
         save_file(plain, temporary, metadata={"format": FORMAT, "info": json.dumps(info, sort_keys=True)})
-        _flush(temporary, os.O_RDWR)
-        temporary.replace(path)
-        _flush(path.parent, os.O_RDONLY)  # the rename too must survive a power cut
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -65,12 +58,6 @@ def non_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
     return None
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in ``folder``."""
-    for leftover in folder.glob(f".{FILE_NAME}.*.tmp"):
-        leftover.unlink(missing_ok=True)
-
-
 def refuse_other_options(path: Path, *, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """InputError naming each option in which a checkpoint's run and this one differ."""
     names = sorted(found.keys() | wanted.keys())
@@ -98,11 +85,3 @@ def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         seen.add(value.untyped_storage().data_ptr())
         plain[name] = value
     return plain
-
-
-def _flush(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

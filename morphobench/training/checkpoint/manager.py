@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from morphobench._util.files import remove_abandoned
 from morphobench.training.callbacks.base import Callback, MetricsFile
 from morphobench.training.checkpoint import format as checkpoint
 from morphobench.training.options import EpochRecord, TrainingResult
@@ -40,7 +41,7 @@ class Keeper:
             self._saved_step = self._state.step
         self._state.group.wait()  # nobody writes before everybody has read
         if self._path is not None and self._state.group.writes:
-            checkpoint.remove_leftovers(self._path.parent)
+            remove_abandoned(self._path)
 
     def save(self) -> None:
         """Write a checkpoint; NonFiniteLossError, and the one before stays, when it would not be sound."""

@@ -70,7 +70,7 @@ def killed_everywhere(server: Server, folder: Path, *, paradigm: str, protocol: 
         killed = folder / f"killed-{moment}"
         server.train(paradigm, protocol, killed, kill_after_s=generator.uniform(0, duration_s))
         server.train(paradigm, protocol, killed)
-        assert not list(killed.glob("*.tmp"))
+        assert not list(killed.glob(".*.partial-*"))
         same += (killed / "result").read_text() == expected
     return same
 
