@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from morphobench.augment import MultiCrop, PairViews
+from morphobench.augment import BYOLPair, MultiCrop
 from morphobench.data.store.reader import ImageStore
 from morphobench.objectives import create
 from morphobench.setups import Setup
@@ -39,7 +39,7 @@ class TrainingStep:
         self.batch_size = batch_size
         self.objective = create(objective or chosen.paradigm, channels=self.images.shape[1], seed=seed)
         self.multi_crop = MultiCrop(chosen.setting, seed=seed, threads=threads)
-        self.pairs = PairViews(seed=seed, threads=threads)
+        self.pairs = BYOLPair(seed=seed, threads=threads)
         self.losses: list[float] = []
         self._views = self._batches()
 

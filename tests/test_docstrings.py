@@ -13,7 +13,6 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "morphobench"
 PENDING = (
-    "augment",
     "cli",
     "data",
     "measure",

@@ -1,4 +1,4 @@
-"""Views prepared in the background while the trainer computes."""
+"""Loader of views: the next batches are made in the background while the model trains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morphobench.augment.multi_crop import DTYPES, Images, MultiCrop, Views
-from morphobench.augment.prefetch import Ahead
+from morphobench.augment.prefetch import Prefetcher
 from morphobench.augment.validation import allocate, check_image_ids, check_images, check_integer
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ViewBatch:
-    """The views of one batch.
+    """The views of one batch; its memory is used again when the next batch is asked for.
 
-    ``rows`` int64 (B,): which images of the store. ``views``: as MultiCrop returns them, (V, B, C, S, S) or a
-    tuple of such. ``tensor``: the same as torch tensors: on the CPU the same memory, on a CUDA device a copy
-    under way on the current stream. The memory is filled anew when the next batch is asked for.
+    Attributes:
+        rows: int64 (B,), which images of the array.
+        views: (V, B, C, S, S), or a tuple of such arrays, as MultiCrop returns them.
+        tensor: the views as torch tensors: the same memory on the CPU; on a CUDA device a copy that is queued
+            on the current stream. None where the loader has no device.
     """
 
     rows: Int64Array
@@ -34,20 +36,29 @@ class ViewBatch:
     tensor: Any
 
 
-class ViewFeed:
-    """An iterator of ViewBatch that makes the next batches in a thread of its own.
+class ViewLoader:
+    """Iterator over batches of views, made by a background thread.
 
-    ``batches``: the rows of ``images`` in each batch, integers (B,), no longer than the first; read in the
-    background. ``image_ids`` (len(images),): what the draws are keyed by. ``depth``: buffers, allocated once;
-    the thread waits when all are full (two: one being used, one being filled). ``device``: None for NumPy
-    only; a torch device for ``ViewBatch.tensor`` (pinned memory and non-blocking copies for CUDA).
+    An exception of the thread, or of ``batches``, is raised where the batch would have been. Close the
+    loader, or use it in a ``with`` block, when leaving early.
 
-    An exception of the thread, or of ``batches``, is raised where the batch would have been. Close it, or use
-    it in a ``with``, when leaving early; ``waited_s`` says how long the consumer has waited in all.
+    Training has a loader of its own (``training/data/loader.py``) on the same ``Prefetcher``: its items are
+    optimizer steps with labels, BYOL's pairs, the process' part of each batch and a step to begin at.
 
-    Training has a feed of its own (``training/data/loader.py``) on the same thread (``Ahead``): its items are
-    optimizer steps, with labels, BYOL's pairs, a process's part of each batch and a step to begin at, none of
-    which a user of MultiCrop has.
+    Args:
+        crops: makes the views.
+        images: uint8 or uint16 (N, H, W) or (N, C, H, W); a memory map will do.
+        image_ids: integers (N,), which the views depend on.
+        batches: rows of ``images`` in each batch, integers (B,); none longer than the first. Read in the
+            background.
+        epoch: the views depend on it, 0 to 2**32 - 1.
+        depth: number of buffers, 1 to 64; with two, one is used while the other is filled.
+        device: a torch device for ``ViewBatch.tensor`` (pinned memory and non-blocking copies for CUDA); None
+            for NumPy only.
+
+    Raises:
+        InputError: for arguments out of range.
+        TypeError: for arguments of another type.
     """
 
     def __init__(
@@ -62,35 +73,37 @@ class ViewFeed:
         device: str | torch.device | None = None,
     ) -> None:
         if not isinstance(crops, MultiCrop):
-            raise TypeError(f"crops: a MultiCrop wanted, got {type(crops).__name__}")
+            raise TypeError(f"crops must be a MultiCrop, got {type(crops).__name__}")
         check_images(images)
         ids = check_image_ids(image_ids)
         if len(ids) != len(images):
-            raise InputError(f"image_ids: one for each of {len(images)} images wanted, got {len(ids)}")
+            raise InputError(
+                f"image_ids must have one entry for each of {len(images)} images, got {len(ids)}"
+            )
         check_integer("epoch", epoch, 2**32 - 1)
         check_integer("depth", depth, 64, least=1)
         if not isinstance(batches, Iterable):
-            raise TypeError(f"batches: arrays of rows wanted, got {type(batches).__name__}")
+            raise TypeError(f"batches must be arrays of rows, got {type(batches).__name__}")
         work = _Work(crops, images, ids, epoch, depth, _torch_device(device))
-        self._ahead = Ahead(work.filled(iter(batches)), depth=depth)
+        self._prefetcher = Prefetcher(work.filled(iter(batches)), depth=depth)
 
     @property
     def waited_s(self) -> float:
-        """Seconds that the consumer has waited for batches in all."""
-        return self._ahead.waited_s
+        """Seconds that the caller has waited for batches in total."""
+        return self._prefetcher.waited_s
 
     def __iter__(self) -> Iterator[ViewBatch]:
         return self
 
     def __next__(self) -> ViewBatch:
-        buffer, rows = next(self._ahead)
+        buffer, rows = next(self._prefetcher)
         return ViewBatch(rows, buffer.views(len(rows)), buffer.to_device(len(rows)))
 
     def close(self) -> None:
-        """Stop the thread and wait for it; the feed gives no further batch. Harmless when repeated."""
-        self._ahead.close()
+        """Stop the thread and wait for it; no further batch comes. May be called twice."""
+        self._prefetcher.close()
 
-    def __enter__(self) -> ViewFeed:
+    def __enter__(self) -> ViewLoader:
         return self
 
     def __exit__(
@@ -104,7 +117,7 @@ class ViewFeed:
 
 @dataclass(frozen=True)
 class _Work:
-    """What the thread does; apart from the feed, so that a feed that is dropped can be collected."""
+    """The thread's work; it holds no reference to the loader, so that a dropped loader is collected."""
 
     crops: MultiCrop
     images: Images
@@ -123,7 +136,9 @@ class _Work:
                 buffers.append(_Buffer(self.crops, most, self._channels, self.device))
             buffer = buffers[number % self.depth]
             if len(rows) > buffer.most:
-                raise InputError(f"batches: at most {buffer.most} rows wanted, got {len(rows)}")
+                raise InputError(
+                    f"batches must have at most {buffer.most} rows, as the first, got {len(rows)}"
+                )
             buffer.wait()
             self.crops(self.images, self.ids[rows], self.epoch, buffer.views(len(rows)), rows=rows)
             yield buffer, rows
@@ -136,12 +151,12 @@ class _Work:
         try:
             rows = np.asarray(batch)
         except ValueError as error:
-            raise InputError(f"batches: integers (B,) wanted, got {error}") from error
+            raise InputError(f"batches must be integers (B,), got {error}") from error
         if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
-            raise InputError(f"batches: integers (B,) wanted, got {rows.dtype} {rows.shape}")
+            raise InputError(f"batches must be integers (B,), got {rows.dtype} {rows.shape}")
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self.ids):
             raise InputError(
-                f"batches: rows in 0..{len(self.ids) - 1} wanted, got {rows.min()}..{rows.max()}"
+                f"batches must hold rows in 0..{len(self.ids) - 1}, got {rows.min()}..{rows.max()}"
             )
         return np.ascontiguousarray(rows, np.int64)
 
@@ -194,7 +209,7 @@ class _Buffer:
         return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
     def wait(self) -> None:
-        """Until the device has the copy."""
+        """Wait until the device has the copy."""
         if self._copied is not None:
             self._copied.synchronize()
             self._copied = None
@@ -208,7 +223,7 @@ def _torch_device(device: str | torch.device | None) -> torch.device | None:
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"device: one that torch knows wanted, got {device!r}: {error}") from error
+        raise InputError(f"device must be one that torch knows, got {device!r}: {error}") from error
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device: one that torch finds here wanted, got {device!r}")
+        raise InputError(f"device must be present on this machine, got {device!r}")
     return found

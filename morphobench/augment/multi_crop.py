@@ -1,4 +1,4 @@
-"""Views of images: drawn by a counter-based generator, made in C++ with Pillow's pixels."""
+"""Multi-crop views of images: parameters from a counter-based generator, pixels in C++ equal to Pillow's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morphobench import _core
-from morphobench.augment.params import ViewParams, params_dtype, view_laws
+from morphobench.augment.params import ViewParams, params_dtype, view_distribution
 from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.augment.validation import (
     allocate,
@@ -26,25 +26,38 @@ from morphobench.types import Int64Array, UInt8Array
 
 Images: TypeAlias = UInt8Array | NDArray[np.uint16]
 Views: TypeAlias = Any
-"""An array (V, N, C, S, S), or a tuple of one for each group where their sizes differ."""
+"""Array (V, N, C, S, S), or a tuple of such arrays, one per group, where the groups' sizes differ."""
 
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "uint8": np.uint8}
-"""Types of views; NumPy has no bfloat16, so its bits come as uint16 (in torch: ``.view(torch.bfloat16)``)."""
+"""Dtypes of views by name. NumPy has no bfloat16: its bits are in uint16 (``.view(torch.bfloat16)``)."""
 
 
 class MultiCrop:
-    """Several views of each image: crop, resize (bilinear, antialiased), / 255, flip, blur; in that order.
+    """Makes several views per image: crop, resize (bilinear, antialiased), / 255, flip, blur, in this order.
 
-    Pixels before flip and blur are those of ``torchvision.transforms.functional.resized_crop`` on the PIL
-    image, bit for bit; the blur is ``gaussian_blur`` with a 3 x 3 kernel to 1e-6. Draws are a pure function
-    of (seed, epoch, image id, view): they depend on no batch, order or number of threads. A ViewSpec may ask
-    for more: flip, vertical flip, quarter turns, blur, brightness, contrast, noise, normalization; in that
-    order. 16-bit images are resized in float32 as torch's antialiased ``interpolate`` does, and divided by
-    65535.
+    Pixels before flip and blur equal ``torchvision.transforms.functional.resized_crop`` on the PIL image, bit
+    for bit; the blur equals ``gaussian_blur`` with a 3 x 3 kernel to 1e-6. Parameters are a pure function of
+    (seed, epoch, image id, view): they do not depend on the batch, the order or the number of threads. A
+    ViewSpec may ask for more steps: flip, vertical flip, quarter turns, blur, brightness, contrast, noise,
+    normalization; in that order. 16-bit images are resized in float32 as torch's antialiased ``interpolate``
+    does it, and divided by 65535.
 
-    ``setting``: a name of morphobench.SETTINGS or a ViewSpec. ``size_px``: side of the square views of groups
-    that do not say theirs. ``threads``: None for every core that this process may use. ``dtype``: a key of
-    DTYPES; uint8 views are 255 times the pixel, rounded. InputError for anything else.
+    Args:
+        setting: a name of ``morphobench.SETTINGS``, or a ViewSpec.
+        size_px: side of the square views of groups without a size of their own.
+        seed: the parameters depend on it, 0 to 2**64 - 1.
+        threads: number of threads; None for every core that this process may use.
+        dtype: a key of DTYPES; uint8 views are 255 times the pixel, rounded.
+
+    Raises:
+        InputError: for an argument out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> crops = MultiCrop("aug_multi_crop", size_px=64, seed=0)
+        >>> images = np.zeros((8, 1, 96, 96), np.uint8)
+        >>> crops(images, np.arange(8), epoch=0).shape
+        (5, 8, 1, 64, 64)
     """
 
     def __init__(
@@ -59,28 +72,28 @@ class MultiCrop:
         self.spec = view_spec(setting)
         self.size_px = check_integer("size_px", size_px, 65535, least=1)
         if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise InputError(f"dtype: one of {', '.join(DTYPES)} wanted, got {dtype!r}")
+            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
         if dtype == "uint8" and self.spec.mean:
-            raise InputError("dtype: a float type wanted for normalized views, got 'uint8'")
+            raise InputError("dtype must be a float type for normalized views, got 'uint8'")
         self.dtype = dtype
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
         self.sizes_px = tuple(group.size_px or self.size_px for group in self.spec.groups)
         self._spare: list[ViewParams] = []
-        self._laws = view_laws(self.spec.groups)
+        self._distribution = view_distribution(self.spec.groups)
 
     @property
     def views(self) -> int:
-        """The number of views per image, V."""
+        """Number of views per image, V."""
         return self.spec.views
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is made anew where this is copied or sent to."""
-        return {**self.__dict__, "_spare": [], "_laws": None}
+        return {**self.__dict__, "_spare": [], "_distribution": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._laws = view_laws(self.spec.groups)
+        self._distribution = view_distribution(self.spec.groups)
 
     def __repr__(self) -> str:
         return (
@@ -89,15 +102,32 @@ class MultiCrop:
         )
 
     def shapes(self, images: int, channels: int) -> list[tuple[int, ...]]:
-        """The shapes of the arrays of views: one (V, N, C, S, S), or one a group where sizes differ."""
+        """Shapes of the arrays of views.
+
+        Args:
+            images: number of images, N.
+            channels: number of channels, C.
+
+        Returns:
+            One shape (V, N, C, S, S), or one per group where the groups' sizes differ.
+        """
         return [(stop - start, images, channels, size_px, size_px) for start, stop, size_px in self._parts()]
 
     def draw(self, image_ids: ArrayLike, epoch: int, image_shape: Sequence[int]) -> ViewParams:
-        """How each view of each image is made in this epoch: a structured array (V, N) of PARAMS_DTYPE.
+        """Draw the parameters of all views of each image; they may be edited before ``apply``.
 
-        ``image_ids`` (N,) integers; ``image_shape`` ends in (H, W). Edit the result at will before ``apply``.
-        Specs that ask for more have further fields, see ``params_dtype``; with brightness or contrast,
-        ``image_shape`` must be (C, H, W) or (N, C, H, W).
+        Args:
+            image_ids: integers (N,).
+            epoch: 0 to 2**32 - 1.
+            image_shape: (H, W), (C, H, W) or (N, C, H, W); with the channels where the spec changes
+                brightness or contrast.
+
+        Returns:
+            Structured array (V, N) of PARAMS_DTYPE; with further fields where the spec has further steps (see
+            ``params_dtype``).
+
+        Raises:
+            InputError: for arguments out of range.
         """
         ids = check_image_ids(image_ids)
         channels, height, width = check_image_shape(image_shape)
@@ -106,7 +136,7 @@ class MultiCrop:
         return params
 
     def _draw_into(self, params: ViewParams, ids: Int64Array, epoch: int, height: int, width: int) -> None:
-        self._laws.draw(
+        self._distribution.draw(
             params,
             ids,
             seed=self.seed,
@@ -125,13 +155,23 @@ class MultiCrop:
         *,
         rows: Int64Array | None = None,
     ) -> Views:
-        """The views that ``params`` (V, N) describe: float32 (V, N, C, size_px, size_px) in [0, 1].
+        """Make the views that ``params`` describe.
 
-        ``images``: uint8 or uint16 (N, H, W) or (N, C, H, W), rows contiguous; a memory map will do.
-        ``rows``: int64 (N,), the images to view where ``images`` holds more of them, so that none is copied.
-        ``out``: filled and returned; C-contiguous, writeable, apart from ``images``. Where the groups' sizes
-        differ, a tuple of arrays, one for each group, is returned and wanted. Raises TypeError for a wrong
-        dtype, ValueError for a wrong shape or a window outside the image.
+        Args:
+            images: uint8 or uint16 (N, H, W) or (N, C, H, W), rows contiguous; a memory map will do.
+            params: (V, N), as ``draw`` returns them.
+            out: array to fill and return; C-contiguous, writeable, not overlapping ``images``. A tuple of
+                arrays, one per group, where the groups' sizes differ.
+            rows: int64 (N,), which images to view where ``images`` holds more of them, so that none is
+                copied.
+
+        Returns:
+            float32 (V, N, C, size_px, size_px) in [0, 1]; a tuple of such arrays, one per group, where the
+            groups' sizes differ.
+
+        Raises:
+            TypeError: for another dtype.
+            ValueError: for another shape or a window outside the image.
         """
         check_images(images)
         check_params(params)
@@ -141,7 +181,7 @@ class MultiCrop:
         if len(parts) == 1:
             parts = [(0, len(params), parts[0][2])]
         elif len(params) != self.views:
-            raise InputError(f"params: shape ({self.views}, N) wanted, got {params.shape}")
+            raise InputError(f"params must have shape ({self.views}, N), got {params.shape}")
         outs = self._outs(out, parts, params.shape[1], channels)
         for (start, stop, _), target in zip(parts, outs, strict=True):
             _core.apply_views(
@@ -164,13 +204,29 @@ class MultiCrop:
         *,
         rows: Int64Array | None = None,
     ) -> Views:
-        """``apply(images, draw(image_ids, epoch, images.shape[-3:]), out, rows=rows)``."""
+        """Draw and make the views: ``apply(images, draw(image_ids, epoch, image_shape), out, rows=rows)``.
+
+        Args:
+            images: uint8 or uint16 (N, H, W) or (N, C, H, W).
+            image_ids: integers, one per image that is viewed.
+            epoch: 0 to 2**32 - 1.
+            out: array to fill and return.
+            rows: int64, which images to view (default: all).
+
+        Returns:
+            float32 (V, N, C, size_px, size_px) in [0, 1]; a tuple where the groups' sizes differ.
+
+        Raises:
+            InputError: for image ids that do not match the images.
+        """
         check_images(images)
         check_rows(rows)
         ids = check_image_ids(image_ids)
         viewed = images if rows is None else rows
         if len(ids) != len(viewed):
-            raise InputError(f"image_ids: one for each of {len(viewed)} images wanted, got {len(ids)}")
+            raise InputError(
+                f"image_ids must have one entry for each of {len(viewed)} images, got {len(ids)}"
+            )
         channels, height, width = check_image_shape(images.shape[1:])
         shape, dtype = (self.views, len(ids)), params_dtype(self.spec, channels=channels)
         params = self._spare_params(shape, dtype)
@@ -180,7 +236,7 @@ class MultiCrop:
         return views
 
     def _spare_params(self, shape: tuple[int, int], dtype: np.dtype[np.void]) -> ViewParams:
-        """The records of the call before where they fit; taken in one step, so that threads may share us."""
+        """Parameters of the call before where they fit; taken in one step, so that threads may share us."""
         try:
             spare = self._spare.pop()
         except IndexError:
@@ -209,14 +265,14 @@ class MultiCrop:
         outs = (out,) if len(parts) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
         if len(outs) != len(parts):
             got = len(outs) if outs else type(out).__name__
-            raise InputError(f"out: {len(parts)} arrays wanted, one for each group, got {got}")
+            raise InputError(f"out must be {len(parts)} arrays, one for each group, got {got}")
         for number, ((_, _, size_px), each) in enumerate(zip(parts, outs, strict=True)):
             if not isinstance(each, np.ndarray):
-                raise TypeError(f"out: a NumPy array wanted, got {type(each).__name__}")
+                raise TypeError(f"out must be a NumPy array, got {type(each).__name__}")
             if each.dtype != dtype:
-                raise TypeError(f"out: dtype {np.dtype(dtype)} wanted, got {each.dtype}")
+                raise TypeError(f"out must have dtype {np.dtype(dtype)}, got {each.dtype}")
             if each.shape[-2:] != (size_px, size_px):
-                raise InputError(f"out: views of {size_px} x {size_px} pixels wanted, got {each.shape}")
+                raise InputError(f"out must hold views of {size_px} x {size_px} pixels, got {each.shape}")
             if any(np.may_share_memory(each, other) for other in outs[:number]):
-                raise InputError("out: arrays apart from each other wanted, got overlapping ones")
+                raise InputError("out must be arrays that do not overlap, got overlapping ones")
         return outs

@@ -1,4 +1,4 @@
-"""The record that describes a view, and the laws that fill it."""
+"""Parameters of views: the structured array that describes them, and the distribution they are drawn from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morphobench import _core
 from morphobench.augment.spec import ViewGroup, ViewSpec
 
 ViewParams: TypeAlias = NDArray[np.void]
-"""A structured array (V, N) of PARAMS_DTYPE: how view v of image n is made."""
+"""Structured array (V, N) of PARAMS_DTYPE: how view v of image n is made."""
 
 ViewRecord: TypeAlias = Any
 """One element of ViewParams: ``record["top"]`` and so on."""
@@ -29,15 +29,23 @@ PARAMS_DTYPE = np.dtype(
     ],
     align=True,
 )
-"""Window in pixels of the image; ``flip``: left-right; ``blur_sigma`` in pixels of the view, 0 for none."""
+"""Crop window in pixels of the image; flip left-right; sigma of the blur in pixels of the view, 0: none."""
 
 
 @lru_cache(maxsize=64)
 def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
-    """PARAMS_DTYPE and the further fields that ``spec`` needs.
+    """Dtype of the parameters of a spec: PARAMS_DTYPE and the further fields that it needs.
 
-    ``flip_vertical`` bool; ``quarter_turns`` uint8, counter-clockwise; ``noise_sigma`` float32 and
-    ``noise_key`` uint64, of the generator; ``brightness`` and ``contrast`` float32 (channels,), factors.
+    The further fields are ``flip_vertical`` (bool), ``quarter_turns`` (uint8, counter-clockwise),
+    ``noise_sigma`` (float32) with ``noise_key`` (uint64, of the generator), and ``brightness`` and
+    ``contrast`` (float32 (channels,), factors).
+
+    Args:
+        spec: the views.
+        channels: number of channels of the images.
+
+    Returns:
+        The structured dtype.
     """
     fields: list[Any] = [(name, PARAMS_DTYPE[name]) for name in PARAMS_DTYPE.names or ()]
     if any(group.flip_vertical for group in spec.groups):
@@ -51,8 +59,15 @@ def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
     return np.dtype(fields, align=True)
 
 
-def view_laws(groups: Sequence[ViewGroup]) -> _core.ViewLaws:
-    """What draws the views of ``groups``, one after the other."""
+def view_distribution(groups: Sequence[ViewGroup]) -> _core.ViewLaws:
+    """Make the sampler of the parameters of views.
+
+    Args:
+        groups: groups of views, drawn one after the other.
+
+    Returns:
+        The sampler; its ``draw`` fills an array of parameters.
+    """
     laws = _core.ViewLaws()
     for group in groups:
         laws.add(

@@ -1,4 +1,4 @@
-"""Items made by a thread of their own while the caller uses the ones before; what every feed runs on."""
+"""Background prefetching of an iterator with a bounded number of items."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from typing import Any, Generic, TypeVar
 _T = TypeVar("_T")
 
 
-class Ahead(Generic[_T]):
-    """The same items as ``items``, in order, made in the background.
+class Prefetcher(Generic[_T]):
+    """Iterator over the same items in the same order, made by a background thread.
 
-    Of ``depth`` items at most one is in use and the others are made or being made; the next is begun when the
-    caller asks for the one after that in use. ``items`` may therefore fill ``depth`` buffers in turn.
+    At most ``depth`` items exist at a time: one in use, the others made or being made. The item in use is
+    given up when the caller asks for the next one, so ``items`` may fill ``depth`` buffers in turn.
 
-    An exception of ``items`` is raised where its item would have been. ``close`` stops the thread, waits for
-    it and closes ``items``; so do the end of the items, an exception, dropping the last reference, and the
-    end of the program. ``waited_s``: how long the caller has waited in all.
+    An exception of ``items`` is raised where its item would have been. The thread ends, and ``items`` is
+    closed, by ``close``, at the end of the items, after an exception, when the last reference is dropped and
+    at the end of the program.
+
+    Args:
+        items: the iterator; it is used by the thread only.
+        depth: most items at a time.
+        name: name of the thread.
+
+    Attributes:
+        waited_s: seconds that the caller has waited for items in total.
     """
 
     def __init__(self, items: Iterator[_T], *, depth: int = 2, name: str = "morphobench-views") -> None:
@@ -30,7 +38,7 @@ class Ahead(Generic[_T]):
         self._stopped = threading.Event()
         self._holds = False
         self.waited_s = 0.0
-        # The thread knows nothing of this object, so that one that is dropped can be collected, and ends it.
+        # The thread holds no reference to this object: a dropped one is collected and ends the thread.
         work = (items, self._ready, self._free, self._stopped)
         self._thread = threading.Thread(target=_work, args=work, name=name, daemon=True)
         # At exit too: a daemon thread inside the extension must not meet the end of the interpreter.
@@ -59,10 +67,10 @@ class Ahead(Generic[_T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop the thread and wait for it; no further item comes. Harmless when repeated."""
+        """Stop the thread and wait for it; no further item comes. May be called twice."""
         _stop(self._stopped, self._free, self._thread)
 
-    def __enter__(self) -> Ahead[_T]:
+    def __enter__(self) -> Prefetcher[_T]:
         return self
 
     def __exit__(

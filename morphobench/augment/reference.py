@@ -1,4 +1,4 @@
-"""The slow, obvious oracle: the same views made by Pillow, torch and torchvision, one image at a time."""
+"""Slow, simple reference of the views: Pillow, torch and torchvision, one image at a time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 
 def view_of(plane: UInt8Array, record: ViewRecord, *, channel: int, size_px: int) -> torch.Tensor:
-    """One view of one channel: uint8 (H, W) -> float32 (1, size_px, size_px), as a record describes it.
+    """Make one view of one channel; noise is left out, since torchvision has no equal of it.
 
-    Noise is left out: it has no counterpart that could equal it.
+    Args:
+        plane: uint8 (H, W).
+        record: parameters of the view.
+        channel: number of the channel, for brightness and contrast.
+        size_px: side of the view.
+
+    Returns:
+        float32 (1, size_px, size_px).
     """
     image = Image.fromarray(plane)
     window = [int(record[side]) for side in ("top", "left", "height", "width")]
@@ -37,7 +44,16 @@ def view_of(plane: UInt8Array, record: ViewRecord, *, channel: int, size_px: int
 
 
 def apply(images: UInt8Array, params: ViewParams, *, size_px: int) -> Float32Array:
-    """What MultiCrop.apply must return: (V, N, C, size_px, size_px) of images (N, H, W) or (N, C, H, W)."""
+    """Make what ``MultiCrop.apply`` must return.
+
+    Args:
+        images: uint8 (N, H, W) or (N, C, H, W).
+        params: (V, N).
+        size_px: side of the views.
+
+    Returns:
+        float32 (V, N, C, size_px, size_px).
+    """
     stack = images if images.ndim == 4 else images[:, None]
     out = np.empty((*params.shape, stack.shape[1], size_px, size_px), np.float32)
     for v, n in np.ndindex(*params.shape):
@@ -50,7 +66,18 @@ def apply(images: UInt8Array, params: ViewParams, *, size_px: int) -> Float32Arr
 def apply_pair(
     views: Float32Array, params: ViewParams, *, size_px: int, mean: float = 0.0, deviation: float = 1.0
 ) -> Float32Array:
-    """What PairViews.apply must return: (P, N, C, size_px, size_px) of views (N, C, S, S)."""
+    """Make what ``BYOLPair.apply`` must return.
+
+    Args:
+        views: float32 (N, C, S, S).
+        params: (P, N).
+        size_px: side of the views made.
+        mean: mean that is subtracted.
+        deviation: standard deviation that is divided by.
+
+    Returns:
+        float32 (P, N, C, size_px, size_px).
+    """
     out = np.empty((*params.shape, views.shape[1], size_px, size_px), np.float32)
     for p, n in np.ndindex(*params.shape):
         record = params[p, n]
@@ -75,7 +102,19 @@ def windows(
     count: int,
     seed: int,
 ) -> Int64Array:
-    """``count`` windows (top, left, height, width) that torchvision's RandomResizedCrop draws: (count, 4)."""
+    """Draw crop windows as torchvision's RandomResizedCrop does.
+
+    Args:
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        scale: share of the image's area, lowest and highest.
+        ratio: width / height, lowest and highest.
+        count: number of windows.
+        seed: seed of torch's generator.
+
+    Returns:
+        int64 (count, 4): top, left, height, width.
+    """
     image = torch.empty(1, height, width)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""What the views of a setting are, as frozen data that prints well and can be saved with a run."""
+"""Specification of views: frozen dataclasses that print well and can be saved with a run."""
 
 from __future__ import annotations
 
@@ -15,19 +15,30 @@ RATIO = (3 / 4, 4 / 3)
 BLUR_SIGMA_PX = (0.1, 2.0)
 
 MOST_VIEWS = (1 << 15) - 1
-"""View numbers from here on belong to BYOL's pairs (see pair_views)."""
+"""View numbers from here on belong to BYOL's pairs (see byol_pair)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewGroup:
-    """``count`` views drawn by one law; what is not asked for is not done.
+    """Views of one distribution; every step is off by default.
 
-    ``scale``: share of the image's area that the crop takes, uniform (1..1: the whole image). ``ratio``:
-    width / height of the crop, log-uniform. ``size_px``: side of the square view, None for MultiCrop's.
-    ``flip`` (left-right), ``flip_vertical``, ``blur``, ``noise``: probabilities. ``quarter_turns``: turned by
-    0 to 3 quarters, each as likely. ``blur_sigma_px``: uniform. ``brightness``, ``contrast``: x draws a
-    factor uniform in 1 - x .. 1 + x for each channel. ``noise_sigma``: uniform, in units of the largest pixel
-    value. InputError for values outside their ranges.
+    Attributes:
+        count: number of views.
+        scale: share of the image's area that the crop takes, uniform; (1, 1) is the whole image.
+        ratio: width / height of the crop, log-uniform.
+        size_px: side of the square view; None for that of the MultiCrop.
+        flip: probability of a left-right flip.
+        flip_vertical: probability of a top-bottom flip.
+        quarter_turns: whether the view is turned by 0 to 3 quarters, each equally likely.
+        blur: probability of a blur.
+        blur_sigma_px: sigma of the blur, uniform.
+        brightness: x draws a factor uniform in 1 - x .. 1 + x per channel.
+        contrast: as for brightness.
+        noise: probability of Gaussian noise.
+        noise_sigma: sigma of the noise, uniform, in units of the largest pixel value.
+
+    Raises:
+        InputError: for a value out of range.
     """
 
     count: int = 1
@@ -58,7 +69,7 @@ class ViewGroup:
         checked["blur_sigma_px"] = check_range("blur_sigma_px", self.blur_sigma_px, 1e-3, 1e3)
         checked["noise_sigma"] = check_range("noise_sigma", self.noise_sigma, 0.0, 1e3)
         if not isinstance(self.quarter_turns, bool):
-            raise InputError(f"quarter_turns: True or False wanted, got {self.quarter_turns!r}")
+            raise InputError(f"quarter_turns must be True or False, got {self.quarter_turns!r}")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -89,9 +100,15 @@ def _range(pair: tuple[float, float]) -> str:
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """All views of an image: groups in order, then every channel normalized by (x - mean) / deviation.
+    """All views of an image: groups in order, then every channel normalized as (x - mean) / deviation.
 
-    ``mean``, ``deviation``: one number for each channel of the images, or both empty for none.
+    Attributes:
+        groups: the groups of views.
+        mean: one number per channel of the images; empty for no normalization.
+        deviation: standard deviations, as many as means.
+
+    Raises:
+        InputError: for no group, too many views or numbers that cannot normalize.
     """
 
     groups: tuple[ViewGroup, ...]
@@ -100,24 +117,24 @@ class ViewSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.groups, (tuple, list)):
-            raise InputError(f"groups: a tuple of ViewGroup wanted, got {self.groups!r}")
+            raise InputError(f"groups must be a tuple of ViewGroup, got {self.groups!r}")
         if not self.groups:
-            raise InputError("groups: at least one ViewGroup wanted, got none")
+            raise InputError("groups must hold at least one ViewGroup, got none")
         for number, group in enumerate(self.groups):
             if not isinstance(group, ViewGroup):
-                raise InputError(f"groups[{number}]: a ViewGroup wanted, got {group!r}")
+                raise InputError(f"groups[{number}] must be a ViewGroup, got {group!r}")
         object.__setattr__(self, "groups", tuple(self.groups))
         if self.views > MOST_VIEWS:
-            raise InputError(f"groups: at most {MOST_VIEWS} views in all wanted, got {self.views}")
+            raise InputError(f"groups must have at most {MOST_VIEWS} views in total, got {self.views}")
         for name in ("mean", "deviation"):
             object.__setattr__(self, name, _finite(name, getattr(self, name)))
         if len(self.mean) != len(self.deviation):
             raise InputError(
-                "mean, deviation: as many of one as of the other wanted, "
+                "mean and deviation must have as many numbers as each other, "
                 f"got {len(self.mean)} and {len(self.deviation)}"
             )
         if not all(each >= 1e-30 for each in self.deviation):
-            raise InputError(f"deviation: numbers above 0 (1e-30 or more) wanted, got {self.deviation!r}")
+            raise InputError(f"deviation must hold numbers above 0 (1e-30 or more), got {self.deviation!r}")
 
     def __str__(self) -> str:
         lines = [f"{self.views} view{'s' if self.views > 1 else ''} of each image", *map(str, self.groups)]
@@ -128,11 +145,11 @@ class ViewSpec:
 
     @property
     def views(self) -> int:
-        """The number of views per image, V."""
+        """Number of views per image, V."""
         return sum(group.count for group in self.groups)
 
     def describe(self) -> dict[str, Any]:
-        """Every field as plain JSON types, for the record of a run; ``from_description`` reads it back."""
+        """Describe the spec in plain JSON types, for a run's record; ``from_description`` reads it back."""
         return {
             "groups": [_with_lists(asdict(group)) for group in self.groups],
             "mean": list(self.mean),
@@ -141,17 +158,27 @@ class ViewSpec:
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> ViewSpec:
-        """The spec that ``describe`` described; fields left out have their defaults. InputError otherwise."""
-        wanted = "description: what ViewSpec.describe returns wanted, got"
+        """Make the spec that ``describe`` described.
+
+        Args:
+            description: what ``describe`` returned; fields left out have their defaults.
+
+        Returns:
+            The spec.
+
+        Raises:
+            InputError: for anything else.
+        """
+        must = "description must be what ViewSpec.describe returns, got"
         if not isinstance(description, Mapping) or "groups" not in description:
-            raise InputError(f"{wanted} {description!r}")
+            raise InputError(f"{must} {description!r}")
         if unknown := sorted(set(description) - {field.name for field in fields(cls)}, key=str):
-            raise InputError(f"{wanted} the unknown {', '.join(map(str, unknown))}")
+            raise InputError(f"{must} the unknown {', '.join(map(str, unknown))}")
         try:
             groups = tuple(ViewGroup(**group) for group in description["groups"])
             return cls(groups, description.get("mean", ()), description.get("deviation", ()))
         except (TypeError, ValueError) as error:
-            raise InputError(f"{wanted} {error}") from error
+            raise InputError(f"{must} {error}") from error
 
 
 def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,10 +187,10 @@ def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _finite(name: str, values: Any) -> tuple[float, ...]:
     if not isinstance(values, (tuple, list)):
-        raise InputError(f"{name}: a tuple of numbers wanted, one a channel, got {values!r}")
+        raise InputError(f"{name} must be a tuple of numbers, one per channel, got {values!r}")
     for each in values:
         if isinstance(each, bool) or not isinstance(each, Real) or not abs(float(each)) <= 1e30:
-            raise InputError(f"{name}: finite numbers (1e30 or less) wanted, got {values!r}")
+            raise InputError(f"{name} must hold finite numbers (1e30 or less), got {values!r}")
     return tuple(map(float, values))
 
 
@@ -183,9 +210,19 @@ SPECS: dict[str, ViewSpec] = {
 
 
 def view_spec(setting: str | ViewSpec) -> ViewSpec:
-    """The spec of a setting by name, or the spec itself; InputError names the known settings."""
+    """Look up the spec of a setting.
+
+    Args:
+        setting: a name of SPECS, or a spec, which is returned as it is.
+
+    Returns:
+        The spec.
+
+    Raises:
+        InputError: for an unknown name.
+    """
     if isinstance(setting, ViewSpec):
         return setting
     if not isinstance(setting, str) or setting not in SPECS:
-        raise InputError(f"setting: one of {', '.join(SPECS)} or a ViewSpec wanted, got {setting!r}")
+        raise InputError(f"setting must be one of {', '.join(SPECS)} or a ViewSpec, got {setting!r}")
     return SPECS[setting]

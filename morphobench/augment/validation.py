@@ -1,4 +1,4 @@
-"""The checks of arguments that everything about views shares: each names the argument, wanted and got."""
+"""Checks of arguments that all classes of this package share."""
 
 from __future__ import annotations
 
@@ -19,101 +19,206 @@ MOST_CHANNELS = 65_503  # each has a block of 16-bit number in the generator, fr
 
 
 def thread_count(threads: int | None) -> int:
-    """``threads``, or the number of cores that this process may use; InputError outside 1..4096."""
+    """Check a number of threads.
+
+    Args:
+        threads: the number, or None for every core that this process may use.
+
+    Returns:
+        The number of threads, 1 to 4096.
+
+    Raises:
+        InputError: for a number out of range.
+    """
     if threads is None:
         return available_cores()
     return check_integer("threads", threads, MOST_THREADS, least=1)
 
 
 def check_integer(name: str, value: Any, most: int, *, least: int = 0) -> int:
-    """``value`` as an int in least..most; InputError otherwise."""
+    """Check an integer.
+
+    Args:
+        name: name of the argument, for the error message.
+        value: its value.
+        most: highest value allowed.
+        least: lowest value allowed.
+
+    Returns:
+        The value as int.
+
+    Raises:
+        InputError: for anything else.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise InputError(f"{name}: an integer in {least}..{most} wanted, got {value!r}")
+        raise InputError(f"{name} must be an integer in {least}..{most}, got {value!r}")
     return int(value)
 
 
 def check_number(name: str, value: Any, least: float, most: float) -> float:
-    """``value`` as a float in least..most; InputError otherwise, NaN included."""
+    """Check a number.
+
+    Args:
+        name: name of the argument, for the error message.
+        value: its value.
+        least: lowest value allowed.
+        most: highest value allowed.
+
+    Returns:
+        The value as float.
+
+    Raises:
+        InputError: for anything else, NaN included.
+    """
     if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) <= most:
-        raise InputError(f"{name}: a number in {least:g}..{most:g} wanted, got {value!r}")
+        raise InputError(f"{name} must be a number in {least:g}..{most:g}, got {value!r}")
     return float(value)
 
 
 def check_range(name: str, value: Any, least: float, most: float) -> tuple[float, float]:
-    """``value`` as two floats, least <= low <= high <= most; InputError otherwise."""
+    """Check a range.
+
+    Args:
+        name: name of the argument, for the error message.
+        value: a pair (low, high).
+        least: lowest value allowed.
+        most: highest value allowed.
+
+    Returns:
+        Low and high as floats.
+
+    Raises:
+        InputError: for anything else.
+    """
     try:
         low, high = value
     except (TypeError, ValueError):
-        raise InputError(f"{name}: a pair (low, high) wanted, got {value!r}") from None
+        raise InputError(f"{name} must be a pair (low, high), got {value!r}") from None
     low, high = (check_number(name, bound, least, most) for bound in (low, high))
     if low > high:
-        raise InputError(f"{name}: low <= high wanted, got ({low!r}, {high!r})")
+        raise InputError(f"{name} must have low <= high, got ({low!r}, {high!r})")
     return low, high
 
 
 def check_image_ids(image_ids: ArrayLike) -> Int64Array:
-    """``image_ids`` as contiguous int64 (N,); InputError for another rank, TypeError for other numbers."""
+    """Check image ids.
+
+    Args:
+        image_ids: integers (N,).
+
+    Returns:
+        The ids as contiguous int64 (N,).
+
+    Raises:
+        InputError: for another shape or an integer of 2**63 and more.
+        TypeError: for other numbers.
+    """
     try:
         ids = np.asarray(image_ids)
     except ValueError as error:
-        raise InputError(f"image_ids: shape (N,) wanted, got {error}") from error
+        raise InputError(f"image_ids must have shape (N,), got {error}") from error
     if ids.ndim != 1:
-        raise InputError(f"image_ids: shape (N,) wanted, got {ids.shape}")
+        raise InputError(f"image_ids must have shape (N,), got {ids.shape}")
     if ids.size and not np.issubdtype(ids.dtype, np.integer):
-        raise TypeError(f"image_ids: integers wanted, got dtype {ids.dtype}")
+        raise TypeError(f"image_ids must be integers, got dtype {ids.dtype}")
     if ids.dtype == np.uint64 and ids.size and ids.max() >= 2**63:
-        raise InputError(f"image_ids: integers below 2**63 wanted, got {ids.max()}")
+        raise InputError(f"image_ids must be integers below 2**63, got {ids.max()}")
     return np.ascontiguousarray(ids, dtype=np.int64)
 
 
 def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
-    """Channels, height and width: the last of (H, W), (C, H, W) or (N, C, H, W); one channel for (H, W)."""
+    """Check the shape of images.
+
+    Args:
+        image_shape: (H, W), (C, H, W) or (N, C, H, W).
+
+    Returns:
+        Channels (1 for (H, W)), height and width.
+
+    Raises:
+        InputError: for another shape.
+    """
     try:
         sides = tuple(image_shape)
     except TypeError:
-        raise InputError(f"image_shape: (H, W) or (C, H, W) wanted, got {image_shape!r}") from None
+        raise InputError(f"image_shape must be (H, W) or (C, H, W), got {image_shape!r}") from None
     if len(sides) < 2:
-        raise InputError(f"image_shape: (H, W) or (C, H, W) wanted, got {sides}")
+        raise InputError(f"image_shape must be (H, W) or (C, H, W), got {sides}")
     channels = check_integer("image_shape", sides[-3], MOST_CHANNELS) if len(sides) > 2 else 1
     height, width = (check_integer("image_shape", side, 65535) for side in sides[-2:])
     if not (height and width):
-        raise InputError(f"image_shape: sides of at least 1 pixel wanted, got {sides}")
+        raise InputError(f"image_shape must have sides of at least 1 pixel, got {sides}")
     return channels, height, width
 
 
 def check_images(images: Any) -> None:
-    """TypeError unless an array of uint8 or uint16, InputError unless (N, H, W) or (N, C, H, W)."""
+    """Check an array of images.
+
+    Args:
+        images: uint8 or uint16 (N, H, W) or (N, C, H, W).
+
+    Raises:
+        InputError: for another shape.
+        TypeError: for anything but such an array.
+    """
     if not isinstance(images, np.ndarray):
-        raise TypeError(f"images: a NumPy array wanted, got {type(images).__name__}")
+        raise TypeError(f"images must be a NumPy array, got {type(images).__name__}")
     if images.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"images: dtype uint8 or uint16 wanted, got {images.dtype}")
+        raise TypeError(f"images must have dtype uint8 or uint16, got {images.dtype}")
     if images.ndim not in (3, 4):
-        raise InputError(f"images: shape (N, H, W) or (N, C, H, W) wanted, got {images.shape}")
+        raise InputError(f"images must have shape (N, H, W) or (N, C, H, W), got {images.shape}")
 
 
 def check_params(params: Any) -> None:
-    """InputError unless an array (V, N); the extension checks its fields."""
+    """Check the shape of parameters of views; the extension checks their fields.
+
+    Args:
+        params: structured array (V, N).
+
+    Raises:
+        InputError: for another shape.
+        TypeError: for anything but an array.
+    """
     if not isinstance(params, np.ndarray):
-        raise TypeError(f"params: a structured array wanted, as draw returns it, got {type(params).__name__}")
+        raise TypeError(f"params must be a structured array, as draw returns it, got {type(params).__name__}")
     if params.ndim != 2:
-        raise InputError(f"params: shape (V, N) wanted, as draw returns it, got {params.shape}")
+        raise InputError(f"params must have shape (V, N), as draw returns it, got {params.shape}")
 
 
 def check_rows(rows: Any) -> None:
-    """TypeError unless None or an int64 array, InputError unless (N,); the extension checks the values."""
+    """Check rows of images; the extension checks their values.
+
+    Args:
+        rows: int64 (N,), or None.
+
+    Raises:
+        InputError: for another shape.
+        TypeError: for anything but such an array.
+    """
     if rows is None:
         return
     if not (isinstance(rows, np.ndarray) and rows.dtype == np.int64):
         got = f"dtype {rows.dtype}" if isinstance(rows, np.ndarray) else type(rows).__name__
-        raise TypeError(f"rows: an int64 array wanted, got {got}")
+        raise TypeError(f"rows must be an int64 array, got {got}")
     if rows.ndim != 1:
-        raise InputError(f"rows: shape (N,) wanted, got {rows.shape}")
+        raise InputError(f"rows must have shape (N,), got {rows.shape}")
 
 
 def allocate(shape: tuple[int, ...], dtype: Any, *, name: str) -> Any:
-    """An array not yet filled; InputError where the memory for it cannot be had, blaming ``name``.
+    """Allocate an array that is not filled.
 
-    It begins at a line of the cache, as NumPy's own do not: a store across two lines takes longer.
+    It begins at a cache line, as NumPy's own arrays do not: a write across two lines takes longer.
+
+    Args:
+        shape: shape of the array.
+        dtype: dtype of the array.
+        name: name of the argument that asks for so much, for the error message.
+
+    Returns:
+        The array.
+
+    Raises:
+        InputError: where there is no memory for it.
     """
     line = 64
     try:
@@ -121,7 +226,7 @@ def allocate(shape: tuple[int, ...], dtype: Any, *, name: str) -> Any:
         memory = np.empty(size + line - 1, np.uint8)
     except (MemoryError, ValueError) as error:
         raise InputError(
-            f"{name}: views that fit in memory wanted, got an array of {shape}: {error}"
+            f"{name} must give views that fit in memory, got an array of {shape}: {error}"
         ) from error
     start = -memory.__array_interface__["data"][0] % line
     return memory[start : start + size].view(dtype).reshape(shape)

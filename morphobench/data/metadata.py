@@ -76,7 +76,7 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
     doubled = sorted({new for new in renamed.values() if list(renamed.values()).count(new) > 1})
     if doubled:
         raise InputError(
-            f"metadata: one column for {', '.join(doubled)} wanted, got several: {list(renamed)}"
+            f"metadata must be one column for {', '.join(doubled)}, got several: {list(renamed)}"
         )
     table = metadata.rename(columns=renamed)
     for name in table.columns:
@@ -132,7 +132,7 @@ def _as_number(column: pd.Series, name: str) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = column[numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")]
     if len(wrong):
-        raise InputError(f"metadata: numbers in {name} wanted, got {wrong.iloc[0]!r} in row {wrong.index[0]}")
+        raise InputError(f"metadata must be numbers in {name}, got {wrong.iloc[0]!r} in row {wrong.index[0]}")
     return numbers.astype(np.float64)
 
 
@@ -143,6 +143,6 @@ def _check_values(table: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
     wrong = lowered[lowered.notna() & ~lowered.isin(allowed)]
     if len(wrong):
         raise InputError(
-            f"metadata: {', '.join(allowed)} in {name} wanted, got {wrong.iloc[0]!r} in row {wrong.index[0]}"
+            f"metadata must be {', '.join(allowed)} in {name}, got {wrong.iloc[0]!r} in row {wrong.index[0]}"
         )
     table[name] = lowered

@@ -65,8 +65,8 @@ def test_groups_of_two_sizes_come_as_one_list() -> None:
         ([(IMAGES[0], 0, 0), (IMAGES[1][:, :10], 0, 1)], "one size"),
         ([], "samples"),
         ([IMAGES[0]], "samples"),
-        ([(IMAGES[0], "drug", 0)], "samples: labels"),
-        ([(np.moveaxis(IMAGES[0], 0, -1), 0, 0)], r"channels first.*\(20, 24, 3\)"),
+        ([(IMAGES[0], "drug", 0)], "samples must have labels"),
+        ([(np.moveaxis(IMAGES[0], 0, -1), 0, 0)], r"channels last"),
         ([(Image.fromarray(IMAGES[0, 0]).convert("P"), 0, 0)], "mode P"),
         ([(Image.fromarray(IMAGES[0, 0]).convert("1"), 0, 0)], "bool"),
     ],
@@ -98,15 +98,15 @@ def test_workers_that_live_on_see_the_epoch(workers: int) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(TypeError, match="crops: a MultiCrop wanted, got str"):
+    with pytest.raises(TypeError, match="crops must be a MultiCrop, got str"):
         CollateViews("aug_one_crop")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="crops: float32 views wanted, got uint8"):
+    with pytest.raises(InputError, match="crops must make float32 views, got uint8"):
         CollateViews(MultiCrop("aug_one_crop", dtype="uint8"))
-    with pytest.raises(InputError, match="order: views, labels and ids"):
+    with pytest.raises(InputError, match="order must name views, labels and ids"):
         CollateViews(MultiCrop("aug_one_crop"), order="views labels")
-    with pytest.raises(InputError, match="epoch: an integer"):
+    with pytest.raises(InputError, match="epoch must be an integer"):
         CollateViews(MultiCrop("aug_one_crop")).epoch = 1.5  # type: ignore[assignment]
-    with pytest.raises(InputError, match=r"dataset: samples \(image, label"):
+    with pytest.raises(InputError, match=r"dataset must have samples \(image, label"):
         WithIds([IMAGES[0]])[0]  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="dataset: one with len"):
+    with pytest.raises(TypeError, match="dataset must have len"):
         WithIds(iter([]))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from morphobench import _core
-from morphobench.augment import PARAMS_DTYPE, MultiCrop, PairViews, ViewGroup, ViewSpec
+from morphobench.augment import PARAMS_DTYPE, BYOLPair, MultiCrop, ViewGroup, ViewSpec
 from morphobench.errors import InputError
 
 IMAGES = np.zeros((4, 1, 16, 16), np.uint8)
@@ -44,47 +44,59 @@ def edited(field: str, value: float) -> np.ndarray:
         (lambda: ViewGroup(count=1.0), InputError, "count.*1.0"),  # type: ignore[arg-type]
         (lambda: ViewGroup(flip=True), InputError, "flip.*True"),
         (lambda: ViewGroup(flip="0.5"), InputError, "flip.*'0.5'"),  # type: ignore[arg-type]
-        (lambda: ViewGroup(scale=0.5), InputError, r"scale: a pair.*0.5"),  # type: ignore[arg-type]
-        (lambda: ViewGroup(scale=(0.1, 0.2, 0.3)), InputError, "scale: a pair"),  # type: ignore[arg-type]
+        (lambda: ViewGroup(scale=0.5), InputError, r"scale must be a pair.*0.5"),  # type: ignore[arg-type]
+        (lambda: ViewGroup(scale=(0.1, 0.2, 0.3)), InputError, "scale must be a pair"),  # type: ignore[arg-type]
         (lambda: ViewGroup(ratio="ab"), InputError, "ratio.*'a'"),  # type: ignore[arg-type]
         (lambda: ViewGroup(quarter_turns=2), InputError, "quarter_turns"),  # type: ignore[arg-type]
         (lambda: ViewGroup(blur_sigma_px=(0.0, 1.0)), InputError, "blur_sigma_px"),
         (lambda: ViewGroup(contrast=float("inf")), InputError, "contrast"),
         (lambda: ViewSpec(()), InputError, "groups"),
-        (lambda: ViewSpec(ViewGroup()), InputError, "groups: a tuple"),  # type: ignore[arg-type]
+        (lambda: ViewSpec(ViewGroup()), InputError, "groups must be a tuple"),  # type: ignore[arg-type]
         (lambda: ViewSpec((ViewGroup(), "aug")), InputError, r"groups\[1\]"),  # type: ignore[arg-type]
-        (lambda: ViewSpec((ViewGroup(),), mean=0.5), InputError, "mean: a tuple"),  # type: ignore[arg-type]
+        (lambda: ViewSpec((ViewGroup(),), mean=0.5), InputError, "mean must be a tuple"),  # type: ignore[arg-type]
         (lambda: ViewSpec((ViewGroup(count=30_000),) * 2), InputError, "groups.*32767.*60000"),
         (lambda: MultiCrop(["aug_one_crop"]), InputError, "setting"),  # type: ignore[arg-type]
         (lambda: MultiCrop("aug_one_crop", dtype=np.float32), InputError, "dtype"),  # type: ignore[arg-type]
         (lambda: MultiCrop("aug_one_crop", threads=2**40), InputError, "threads"),
         (lambda: MultiCrop("aug_one_crop", seed=0.5), InputError, "seed"),  # type: ignore[arg-type]
-        (lambda: PairViews(size_px=0), InputError, "size_px"),
-        (lambda: PairViews("reference-2"), InputError, "protocol.*reference-1"),  # type: ignore[arg-type]
+        (lambda: BYOLPair(size_px=0), InputError, "size_px"),
+        (lambda: BYOLPair("reference-2"), InputError, "protocol.*reference-1"),  # type: ignore[arg-type]
         (lambda: CROPS.draw([[1]], 0, (8, 8)), InputError, r"image_ids.*\(N,\).*\(1, 1\)"),
-        (lambda: CROPS.draw([0.5], 0, (8, 8)), TypeError, "image_ids: integers"),
+        (lambda: CROPS.draw([0.5], 0, (8, 8)), TypeError, "image_ids must be integers"),
         (lambda: CROPS.draw([[1], [1, 2]], 0, (8, 8)), InputError, "image_ids"),
-        (lambda: CROPS.draw([2**63], 0, (8, 8)), InputError, r"image_ids: integers below 2\*\*63"),
+        (lambda: CROPS.draw([2**63], 0, (8, 8)), InputError, r"image_ids must be integers below 2\*\*63"),
         (lambda: CROPS.draw([2**70], 0, (8, 8)), TypeError, "image_ids"),
         (lambda: CROPS.draw([1], -1, (8, 8)), InputError, "epoch"),
         (lambda: CROPS.draw([1], 0, 8), InputError, "image_shape"),  # type: ignore[arg-type]
         (lambda: CROPS.draw([1], 0, (8, 8.0)), InputError, "image_shape"),  # type: ignore[arg-type]
         (lambda: CROPS.draw([1], 0, (-1, 8, 8)), InputError, "image_shape"),
         (lambda: CROPS.draw([1], 0, (8, 70_000)), InputError, "image_shape"),
-        (lambda: CROPS(None, [1], 0), TypeError, "images: a NumPy array"),  # type: ignore[arg-type]
-        (lambda: CROPS(IMAGES[0, 0], [1], 0), InputError, r"images: shape \(N, H, W\)"),
-        (lambda: CROPS(IMAGES, range(3), 0), InputError, "image_ids: one for each of 4 images wanted, got 3"),
-        (lambda: CROPS(IMAGES, [1], 0, rows=np.zeros((1, 1), np.int64)), InputError, r"rows: shape \(N,\)"),
-        (lambda: ViewSpec((ViewGroup(),), (1e300,), (1.0,)), InputError, "mean: finite"),
+        (lambda: CROPS(None, [1], 0), TypeError, "images must be a NumPy array"),  # type: ignore[arg-type]
+        (lambda: CROPS(IMAGES[0, 0], [1], 0), InputError, r"images must have shape \(N, H, W\)"),
+        (
+            lambda: CROPS(IMAGES, range(3), 0),
+            InputError,
+            "image_ids must have one entry for each of 4 images, got 3",
+        ),
+        (
+            lambda: CROPS(IMAGES, [1], 0, rows=np.zeros((1, 1), np.int64)),
+            InputError,
+            r"rows must have shape \(N,\)",
+        ),
+        (lambda: ViewSpec((ViewGroup(),), (1e300,), (1.0,)), InputError, "mean must hold finite"),
         (lambda: ViewSpec((ViewGroup(),), (0.0,), (1e-300,)), InputError, "deviation"),
-        (lambda: CROPS(IMAGES.astype(">u2"), range(4), 0), TypeError, "images: dtype uint8 or uint16.*>u2"),
+        (
+            lambda: CROPS(IMAGES.astype(">u2"), range(4), 0),
+            TypeError,
+            "images must have dtype uint8 or uint16.*>u2",
+        ),
         (lambda: CROPS.apply(IMAGES, None), TypeError, "params.*NoneType"),  # type: ignore[arg-type]
         (lambda: CROPS.apply(IMAGES, params(), rows=[0, 1]), TypeError, "rows.*list"),  # type: ignore[arg-type]
         (lambda: CROPS.apply(IMAGES, params(), []), TypeError, "out.*list"),
-        (lambda: PairViews().apply(None, params()), TypeError, "views.*NoneType"),  # type: ignore[arg-type]
-        (lambda: PairViews().apply(IMAGES[0] / 2, params()), InputError, r"views.*\(1, 16, 16\)"),
-        (lambda: PairViews().apply(np.zeros((4, 1, 8, 8), np.float32), None), TypeError, "params"),  # type: ignore[arg-type]
-        (lambda: PairViews().draw([0], 0, 1 << 14), InputError, "view"),
+        (lambda: BYOLPair().apply(None, params()), TypeError, "views.*NoneType"),  # type: ignore[arg-type]
+        (lambda: BYOLPair().apply(IMAGES[0] / 2, params()), InputError, r"views.*\(1, 16, 16\)"),
+        (lambda: BYOLPair().apply(np.zeros((4, 1, 8, 8), np.float32), None), TypeError, "params"),  # type: ignore[arg-type]
+        (lambda: BYOLPair().draw([0], 0, 1 << 14), InputError, "view"),
         (lambda: CROPS.draw([1], 0, (8,)), InputError, "image_shape"),
         (lambda: CROPS.draw([1], 0, (0, 8)), InputError, "image_shape"),
         (lambda: CROPS.apply(IMAGES.astype(np.int16), params()), TypeError, "images.*uint8.*int16"),
@@ -110,7 +122,7 @@ def edited(field: str, value: float) -> np.ndarray:
         ),
         (lambda: CROPS.apply(IMAGES, params(), rows=np.arange(3)), ValueError, "rows"),
         (lambda: CROPS.apply(IMAGES, params(), rows=np.zeros(4)), TypeError, "rows.*int64"),
-        (lambda: PairViews().apply(IMAGES, params()), TypeError, "views.*float32"),  # type: ignore[arg-type]
+        (lambda: BYOLPair().apply(IMAGES, params()), TypeError, "views.*float32"),  # type: ignore[arg-type]
         (lambda: _core.use_simd("mmx"), ValueError, "scalar.*'mmx'"),
     ],
 )
@@ -201,16 +213,16 @@ def test_outs_over_each_other_are_refused() -> None:
     memory = np.zeros(4 * 320, np.float32)
     apart = memory[:256].reshape(1, 4, 1, 8, 8), memory[256:].reshape(1, 4, 1, 16, 16)
     assert crops(IMAGES, range(4), 0, apart)[0] is apart[0]
-    with pytest.raises(InputError, match="out: arrays apart"):
+    with pytest.raises(InputError, match="out must be arrays that do not overlap"):
         crops(IMAGES, range(4), 0, (apart[0], memory[:1024].reshape(1, 4, 1, 16, 16)))
-    with pytest.raises(InputError, match="out: 2 arrays wanted, one for each group, got ndarray"):
+    with pytest.raises(InputError, match="out must be 2 arrays, one for each group, got ndarray"):
         crops(IMAGES, range(4), 0, memory)
 
 
 def test_no_images_give_no_views() -> None:
     empty = CROPS(np.empty((0, 3, 16, 16), np.uint8), [], 0)
     assert empty.shape == (5, 0, 3, 8, 8)
-    assert PairViews(size_px=8)(empty[0], [], 0, 0).shape == (2, 0, 3, 8, 8)
+    assert BYOLPair(size_px=8)(empty[0], [], 0, 0).shape == (2, 0, 3, 8, 8)
 
 
 def test_a_copy_draws_and_makes_the_same_views() -> None:

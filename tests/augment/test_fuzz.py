@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphobench import _core
-from morphobench.augment import MultiCrop, PairViews, ViewGroup, ViewSpec
+from morphobench.augment import BYOLPair, MultiCrop, ViewGroup, ViewSpec
 from morphobench.augment.params import params_dtype
 
 GROUP = ViewGroup(flip_vertical=0.5, quarter_turns=True, noise=0.5, brightness=0.5, blur=0.5)
@@ -98,7 +98,7 @@ def test_views_of_anything(level: str, data: st.DataObject) -> None:
 def test_pairs_of_anything(data: st.DataObject) -> None:
     views = data.draw(arrays(dtypes=("float32", "float32", "float64", "uint8"), ranks=(4, 4, 3)))
     params = data.draw(records(views=2, images=len(views), channels=1))
-    pairs = unless_refused(lambda: PairViews(size_px=9, threads=2).apply(views, params))
+    pairs = unless_refused(lambda: BYOLPair(size_px=9, threads=2).apply(views, params))
     if pairs is None:
         return
     assert views.dtype == np.float32

@@ -78,7 +78,7 @@ def test_sizes_may_differ_between_groups() -> None:
     outs = tuple(np.empty_like(each) for each in (large, small))
     assert crops(IMAGES, range(12), 5, outs)[1] is outs[1]
     assert np.array_equal(outs[1], small)
-    with pytest.raises(InputError, match="out: 2 arrays"):
+    with pytest.raises(InputError, match="out must be 2 arrays"):
         crops(IMAGES, range(12), 5, outs[:1])
 
 
@@ -198,7 +198,7 @@ def test_specs_print_what_they_do() -> None:
         (lambda: ViewGroup(brightness=-0.1), "brightness"),
         (lambda: ViewGroup(noise_sigma=(0.2, 0.1)), "noise_sigma"),
         (lambda: ViewGroup(size_px=0), "size_px"),
-        (lambda: ViewSpec((ViewGroup(),), mean=(0.5,)), "mean, deviation"),
+        (lambda: ViewSpec((ViewGroup(),), mean=(0.5,)), "mean and deviation"),
         (lambda: ViewSpec((ViewGroup(),), (0.5,), (0.0,)), "deviation"),
         (lambda: ViewSpec((ViewGroup(),), (float("nan"),), (1.0,)), "mean"),
         (lambda: MultiCrop("aug_one_crop", dtype="float64"), "dtype.*bfloat16"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from morphobench.augment import MultiCrop, ViewFeed, ViewGroup, ViewSpec
+from morphobench.augment import MultiCrop, ViewGroup, ViewLoader, ViewSpec
 from morphobench.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 2, 24, 24), dtype=np.uint8)
@@ -29,7 +29,7 @@ def feed_threads() -> list[threading.Thread]:
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_batches_are_multi_crops_in_order(depth: int) -> None:
     seen = 0
-    with ViewFeed(CROPS, IMAGES, IDS, batches(), epoch=3, depth=depth) as feed:
+    with ViewLoader(CROPS, IMAGES, IDS, batches(), epoch=3, depth=depth) as feed:
         for batch, rows in zip(feed, batches(), strict=True):
             assert np.array_equal(batch.rows, rows)
             assert np.array_equal(batch.views, CROPS(IMAGES[rows], IDS[rows], 3))
@@ -40,7 +40,7 @@ def test_batches_are_multi_crops_in_order(depth: int) -> None:
 
 
 def test_tensor_shares_the_memory_of_the_views() -> None:
-    with ViewFeed(CROPS, IMAGES, IDS, batches(), epoch=0, device="cpu") as feed:
+    with ViewLoader(CROPS, IMAGES, IDS, batches(), epoch=0, device="cpu") as feed:
         pointers = set()
         for batch in feed:
             assert isinstance(batch.tensor, torch.Tensor)
@@ -61,7 +61,7 @@ def test_thread_stops_ahead_when_the_buffers_are_full() -> None:
                 third.set()
             yield np.arange(4)
 
-    with ViewFeed(CROPS, IMAGES, IDS, counted(), epoch=0, depth=2) as feed:
+    with ViewLoader(CROPS, IMAGES, IDS, counted(), epoch=0, depth=2) as feed:
         next(feed)
         assert len(taken) <= 2  # one held, one ready
         next(feed)
@@ -75,7 +75,7 @@ def test_errors_of_the_batches_reach_the_consumer_in_their_place() -> None:
         yield np.arange(4)
         raise OSError("the disk is gone")
 
-    with ViewFeed(CROPS, IMAGES, IDS, broken(), epoch=0) as feed:
+    with ViewLoader(CROPS, IMAGES, IDS, broken(), epoch=0) as feed:
         assert len(next(feed).rows) == 4
         with pytest.raises(OSError, match="the disk is gone"):
             next(feed)
@@ -85,21 +85,21 @@ def test_errors_of_the_batches_reach_the_consumer_in_their_place() -> None:
 
 @pytest.mark.parametrize("rows", [[50], [-1], list(range(20)), [0.5], [[1]], [True], [[1], [1, 2]]])
 def test_bad_rows_are_refused(rows: list[int]) -> None:
-    feed = ViewFeed(CROPS, IMAGES, IDS, [np.arange(4), rows], epoch=0)  # type: ignore[list-item]
+    feed = ViewLoader(CROPS, IMAGES, IDS, [np.arange(4), rows], epoch=0)  # type: ignore[list-item]
     next(feed)
     with pytest.raises(InputError, match="batches"):
         next(feed)
     assert not feed_threads()
 
 
-def leave_early(feed: ViewFeed) -> None:
+def leave_early(feed: ViewLoader) -> None:
     with feed:
         next(feed)
         raise KeyboardInterrupt
 
 
 def test_leaving_early_ends_the_thread() -> None:
-    feed = ViewFeed(CROPS, IMAGES, IDS, batches(4), epoch=0)
+    feed = ViewLoader(CROPS, IMAGES, IDS, batches(4), epoch=0)
     with pytest.raises(KeyboardInterrupt):
         leave_early(feed)
     assert not feed_threads()
@@ -109,7 +109,7 @@ def test_leaving_early_ends_the_thread() -> None:
 
 def test_a_short_last_batch_is_contiguous_and_allocates_nothing_further() -> None:
     addresses = set()
-    with ViewFeed(CROPS, IMAGES, IDS, batches(16), epoch=0, device="cpu") as feed:
+    with ViewLoader(CROPS, IMAGES, IDS, batches(16), epoch=0, device="cpu") as feed:
         for batch in feed:
             assert batch.views.shape[1] == len(batch.rows)
             assert batch.views.flags.c_contiguous
@@ -122,7 +122,7 @@ def test_a_short_last_batch_is_contiguous_and_allocates_nothing_further() -> Non
 def test_views_of_two_sizes_and_any_type(dtype: str) -> None:
     spec = ViewSpec((ViewGroup(count=2, size_px=20), ViewGroup(count=3, scale=(0.2, 0.5))))
     crops = MultiCrop(spec, size_px=8, dtype=dtype, threads=1)
-    with ViewFeed(crops, IMAGES, IDS, batches(20), epoch=1, device="cpu") as feed:
+    with ViewLoader(crops, IMAGES, IDS, batches(20), epoch=1, device="cpu") as feed:
         for batch, rows in zip(feed, batches(20), strict=True):
             wanted = crops(IMAGES[rows], IDS[rows], 1)
             for ours, tensor, whole in zip(batch.views, batch.tensor, wanted, strict=True):
@@ -135,18 +135,18 @@ def test_views_of_two_sizes_and_any_type(dtype: str) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"image_ids": IDS[:5]}, InputError, "image_ids: one for each of 50 images wanted, got 5"),
-        ({"depth": 0}, InputError, "depth: an integer in 1..64 wanted, got 0"),
+        ({"image_ids": IDS[:5]}, InputError, "image_ids must have one entry for each of 50 images, got 5"),
+        ({"depth": 0}, InputError, "depth must be an integer in 1..64, got 0"),
         ({"epoch": -1}, InputError, "epoch"),
-        ({"crops": "aug_one_crop"}, TypeError, "crops: a MultiCrop wanted, got str"),
-        ({"images": IMAGES.astype(np.float32)}, TypeError, "images: dtype uint8 or uint16.*float32"),
-        ({"images": IMAGES[0, 0]}, InputError, "images: shape"),
-        ({"batches": 3}, TypeError, "batches: arrays of rows wanted, got int"),
-        ({"device": "gpu"}, InputError, "device: one that torch knows wanted, got 'gpu'"),
+        ({"crops": "aug_one_crop"}, TypeError, "crops must be a MultiCrop, got str"),
+        ({"images": IMAGES.astype(np.float32)}, TypeError, "images must have dtype uint8 or uint16.*float32"),
+        ({"images": IMAGES[0, 0]}, InputError, "images must have shape"),
+        ({"batches": 3}, TypeError, "batches must be arrays of rows, got int"),
+        ({"device": "gpu"}, InputError, "device must be one that torch knows, got 'gpu'"),
     ],
 )
 def test_bad_arguments_are_refused(change: dict[str, object], error: type[Exception], match: str) -> None:
     arguments = {"crops": CROPS, "images": IMAGES, "image_ids": IDS, "batches": batches(), "epoch": 0}
     with pytest.raises(error, match=match):
-        ViewFeed(**{**arguments, **change})  # type: ignore[arg-type]
+        ViewLoader(**{**arguments, **change})  # type: ignore[arg-type]
     assert not feed_threads()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from morphobench.augment import MultiCrop, PairViews, ViewGroup, ViewSpec
+from morphobench.augment import BYOLPair, MultiCrop, ViewGroup, ViewSpec
 from morphobench.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def whole(spec: str | ViewSpec, count: int) -> Callable[[int], object]:
 def pairs(count: int) -> Callable[[int], object]:
     """The pairs of ``count`` views."""
     views = np.zeros((count, 1, SIDE, SIDE), np.float32)
-    maker = PairViews(size_px=SIDE, threads=1)
+    maker = BYOLPair(size_px=SIDE, threads=1)
     params = maker.draw(np.arange(count), 0, 0)
     out = np.empty((2, count, 1, SIDE, SIDE), np.float32)
     return lambda epoch: maker.apply(views, params, out)
@@ -137,7 +137,7 @@ def test_memory_does_not_grow_with_the_calls() -> None:
 def test_views_that_no_memory_holds_are_refused() -> None:
     images = np.zeros((9999, 1, 8, 8), np.uint8)
     with pytest.raises(
-        InputError, match=r"size_px: views that fit in memory wanted, got an array of \(1, 9999"
+        InputError, match=r"size_px must give views that fit in memory, got an array of \(1, 9999"
     ):
         MultiCrop("aug_one_crop", size_px=60_000)(images, range(9999), 0)
 

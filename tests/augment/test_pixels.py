@@ -9,7 +9,7 @@ import PIL
 import pytest
 
 from morphobench import _core
-from morphobench.augment import PARAMS_DTYPE, MultiCrop, PairViews, reference
+from morphobench.augment import PARAMS_DTYPE, BYOLPair, MultiCrop, reference
 
 RECENT_PILLOW = int(PIL.__version__.split(".")[0]) >= 13
 
@@ -105,7 +105,7 @@ def test_blur_of_a_single_pixel_keeps_it() -> None:
 def test_pairs_equal_torchs(protocol: str, mean: float, deviation: float) -> None:
     views = np.random.default_rng(3).random((24, 2, 64, 64), dtype=np.float32)
     for view in range(4):
-        pair = PairViews(protocol, seed=view)  # type: ignore[arg-type]
+        pair = BYOLPair(protocol, seed=view)  # type: ignore[arg-type]
         params = pair.draw(np.arange(24), 0, view)
         theirs = reference.apply_pair(views, params, size_px=64, mean=mean, deviation=deviation)
         ours = pair(views, np.arange(24), 0, view)
@@ -121,7 +121,7 @@ def test_pairs_of_other_sizes_equal_torchs() -> None:
         params["height"] = rng.integers(1, size_in + 1, (2, 6))
         params["width"] = rng.integers(1, size_in + 1, (2, 6))
         params["flip"] = rng.random((2, 6)) < 0.5
-        ours = PairViews(size_px=size_out).apply(views, params)
+        ours = BYOLPair(size_px=size_out).apply(views, params)
         assert np.abs(ours - reference.apply_pair(views, params, size_px=size_out)).max() <= 2e-6
 
 
@@ -135,8 +135,8 @@ def test_pixels_do_not_depend_on_threads_batch_or_order(threads: int) -> None:
     assert np.array_equal(crops(images, ids, 1), whole)
     assert np.array_equal(crops(images[order], ids[order], 1), whole[:, order])
     assert np.array_equal(crops(images, ids[order], 1, rows=order), whole[:, order])
-    pairs = PairViews(threads=1)(whole[1], ids, 1, 1)
-    assert np.array_equal(PairViews(threads=threads)(whole[1], ids, 1, 1), pairs)
+    pairs = BYOLPair(threads=1)(whole[1], ids, 1, 1)
+    assert np.array_equal(BYOLPair(threads=threads)(whole[1], ids, 1, 1), pairs)
 
 
 def test_memory_map_strided_channels_and_out(tmp_path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from morphobench.augment.prefetch import Ahead
+from morphobench.augment.prefetch import Prefetcher
 from morphobench.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def test_items_come_in_order_and_no_further_ahead_than_asked(depth: int) -> None
             yield item
 
     taken = []
-    for item in Ahead(items(), depth=depth):
+    for item in Prefetcher(items(), depth=depth):
         assert max(made) < item + depth
         taken.append(item)
     assert taken == list(range(12))
@@ -46,7 +46,7 @@ def test_an_error_is_raised_where_its_item_would_have_been() -> None:
         yield 1
         raise InputError("images: unreadable")
 
-    ahead = Ahead(items())
+    ahead = Prefetcher(items())
     assert next(ahead) == 1
     with pytest.raises(InputError, match="unreadable"):
         next(ahead)
@@ -64,7 +64,7 @@ def test_the_items_are_closed_with_it() -> None:
         finally:
             closed.set()
 
-    with Ahead(items()) as ahead:
+    with Prefetcher(items()) as ahead:
         next(ahead)
         assert not closed.is_set()
     assert closed.is_set()
@@ -73,7 +73,7 @@ def test_the_items_are_closed_with_it() -> None:
 
 
 def test_dropping_it_ends_the_thread() -> None:
-    ahead = Ahead(iter(range(10)))
+    ahead = Prefetcher(iter(range(10)))
     assert next(ahead) == 0
     assert len(threads()) == 1
     del ahead
@@ -106,7 +106,7 @@ def run(body: str, *, interrupted: bool) -> subprocess.CompletedProcess[str]:
 FEED = """
     import threading, time
     import numpy as np
-    from morphobench.augment import MultiCrop, ViewFeed
+    from morphobench.augment import MultiCrop, ViewLoader
 
     def rows():
         number = 0
@@ -119,7 +119,7 @@ FEED = """
             yield np.arange(64)
 
     images = np.zeros((64, 1, 64, 64), np.uint8)
-    feed = ViewFeed(MultiCrop("aug_multi_crop"), images, np.arange(64), rows(), epoch=0)
+    feed = ViewLoader(MultiCrop("aug_multi_crop"), images, np.arange(64), rows(), epoch=0)
 """
 
 

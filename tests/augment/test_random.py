@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from morphobench import _core
-from morphobench.augment import MultiCrop, PairViews, ViewGroup, ViewSpec
+from morphobench.augment import BYOLPair, MultiCrop, ViewGroup, ViewSpec
 
 # kat_vectors of Random123 (Salmon et al. 2011), philox4x32 with 10 rounds: counter, key, answer.
 KNOWN_ANSWERS = [
@@ -106,12 +106,12 @@ def test_seed_epoch_image_and_view_each_change_the_draw() -> None:
 
 def test_pairs_draw_per_image_or_once_per_batch() -> None:
     ids = np.arange(40)
-    each = PairViews("corrected-1", seed=3).draw(ids, 1, 2)
-    once = PairViews("reference-1", seed=3).draw(ids, 1, 2)
+    each = BYOLPair("corrected-1", seed=3).draw(ids, 1, 2)
+    once = BYOLPair("reference-1", seed=3).draw(ids, 1, 2)
     assert each.shape == once.shape == (2, 40)
     assert len(np.unique(each["width"] * 1000 + each["left"])) > 40
     assert (once == once[:, :1]).all()
     assert (once[:, 0] == each[:, 0]).all()
     assert (once[0] != once[1]).all()
-    assert (PairViews(seed=3).draw(ids, 1, 3) != each).any()
-    assert PairViews("reference-1").draw([], 0, 0).shape == (2, 0)
+    assert (BYOLPair(seed=3).draw(ids, 1, 3) != each).any()
+    assert BYOLPair("reference-1").draw([], 0, 0).shape == (2, 0)

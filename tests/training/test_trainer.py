@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from morphobench.augment import MultiCrop, PairViews
+from morphobench.augment import BYOLPair, MultiCrop
 from morphobench.errors import InputError
 from morphobench.training import (
     Callback,
@@ -53,7 +53,7 @@ def test_every_objective_sees_the_same(toy: Toy, toy_pairs: Toy, data: dict[str,
         train(objective, **data, setting="aug_multi_crop", options=OPTIONS)
     assert len(one.seen) == len(other.seen) == len(paired.seen) == 20
     multi_crop = MultiCrop("aug_multi_crop", size_px=8, seed=0)
-    pairs = PairViews("corrected-1", size_px=8, seed=0)
+    pairs = BYOLPair("corrected-1", size_px=8, seed=0)
     for step, (mine, theirs, pair) in enumerate(zip(one.seen, other.seen, paired.seen, strict=True)):
         assert torch.equal(mine[0][0], theirs[0][0])
         assert torch.equal(mine[1], theirs[1])

@@ -91,7 +91,7 @@ def _from_table(root: Path, metadata: PathLike | pd.DataFrame) -> pd.DataFrame:
     heads = {str(column): column for column in given.columns}
     paths = [head for head in heads if head.lower() in ("path", "metadata_path")]
     if len(paths) != 1:
-        raise InputError(f"{name}: one column path wanted, got {', '.join(heads) or 'no columns'}")
+        raise InputError(f"{name} must be one column path, got {', '.join(heads) or 'no columns'}")
     prefixed = [head for head in heads if head.lower().startswith(PREFIX.lower()) and head not in paths]
     taken = {column_name(head) for head in prefixed}
     # Columns without the prefix count where their name says what they are; the rest may be measurements.
@@ -105,15 +105,15 @@ def _from_table(root: Path, metadata: PathLike | pd.DataFrame) -> pd.DataFrame:
     )
     table = table.reset_index(drop=True)
     if table.empty:
-        raise InputError(f"{name}: at least one row wanted, got none")
+        raise InputError(f"{name} must be at least one row, got none")
     missing = table["Metadata_Path"].isna() | (table["Metadata_Path"].astype(str).str.strip() == "")
     if missing.any():
-        raise InputError(f"{name}: a path in every row wanted, got none in row {int(np.argmax(missing))}")
+        raise InputError(f"{name} must be a path in every row, got none in row {int(np.argmax(missing))}")
     table["Metadata_Path"] = [PurePosixPath(str(path).strip()).as_posix() for path in table["Metadata_Path"]]
     doubled = table["Metadata_Path"].duplicated()
     if doubled.any():
         first = table["Metadata_Path"][doubled].iloc[0]
-        raise InputError(f"{name}: each path once wanted, got {doubled.sum()} repeated, such as {first}")
+        raise InputError(f"{name} must be each path once, got {doubled.sum()} repeated, such as {first}")
     return table
 
 
@@ -128,7 +128,7 @@ def _read_table(root: Path, path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: a metadata table wanted, but it does not exist") from None
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: a readable CSV or Parquet table wanted, got: {reason}") from error
+        raise InputError(f"{path} must be a readable CSV or Parquet table, got: {reason}") from error
 
 
 def _files_below(root: Path) -> Iterator[str]:
@@ -225,15 +225,15 @@ class _RegexParser:
             self._compiled = re.compile(pattern)
         except re.error as error:
             raise InputError(
-                f"pattern: study or a regular expression wanted, got {pattern!r}: {error}"
+                f"pattern must be study or a regular expression, got {pattern!r}: {error}"
             ) from None
         groups = self._compiled.groupindex
         if not groups:
-            raise InputError(f"pattern: named groups such as (?P<Plate>[^_]+) wanted, got {pattern!r}")
+            raise InputError(f"pattern must be named groups such as (?P<Plate>[^_]+), got {pattern!r}")
         self._columns = {group: column_name(group) for group in groups}
         if len(set(self._columns.values())) < len(groups) or "Metadata_Path" in self._columns.values():
             raise InputError(
-                f"pattern: groups for different columns other than path wanted, got {list(groups)}"
+                f"pattern must be groups for different columns other than path, got {list(groups)}"
             )
 
     def __call__(self, path: str) -> dict[str, str | None] | None:

@@ -62,7 +62,7 @@ def ingest(
     """
     plan = preparation(size_px=size_px, channels=channels, fit=fit, tile=tile, value_range=value_range)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise InputError(f"threads: a whole number from 1 on, or None, wanted, got {threads!r}")
+        raise InputError(f"threads must be a whole number from 1 on, or None, got {threads!r}")
     listing = list_source(source, metadata=metadata, pattern=pattern)
     options = {
         "size_px": plan.size_px,
@@ -183,5 +183,5 @@ def _nothing_left(listing: Listing, rejected: list[tuple[str, str]]) -> InputErr
     reasons = Counter(reason for _, reason in rejected).most_common(3)
     shown = "; ".join(f"{reason} ({count} files)" for reason, count in reasons)
     return InputError(
-        f"{listing.root}: at least one usable image wanted, got none of {len(rejected)}: {shown}"
+        f"{listing.root} must be at least one usable image, got none of {len(rejected)}: {shown}"
     )

@@ -62,9 +62,9 @@ def preparation(
         if name == "tile" and value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= 16384:
-            raise InputError(f"{name}: a whole number of pixels, 1 to 16384, wanted, got {value!r}")
+            raise InputError(f"{name} must be a whole number of pixels, 1 to 16384, got {value!r}")
     if fit not in ("resize", "crop"):
-        raise InputError(f"fit: resize or crop wanted, got {fit!r}")
+        raise InputError(f"fit must be resize or crop, got {fit!r}")
     return Preparation(
         size_px=int(size_px),
         channels=_parse_channels(channels),
@@ -77,7 +77,7 @@ def preparation(
 def _parse_channels(channels: Sequence[int] | int | str | None) -> tuple[int, ...] | None:
     if channels is None:
         return None
-    wrong = InputError(f"channels: different whole numbers from 0 on, such as 0,2, wanted, got {channels!r}")
+    wrong = InputError(f"channels must be different whole numbers from 0 on, such as 0,2, got {channels!r}")
     if isinstance(channels, str):
         try:
             numbers: tuple[Any, ...] = tuple(int(part) for part in channels.split(","))

@@ -126,7 +126,7 @@ def _check(**arguments: int | None) -> None:
             continue
         low, high = limits[name]
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-            raise InputError(f"{name}: a whole number {low} to {high} wanted, got {value!r}")
+            raise InputError(f"{name} must be a whole number {low} to {high}, got {value!r}")
 
 
 def _planted(compounds: int, *, null: bool) -> dict[str, dict[str, object]]:

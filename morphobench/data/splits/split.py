@@ -50,9 +50,9 @@ def split(
     split puts one file in two parts.
     """
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed: a whole number from 0 on wanted, got {seed!r}")
+        raise InputError(f"seed must be a whole number from 0 on, got {seed!r}")
     if len(metadata) == 0:
-        raise InputError("metadata: at least one image to split wanted, got none")
+        raise InputError("metadata must be at least one image to split, got none")
     if "Metadata_Split" in metadata and group_by is None:
         return _given(metadata)
     grouped_by, warnings = _choose_groups(metadata, group_by)
@@ -71,7 +71,7 @@ def split(
 def check_leakage(metadata: pd.DataFrame, labels: NDArray[np.str_], *, grouped_by: GroupedBy) -> None:
     """CheckError where a group (plate, well, or image file) has images in two parts; ``labels`` (N,)."""
     if len(labels) != len(metadata):
-        raise InputError(f"labels: one for each of {len(metadata)} images wanted, got {len(labels)}")
+        raise InputError(f"labels must be one for each of {len(metadata)} images, got {len(labels)}")
     spanning = _spanning(metadata, labels, "image" if grouped_by == "given" else grouped_by)
     if spanning:
         kind = "image file" if grouped_by in ("given", "image") else grouped_by
@@ -99,7 +99,7 @@ def _choose_groups(
     if group_by is None:
         group_by = "plate" if plates > 1 else "well" if wells else "image"
     elif group_by not in ("plate", "well", "image"):
-        raise InputError(f"group_by: plate, well or image wanted, got {group_by!r}")
+        raise InputError(f"group_by must be plate, well or image, got {group_by!r}")
     elif group_by != "image" and not {"plate": plates, "well": wells}[group_by]:
         raise InputError(f"group_by: {group_by} wanted, but Metadata_{group_by.title()} is absent or empty")
     if group_by == "image":
@@ -202,7 +202,7 @@ def _given(metadata: pd.DataFrame) -> Split:
     wrong = column[~column.isin(SPLITS)]
     if len(wrong):
         raise InputError(
-            f"Metadata_Split: {', '.join(SPLITS)} for every image wanted, got {wrong.iloc[0]!r} "
+            f"Metadata_Split must be {', '.join(SPLITS)} for every image, got {wrong.iloc[0]!r} "
             f"and {len(wrong) - 1} more such"
         )
     labels = np.asarray(column, dtype=np.str_)
@@ -210,11 +210,11 @@ def _given(metadata: pd.DataFrame) -> Split:
     for part in SPLITS:
         inside = labels == part
         if not inside.any():
-            raise InputError(f"Metadata_Split: images in {', '.join(SPLITS)} wanted, got none in {part}")
+            raise InputError(f"Metadata_Split must be images in {', '.join(SPLITS)}, got none in {part}")
         for kind, name in enumerate(_CLASSES):
             if classes is not None and not (classes[inside] == kind).any():
                 raise InputError(
-                    f"Metadata_Split: controls and drugs in every part wanted, got no {name} in {part}"
+                    f"Metadata_Split must be controls and drugs in every part, got no {name} in {part}"
                 )
     check_leakage(metadata, labels, grouped_by="given")
     warnings = []

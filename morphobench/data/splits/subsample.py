@@ -23,7 +23,7 @@ def subset(metadata: pd.DataFrame, *, images: int, seed: int = 0) -> Int64Array:
     """
     for name, value, least in (("images", images, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name}: a whole number from {least} on wanted, got {value!r}")
+            raise InputError(f"{name} must be a whole number from {least} on, got {value!r}")
     total = len(metadata)
     if images >= total:
         return np.arange(total, dtype=np.int64)

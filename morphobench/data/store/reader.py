@@ -105,7 +105,7 @@ class ImageStore:
 
         images = np.asarray(images)
         if images.ndim != 4 or 0 in images.shape:
-            raise InputError(f"images: shape (N, C, H, W), none of them 0, wanted, got {images.shape}")
+            raise InputError(f"images must have shape (N, C, H, W), none of them 0, got {images.shape}")
         with StoreWriter(
             destination, image_shape=images.shape[1:], manifest=manifest or {}, fresh=fresh
         ) as writer:
@@ -118,7 +118,7 @@ class ImageStore:
         found = sha256_file(self.path / IMAGES, skip_bytes=_data_offset(self.path / IMAGES))
         if found != self.manifest["content_sha256"]:
             raise CheckError(
-                f"{self.path / IMAGES}: SHA-256 {self.manifest['content_sha256']} wanted, got {found}: "
+                f"{self.path / IMAGES} must be SHA-256 {self.manifest['content_sha256']}, got {found}: "
                 "changed or damaged since it was made"
             )
 
@@ -131,12 +131,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         state = f"has no {MANIFEST}" if folder.is_dir() else "does not exist" * (not folder.exists())
         raise InputError(f"{folder}: an image store wanted, but it {state or 'is no folder'}") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{folder / MANIFEST}: a readable JSON manifest wanted, got: {error}") from error
+        raise InputError(f"{folder / MANIFEST} must be a readable JSON manifest, got: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{folder / MANIFEST}: the manifest of a {FORMAT} wanted, got another JSON file")
+        raise InputError(f"{folder / MANIFEST} must be the manifest of a {FORMAT}, got another JSON file")
     if manifest.get("format_version") != FORMAT_VERSION:
         raise InputError(
-            f"{folder}: store format version {FORMAT_VERSION} wanted, got {manifest.get('format_version')}; "
+            f"{folder} must be store format version {FORMAT_VERSION}, got {manifest.get('format_version')}; "
             "make the store again with this version of morphobench"
         )
     missing = {"shape", "content_sha256", "metadata_sha256", "options"} - manifest.keys()
@@ -150,13 +150,13 @@ def _map_images(folder: Path, manifest: Mapping[str, Any]) -> UInt8Array:
     try:
         images = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file}: a whole .npy array wanted, got: {error}") from error
+        raise InputError(f"{file} must be a whole .npy array, got: {error}") from error
     shape = tuple(manifest["shape"])
     if images.dtype != np.uint8 or images.shape != shape:
-        raise InputError(f"{file}: uint8 {shape} wanted, got {images.dtype} {images.shape}")
+        raise InputError(f"{file} must be uint8 {shape}, got {images.dtype} {images.shape}")
     wanted_bytes = _data_offset(file) + images.nbytes
     if file.stat().st_size != wanted_bytes:
-        raise InputError(f"{file}: {wanted_bytes} bytes wanted, got {file.stat().st_size}")
+        raise InputError(f"{file} must be {wanted_bytes} bytes, got {file.stat().st_size}")
     return cast("UInt8Array", images)
 
 

@@ -81,9 +81,9 @@ class StoreWriter:
     def append(self, images: UInt8Array) -> None:
         """Add images uint8 (B, C, H, W); InputError for another shape, TypeError for another dtype."""
         if images.dtype != np.uint8:
-            raise TypeError(f"images: uint8 wanted, got {images.dtype}")
+            raise TypeError(f"images must be uint8, got {images.dtype}")
         if images.ndim != 4 or images.shape[1:] != self._image_shape:
-            raise InputError(f"images: shape (B, *{self._image_shape}) wanted, got {images.shape}")
+            raise InputError(f"images must have shape (B, *{self._image_shape}), got {images.shape}")
         data = np.ascontiguousarray(images).data
         self._digest.update(data)
         try:
@@ -96,7 +96,7 @@ class StoreWriter:
         """Complete the files from one row of ``metadata`` per appended image, and open the store."""
         if self._count == 0 or len(metadata) != self._count:
             raise InputError(
-                f"metadata: as many rows as images, at least 1, wanted, got {len(metadata)} rows "
+                f"metadata must be as many rows as images, at least 1, got {len(metadata)} rows "
                 f"for {self._count} images"
             )
         table = checked_columns(metadata).reset_index(drop=True)
@@ -163,9 +163,9 @@ def refuse_taken(destination: Path, *, fresh: bool) -> None:
     if not destination.exists() and not destination.is_symlink():
         return
     if not destination.is_dir():
-        raise InputError(f"{destination}: a folder for the store wanted, got a file")
+        raise InputError(f"{destination} must be a folder for the store, got a file")
     if destination.is_symlink():
-        raise InputError(f"{destination}: a folder for the store wanted, got a symbolic link")
+        raise InputError(f"{destination} must be a folder for the store, got a symbolic link")
     if not any(destination.iterdir()):
         return
     if not (destination / MANIFEST).is_file() or not (destination / IMAGES).is_file():

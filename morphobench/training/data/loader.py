@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from morphobench.augment.prefetch import Ahead
+from morphobench.augment.prefetch import Prefetcher
 from morphobench.errors import InputError
 from morphobench.training.runtime.seeding import epoch_order
 from morphobench.types import Float32Array, Int64Array, UInt8Array
@@ -44,7 +44,7 @@ class MakesViews(Protocol):
 
 
 class MakesPairs(Protocol):
-    """``augment.PairViews``, as far as training uses it."""
+    """``augment.BYOLPair``, as far as training uses it."""
 
     def draw(self, image_ids: Int64Array, epoch: int, view: int) -> NDArray[Any]:
         """What is done to each of the two further views, (2, B)."""
@@ -197,7 +197,7 @@ class Feed:
         """The steps of an epoch (counted from 0), from step ``start`` on; the same whatever came before."""
         batches: Any = self._batches(epoch, start)
         if self._prefetch:
-            batches = Ahead((list(batch) for batch in batches), name="morphobench-feed")
+            batches = Prefetcher((list(batch) for batch in batches), name="morphobench-feed")
         try:
             for batch in batches:
                 for step, copied in batch:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from morphobench.augment import MultiCrop, PairViews
+from morphobench.augment import BYOLPair, MultiCrop
 from morphobench.training.data.loader import Feed, LabelledImages
 from morphobench.training.options import TrainingOptions
 from morphobench.training.runtime.precision import in_precision
@@ -47,10 +47,10 @@ def _multi_crop(setting: str, options: TrainingOptions) -> MultiCrop:
     return MultiCrop(setting, size_px=options.size_px, seed=options.seed, threads=options.threads)
 
 
-def _pair_views(objective: Objective, options: TrainingOptions) -> PairViews | None:
+def _pair_views(objective: Objective, options: TrainingOptions) -> BYOLPair | None:
     if not objective.pair_views:
         return None
-    return PairViews(objective.protocol, size_px=options.size_px, seed=options.seed, threads=options.threads)
+    return BYOLPair(objective.protocol, size_px=options.size_px, seed=options.seed, threads=options.threads)
 
 
 class Validation:
