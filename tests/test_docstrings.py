@@ -15,7 +15,6 @@ PACKAGE = Path(__file__).resolve().parents[1] / "morphobench"
 PENDING = (
     "cli",
     "data",
-    "measure",
     "models",
     "objectives",
     "report",

@@ -1,12 +1,18 @@
-"""Peak memory of this process on the host and on the device."""
+"""Memory of this process on the host and on the device, and a profile of what allocated it."""
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from morphobench import types
+from morphobench.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -17,17 +23,25 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """The device's peaks since the last reset, as PyTorch's allocator counts them."""
+    """The device's peaks since the last reset, as PyTorch's allocator counts them.
+
+    Attributes:
+        allocated_bytes: what tensors took.
+        reserved_bytes: what the allocator took from the device for them.
+    """
 
     allocated_bytes: int
     reserved_bytes: int
 
 
 def peak_host_memory_bytes() -> int:
-    """The largest resident set this process has had: VmHWM on Linux, ``ru_maxrss`` elsewhere.
+    """Read the largest resident memory that this process has had.
 
     A forked process starts with the size of what it was forked from, which it shares: a setup's own peak
     includes the libraries it runs on.
+
+    Returns:
+        VmHWM on Linux, ``ru_maxrss`` elsewhere, in bytes.
     """
     value = _status_field("VmHWM")
     if value is not None:
@@ -37,12 +51,20 @@ def peak_host_memory_bytes() -> int:
 
 
 def current_host_memory_bytes() -> int | None:
-    """The resident set now; None where the system does not tell."""
+    """Read the resident memory that this process has now.
+
+    Returns:
+        Its size in bytes; None where the system does not tell.
+    """
     return _status_field("VmRSS")
 
 
 def reset_peak_host_memory() -> bool:
-    """Start the peak anew from the current size; False where the system cannot (only Linux can)."""
+    """Start the peak of this process anew from its current size.
+
+    Returns:
+        Whether that was possible; only Linux can.
+    """
     try:
         _CLEAR_REFS.write_text("5")
     except OSError:
@@ -51,7 +73,14 @@ def reset_peak_host_memory() -> bool:
 
 
 def peak_device_memory(device: torch.device | str) -> DeviceMemory | None:
-    """PyTorch's peaks on a CUDA ``device``; None for any other kind of device."""
+    """Read the device's peaks.
+
+    Args:
+        device: what torch computes on.
+
+    Returns:
+        PyTorch's peaks on a CUDA device; None for any other kind of device.
+    """
     import torch
 
     device = torch.device(device)
@@ -61,6 +90,35 @@ def peak_device_memory(device: torch.device | str) -> DeviceMemory | None:
         allocated_bytes=torch.cuda.max_memory_allocated(device),
         reserved_bytes=torch.cuda.max_memory_reserved(device),
     )
+
+
+@contextlib.contextmanager
+def heap_profile(file: types.Path | None) -> Iterator[None]:
+    """Record what allocates memory within the block, for ``memray flamegraph FILE``; slows it down.
+
+    Args:
+        file: what to write; an existing file is replaced. None: nothing is recorded.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: where memray is not installed (extra: memray).
+    """
+    if file is None:
+        yield
+        return
+    try:
+        memray = import_module("memray")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "a heap profile needs memray; install it with `pip install 'morphobench[memray]'`"
+        ) from error
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with memray.Tracker(path, native_traces=True, follow_fork=False):
+        yield
 
 
 def _status_field(name: str) -> int | None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from morphobench.errors import InputError
 from morphobench.measure import (
+    Interval,
     Timings,
+    heap_profile,
     interleaved,
     mad,
     median,
+    median_interval,
     peak_device_memory,
     run_isolated,
 )
@@ -57,14 +63,14 @@ def test_ratio_is_the_median_of_paired_ratios() -> None:
     ],
 )
 def test_bad_arguments_are_named(kwargs: dict[str, int], name: str) -> None:
-    with pytest.raises(InputError, match=f"^{name}:"):
+    with pytest.raises(InputError, match=f"^{name} must"):
         interleaved(**{"callables": {"a": lambda: None}, **kwargs})  # type: ignore[arg-type]
 
 
 def test_median_and_mad() -> None:
     assert median([3, 1, 2, 10]) == 2.5
     assert mad([1, 1, 2, 2, 4, 6, 9]) == 1.0
-    with pytest.raises(InputError, match="at least one"):
+    with pytest.raises(InputError, match="must be at least one"):
         median([])
 
 
@@ -82,3 +88,26 @@ def test_peak_of_host_memory_follows_allocation_and_resets() -> None:
 
 def test_no_device_peak_on_the_cpu() -> None:
     assert peak_device_memory("cpu") is None
+
+
+def test_interval_of_a_median_is_between_two_values() -> None:
+    assert median_interval([1, 2, 3, 4, 5]).spread == float("inf")  # too few
+    six = median_interval([1, 2, 3, 4, 5, 6])
+    assert (six.low, six.value, six.high) == (1, 3.5, 6)
+    # n = 20: 15 is the largest rank with P(B(20, 1/2) < 6) = 0.0207
+    twenty = median_interval(range(1, 21))
+    assert (twenty.low, twenty.value, twenty.high) == (6, 10.5, 15)
+    assert twenty.scaled(2) == Interval(21, 12, 30)
+
+
+def test_a_heap_profile_needs_memray(tmp_path: Path) -> None:
+    with heap_profile(None):
+        pass
+    if importlib.util.find_spec("memray") is None:
+        with pytest.raises(InputError, match=r"needs memray"), heap_profile(tmp_path / "heap.bin"):
+            pass
+        return
+    with heap_profile(tmp_path / "heap.bin"):
+        block = bytearray(2**20)
+    assert len(block) == 2**20
+    assert (tmp_path / "heap.bin").stat().st_size > 0

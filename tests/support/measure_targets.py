@@ -36,7 +36,7 @@ def allocate(*, megabytes: int) -> float:
 
 def fail(*, kind: str) -> None:
     errors = {"input": OwnInputError, "check": CheckError, "value": ValueError}
-    raise errors[kind]("images: 3 wanted, got 2")
+    raise errors[kind]("images must be 3, got 2")
 
 
 def die(*, by: int) -> None:
@@ -70,7 +70,7 @@ def ignores_interrupt() -> bool:
 class Counter:
     def __init__(self, *, start: int) -> None:
         if start < 0:
-            raise InputError(f"start: 0 or more wanted, got {start}")
+            raise InputError(f"start must be at least 0, got {start}")
         self.value = start
 
     def add(self, *, by: int) -> int:
@@ -93,3 +93,29 @@ def reset_then_grow(*, megabytes: int) -> tuple[bool, int, int | None, int]:
     grown = peak_host_memory_bytes() - before
     del block
     return was_reset, grown, current_host_memory_bytes(), peak_host_memory_bytes()
+
+
+class Sleeper:
+    """A step that takes a fixed time; the first ``cold`` ones take ten times as long."""
+
+    def __init__(self, *, seconds: float, cold: int = 0) -> None:
+        self.seconds, self.cold, self.taken = seconds, cold, 0
+
+    def step(self) -> None:
+        self.taken += 1
+        time.sleep(self.seconds * (10 if self.taken <= self.cold else 1))
+
+    def steps_taken(self) -> int:
+        return self.taken
+
+
+class Spinner:
+    """A step that computes for a fixed time."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self.seconds = seconds
+
+    def step(self) -> None:
+        end = time.process_time() + self.seconds
+        while time.process_time() < end:
+            pass

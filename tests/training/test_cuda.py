@@ -14,7 +14,10 @@ from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import Callback, EpochRecord, TrainingOptions, TrainingState, train
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),
+]
 
 
 @pytest.fixture
