@@ -24,6 +24,7 @@ from morphobench.cli import main as morphobench
 from morphobench.embeddings import read_embeddings
 from morphobench.evaluation import METRICS
 from morphobench.report.load import load_records
+from morphobench.run.record import Record
 from morphobench.setups import PARADIGMS, SETUPS
 
 CONFIDENCE = 0.99
@@ -36,7 +37,6 @@ HEADLINES = {
     "classification": "classification.roc_auc",
     "clustering": "clustering.nmi_compound",
 }
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ def null_checks(records: Sequence[Record], out: Path) -> list[Check]:
     for record in _setups(records):
         labels = _predictions(out, record)["label"].to_numpy()
         half = chance_half_width(labels, comparisons=len(SETUPS))
-        auc = record["metrics"]["classification.roc_auc"]
+        auc = record.metrics["classification.roc_auc"]
         checks.append(
             Check(
-                f"no effect planted, {record['setup']}: AUC within 0.5 ± {half:.3f}",
+                f"no effect planted, {record.setup}: AUC within 0.5 ± {half:.3f}",
                 f"{auc:.3f}",
                 abs(auc - 0.5) <= half,
             )
@@ -109,10 +109,10 @@ def chance_half_width(labels: np.ndarray[Any, Any], *, comparisons: int) -> floa
 def planted_checks(records: Sequence[Record], out: Path) -> list[Check]:
     """Weakly-supervised beats the untrained encoder; stronger drugs are told from controls more easily."""
     untrained = _value(_named(records, UNTRAINED), "classification.roc_auc")
-    weak = [record for record in _setups(records) if record["setup"].startswith("weakly_supervised/")]
+    weak = [record for record in _setups(records) if record.setup.startswith("weakly_supervised/")]
     checks = [
         Check(
-            f"planted effects, {record['setup']}: AUC above the untrained encoder's {untrained:.3f}",
+            f"planted effects, {record.setup}: AUC above the untrained encoder's {untrained:.3f}",
             f"{_value(record, 'classification.roc_auc'):.3f}",
             _value(record, "classification.roc_auc") > untrained,
         )
@@ -150,21 +150,21 @@ def by_strength(records: Sequence[Record], out: Path) -> pd.DataFrame:
 
 
 def _setups(records: Sequence[Record]) -> list[Record]:
-    found = {record["setup"]: record for record in records}
+    found = {record.setup: record for record in records}
     return [found[str(setup)] for setup in SETUPS]
 
 
 def _named(records: Sequence[Record], name: str) -> Record:
-    return next(record for record in records if record["setup"] == name)
+    return next(record for record in records if record.setup == name)
 
 
 def _value(record: Record, metric: str) -> float:
-    value = record["metrics"].get(metric)
+    value = record.metrics.get(metric)
     return float("nan") if value is None else float(value)
 
 
 def _file_name(record: Record) -> str:
-    return f"{record['setup'].replace('/', '__')}__seed{record['seed']}"
+    return f"{record.setup.replace('/', '__')}__seed{record.seed}"
 
 
 def _predictions(out: Path, record: Record) -> pd.DataFrame:
@@ -207,13 +207,13 @@ def _page(null: Sequence[Record], planted: Sequence[Record], checks: Sequence[Ch
     lines.append(f"| untrained encoder | {reference} |")
     for record in _setups(planted):
         cells = [_verdict(record, untrained, metric) for metric in HEADLINES.values()]
-        lines.append(f"| {record['setup']} | {' | '.join(cells)} |")
+        lines.append(f"| {record.setup} | {' | '.join(cells)} |")
     for paradigm in PARADIGMS:
         lines += ["", _sentence(paradigm, planted, untrained)]
     lines += ["", "## The checks", "", "| | what must hold | found |", "|---|---|---|"]
     lines += [f"| {'holds' if c.holds else '**fails**'} | {c.statement} | {c.found} |" for c in checks]
     lines += ["", "## Without any effect", "", "| setup | AUC (test) |", "|---|---|"]
-    lines += [f"| {r['setup']} | {_value(r, 'classification.roc_auc'):.3f} |" for r in _setups(null)]
+    lines += [f"| {r.setup} | {_value(r, 'classification.roc_auc'):.3f} |" for r in _setups(null)]
     return "\n".join(lines) + "\n"
 
 
@@ -227,7 +227,7 @@ def _verdict(record: Record, untrained: Record, metric: str) -> str:
 
 
 def _sentence(paradigm: str, records: Sequence[Record], untrained: Record) -> str:
-    mine = [record for record in _setups(records) if record["setup"].startswith(f"{paradigm}/")]
+    mine = [record for record in _setups(records) if record.setup.startswith(f"{paradigm}/")]
     parts = [
         f"{task} in {sum(_beats(record, untrained, metric) for record in mine)} of {len(mine)} settings"
         for task, metric in HEADLINES.items()

@@ -17,3 +17,7 @@ class CheckError(MorphobenchError):
     """A comparison or check failed: leakage between splits, a result outside its tolerance. Exit code 1."""
 
     exit_code = 1
+
+
+class DamagedFileWarning(UserWarning):
+    """A file of ours was cut off while it was written; what was whole is used."""

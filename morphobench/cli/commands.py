@@ -97,6 +97,7 @@ def cost(chosen: argparse.Namespace) -> int:
     from morphobench._util.json import write_json
     from morphobench.report.render.cost_page import cost_page, fill_page, summary
     from morphobench.run.cost import CostOptions, measure_cost
+    from morphobench.run.folder import COST_PAGE, COST_SUMMARY
     from morphobench.run.options import RunOptions
     from morphobench.training import Plateau
 
@@ -132,8 +133,8 @@ def cost(chosen: argparse.Namespace) -> int:
         chosen.store, chosen.out, options=options, budget_s=budget_s, fresh=chosen.fresh, quiet=chosen.quiet
     )
     page = cost_page(measured)
-    write_json(chosen.out / "cost.json", {**measured, "summary": summary(measured)})
-    write_whole(chosen.out / "cost.md", page.markdown())
+    write_json(chosen.out / COST_SUMMARY, {**measured, "summary": summary(measured)})
+    write_whole(chosen.out / COST_PAGE, page.markdown())
     if chosen.docs is not None:
         fill_page(chosen.docs, page.markdown())
     _show(page.rich())

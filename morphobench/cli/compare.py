@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from morphobench.errors import InputError
 from morphobench.measure import median
+from morphobench.run.record import Record
 
 _COSTS = ("time_per_view_ns", "peak_host_memory_bytes", "peak_device_memory_bytes")
 
@@ -56,8 +57,8 @@ def compare_benchmarks(base: Mapping[str, Any], new: Mapping[str, Any], *, toler
 
 
 def compare_records(
-    base: Sequence[Mapping[str, Any]],
-    new: Sequence[Mapping[str, Any]],
+    base: Sequence[Record],
+    new: Sequence[Record],
     *,
     tolerance: float,
     metric_tolerance: float | None = None,
@@ -69,7 +70,7 @@ def compare_records(
     """
     from morphobench.evaluation.api import METRICS
 
-    protocols = {str(record["protocol"]) for record in (*base, *new)}
+    protocols = {str(record.protocol) for record in (*base, *new)}
     if len(protocols) > 1:
         raise InputError(f"compare: runs under one protocol wanted, got {', '.join(sorted(protocols))}")
     before, after = _by_setup(base), _by_setup(new)
@@ -142,35 +143,36 @@ def _only_in(before: Mapping[str, Any], after: Mapping[str, Any], what: str) -> 
     return notes
 
 
-def _by_setup(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
+def _by_setup(records: Iterable[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
     for record in records:
-        found.setdefault(str(record["setup"]), []).append(record)
+        found.setdefault(record.setup, []).append(record)
     return found
 
 
-def _median(records: Iterable[Mapping[str, Any]], key: str) -> float | None:
-    values = [float(record[key]) for record in records if record.get(key) is not None]
-    return median(values) if values else None
+def _median(records: Iterable[Record], key: str) -> float | None:
+    return _middle(getattr(record, key) for record in records)
 
 
-def _metric(records: Iterable[Mapping[str, Any]], name: str) -> float | None:
-    return _median([record["metrics"] for record in records], name)
+def _metric(records: Iterable[Record], name: str) -> float | None:
+    return _middle(record.metrics.get(name) for record in records)
 
 
-def _other_conditions(base: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[str]:
+def _middle(values: Iterable[float | None]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _other_conditions(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
     notes = []
-    for what, keys in (
-        ("images", ("data", "content_sha256")),
-        ("processors", ("environment", "cpu")),
-        ("profiles", ("profile", "profile")),
-        ("epochs", ("profile", "epochs")),
-    ):
-        first, second = (_values(records, keys) for records in (base, new))
+    conditions: dict[str, Callable[[Record], object]] = {
+        "images": lambda record: record.data.content_sha256,
+        "processors": lambda record: record.environment.cpu,
+        "presets": lambda record: record.preset,
+        "epochs": lambda record: record.epochs,
+    }
+    for what, value in conditions.items():
+        first, second = (sorted({str(value(record))[:40] for record in records}) for records in (base, new))
         if first != second:
             notes.append(f"different {what}: {', '.join(first)} and {', '.join(second)}")
     return notes
-
-
-def _values(records: Sequence[Mapping[str, Any]], keys: tuple[str, str]) -> list[str]:
-    return sorted({str((record.get(keys[0]) or {}).get(keys[1]))[:40] for record in records})

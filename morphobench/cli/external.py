@@ -124,9 +124,10 @@ def evaluate_into(path: Path, chosen: argparse.Namespace) -> list[dict[str, Any]
     ]
     if own:
         raise InputError(f"--into: the options of the run wanted, got {', '.join(own)} besides")
-    return add_external(
+    added = add_external(
         path, chosen.into, name=chosen.name, other_images=chosen.other_images, fresh=chosen.fresh
     )
+    return [record.to_json() for record in added]
 
 
 def metric_table(found: Mapping[str, Any]) -> Table:

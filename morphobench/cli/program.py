@@ -7,12 +7,15 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
+from morphobench._util.text import printable
 from morphobench.cli.parser import PROGRAM, make_parser
-from morphobench.errors import MorphobenchError
+from morphobench.errors import DamagedFileWarning, MorphobenchError
 
 DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 TRACEBACK = "MORPHOBENCH_TRACEBACK"
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said why
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     try:
-        with _terminated_as_exit():
+        with _terminated_as_exit(), _warnings_as_lines():
             return int(chosen.command(chosen))
     except MorphobenchError as error:
         return _failed(error, str(error), error.exit_code)
@@ -52,8 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _failed(error: BaseException, message: str, code: int) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
-    print(f"{PROGRAM}: error: {message}", file=sys.stderr)  # noqa: T201
+    print(f"{PROGRAM}: error: {printable(message)}", file=sys.stderr)  # noqa: T201
     return code
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Our own warnings are one line on stderr, without the place in the code that Python adds."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, DamagedFileWarning):
+            print(f"{PROGRAM}: warning: {printable(str(message))}", file=sys.stderr)  # noqa: T201
+        else:
+            before(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

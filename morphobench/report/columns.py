@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from morphobench.report.load import Record
+from morphobench.run.record import Record
 from morphobench.types import Direction
 
 
@@ -114,7 +114,7 @@ def metric_columns(
     another version) gets no direction, so that nothing is ever called best by guess.
     """
     known = directory() if known is None else known
-    names = dict.fromkeys(key for record in records for key in record["metrics"])
+    names = dict.fromkeys(key for record in records for key in record.metrics)
     return tuple(known.get(key, Column(key, key.partition(".")[2], "none")) for key in names)
 
 

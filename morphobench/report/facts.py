@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from morphobench.report.load import Record
+from morphobench.run.record import Record
 
 BASELINE, EXTERNAL = "baseline", "external"
 
@@ -24,12 +24,12 @@ def setting_of(label: str) -> str:
 
 def is_baseline(record: Record) -> bool:
     """Whether the record is of a baseline and no setup."""
-    return split_name(str(record["setup"]))[0] == BASELINE
+    return split_name(record.setup)[0] == BASELINE
 
 
 def is_external(record: Record) -> bool:
     """Whether the record is of embeddings that somebody else made."""
-    return split_name(str(record["setup"]))[0] == EXTERNAL
+    return split_name(record.setup)[0] == EXTERNAL
 
 
 def finite(value: Any) -> float:
@@ -39,19 +39,12 @@ def finite(value: Any) -> float:
 
 def views_per_image(record: Record) -> int:
     """Views that one image becomes in an epoch, by its setting."""
-    return 5 if setting_of(split_name(str(record["setup"]))[1]).endswith("multi_crop") else 1
-
-
-def option(record: Record, key: str) -> Any:
-    """An option of the run that made ``record``, None where it is not kept."""
-    profile = record.get("profile")
-    return profile.get(key) if isinstance(profile, Mapping) else record.get(key)
+    return record.views_per_image or 1
 
 
 def images(record: Record) -> int | None:
     """Images of the run, all splits together; None where the record does not say."""
-    counts = (record.get("split") or {}).get("images")
-    return sum(counts.values()) if isinstance(counts, Mapping) else None
+    return sum(record.split.images.values()) or None
 
 
 def run_facts(records: Sequence[Record]) -> dict[str, str]:
@@ -59,14 +52,14 @@ def run_facts(records: Sequence[Record]) -> dict[str, str]:
     unseen.
     """
     found: dict[str, list[Any]] = {
-        "profile": [option(record, "profile") for record in records],
-        "epochs": [option(record, "epochs") for record in records],
+        "profile": [record.preset for record in records],
+        "epochs": [record.epochs for record in records],
         "images": [images(record) for record in records],
-        "batch size": [option(record, "batch_size") for record in records],
-        "precision": [record.get("precision") for record in records],
+        "batch size": [record.batch_size for record in records],
+        "precision": [record.precision for record in records],
     }
     facts = {name: " and ".join(_distinct(values)) for name, values in found.items() if _distinct(values)}
-    facts["seeds"] = str(len({record["seed"] for record in records}))
+    facts["seeds"] = str(len({record.seed for record in records}))
     return facts
 
 
@@ -77,15 +70,15 @@ def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
     for name, value in run_facts(setups).items() if setups else ():
         if name != "seeds" and " and " in value:
             notes.append(f"not under identical conditions: {name} {value}")
-    data = _distinct((record.get("data") or {}).get("content_sha256") for record in records)
+    data = _distinct(record.data.content_sha256 for record in records)
     if len(data) > 1:
         notes.append(f"not under identical conditions: {len(data)} different data sets")
-    devices = _distinct((record.get("environment") or {}).get("device") for record in setups)
+    devices = _distinct(record.environment.device for record in setups)
     if len(devices) > 1:
         notes.append(f"times and memory are of different devices: {', '.join(devices)}")
     seeds: dict[str, int] = {}
     for record in setups:
-        seeds[str(record["setup"])] = seeds.get(str(record["setup"]), 0) + 1
+        seeds[record.setup] = seeds.get(record.setup, 0) + 1
     if len(set(seeds.values())) > 1:
         notes.append(f"setups have between {min(seeds.values())} and {max(seeds.values())} seeds")
     if set(seeds.values()) == {1}:
@@ -100,12 +93,12 @@ def run_notes(records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _external_notes(records: Sequence[Record]) -> list[str]:
-    names = _distinct(split_name(str(record["setup"]))[1] for record in records if is_external(record))
+    names = _distinct(split_name(record.setup)[1] for record in records if is_external(record))
     notes = [f"not trained here, so without time and memory: {', '.join(names)}"] if names else []
     others = _distinct(
-        f"{record['setup']}: {(record.get('warnings') or ['other images'])[0]}"
+        f"{record.setup}: {[*record.warnings, 'other images'][0]}"
         for record in records
-        if not record.get("same_images", True)
+        if not record.same_images
     )
     return notes + others
 
@@ -114,7 +107,7 @@ def _missing_intervals(records: Sequence[Record]) -> list[str]:
     """One note per reason, with the metrics that have no interval for it."""
     keys: dict[str, list[str]] = {}
     for record in records:
-        for key, reason in (record.get("interval_reasons") or {}).items():
+        for key, reason in record.interval_reasons.items():
             found = keys.setdefault(str(reason), [])
             if key not in found:
                 found.append(key)
@@ -132,7 +125,7 @@ def resampled(records: Iterable[Record], keys: Sequence[str] | None = None) -> s
     units = _distinct(
         unit
         for record in records
-        for key, unit in (record.get("interval_units") or {}).items()
+        for key, unit in record.interval_units.items()
         if keys is None or key in keys
     )
     kinds = _distinct(unit.partition(" ")[2] for unit in units)
@@ -146,13 +139,13 @@ def warnings(records: Iterable[Record]) -> dict[str, list[str]]:
     """Every distinct warning of the records with the setups that have it."""
     found: dict[str, list[str]] = {}
     for record in records:
-        texts = list((record.get("split") or {}).get("warnings", [])) + list(record.get("warnings") or [])
-        for task in (record.get("tasks") or {}).values():
-            texts += task.get("warnings", [])
+        texts = [*record.split.warnings, *record.warnings]
+        for task in record.tasks.values():
+            texts += task.warnings
         for text in dict.fromkeys(texts):
             names = found.setdefault(str(text), [])
-            if record["setup"] not in names:
-                names.append(str(record["setup"]))
+            if record.setup not in names:
+                names.append(record.setup)
     return found
 
 

@@ -23,15 +23,14 @@ from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.measure import median, run_isolated
 from morphobench.run.environment import environment
+from morphobench.run.folder import COSTS, SetupFiles
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.progress import RunProgress
-from morphobench.run.record import append_record, read_records
+from morphobench.run.record import append_line, read_lines
 from morphobench.run.runner import SeedData, locked, open_data, seed_data
-from morphobench.run.worker import Files, Job, make_objective, train_measured
+from morphobench.run.worker import Job, make_objective, train_measured
 from morphobench.setups import Setup
 from morphobench.training import Callback, Plateau, TrainingState
-
-COSTS = "cost.jsonl"
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,10 @@ def measure_cost(
     with locked(out):
         content = {"options": options.describe(), "data": {**data, **counts}}
         prepare(out, content, fresh=fresh)
-        records = read_records(out / COSTS) if (out / COSTS).exists() else []
+        records = [line for _, line in read_lines(out / COSTS)] if (out / COSTS).exists() else []
         for record in _measured(store, out, options, parts, records, budget_s=budget_s, quiet=quiet):
             line = {**record, "environment": made_on}
-            append_record(out / COSTS, line)
+            append_line(out / COSTS, line)
             records.append(line)
     return dict(plain({**content, "environment": made_on, "records": records}))
 
@@ -180,7 +179,7 @@ def _job(setup: Setup, store: ImageStore, out: Path, options: CostOptions, parts
         train_rows=parts.part("train"),
         validation_rows=parts.part("validation"),
         metadata=pd.DataFrame(),
-        files=Files.of(out, str(setup), 0),
+        files=SetupFiles.of(out, str(setup), 0),
         provenance={"data_sha256": store.manifest["content_sha256"]},
     )
 
@@ -220,7 +219,6 @@ def train_round(*, job: Job, epochs: int, number: int) -> dict[str, Any]:
         "setup": str(job.setup),
         "protocol": job.protocol,
         "seed": job.seed,
-        "metrics": {},
         "round": number,
         "epochs": [record.describe() for record in result.history[first : first + epochs]],
         "time_per_view_ns": steps.time_per_view_ns(),

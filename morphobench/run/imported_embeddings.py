@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,18 +11,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from morphobench._util.files import write_whole
 from morphobench._util.hashing import sha256_file
-from morphobench._util.json import plain
+from morphobench._util.typed import to_json_types
 from morphobench.data import split
 from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated
+from morphobench.run.folder import RESULTS, SetupFiles
 from morphobench.run.options import RunOptions
-from morphobench.run.record import RESULTS, append_record, read_records
+from morphobench.run.record import (
+    SCHEMA_VERSION,
+    Record,
+    SplitInfo,
+    append_record,
+    read_records,
+    write_records,
+)
 from morphobench.run.runner import locked
-from morphobench.run.worker import Files
 from morphobench.types import Float32Array, Int64Array
 
 PREFIX = "external/"
@@ -45,14 +50,14 @@ class _Matched:
 
     embeddings: Float32Array
     metadata: pd.DataFrame
-    split: dict[str, Any]
+    split: SplitInfo
     same: bool
     warnings: tuple[str, ...]
 
 
 def add_external(
     path: Path, out: Path, *, name: str | None = None, other_images: bool = False, fresh: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Evaluate the embeddings in ``path`` as the run in ``out`` does, once per seed; its records there.
 
     The setup is named ``external/NAME``, the file's name by default. Rows are matched with the run's images
@@ -74,15 +79,15 @@ def add_external(
     embeddings, described, provenance = read_embeddings(path)
     with locked(out):
         records = read_records(out)
-        there = [record for record in records if record["setup"] == setup]
-        if any(record.get("file", {}).get("sha256") != digest for record in there):
+        there = [record for record in records if record.setup == setup]
+        if any(record.file is None or record.file.sha256 != digest for record in there):
             if not fresh:
                 raise InputError(
                     f"{out}: {setup} was made from another file; take another --name, or --fresh"
                 )
-            _forget(out, setup)
+            write_records(out / RESULTS, [record for record in records if record.setup != setup])
             there = []
-        made = {int(record["seed"]): record for record in there}
+        made = {record.seed: record for record in there}
         for seed, sibling in sorted(_siblings(records).items()):
             if seed in made:
                 continue
@@ -93,21 +98,20 @@ def add_external(
             found = evaluated(
                 options.evaluation(matched.embeddings, matched.metadata, seed),
                 options.tasks,
-                Files.of(out, setup, seed).tables,
+                SetupFiles.of(out, setup, seed).tables,
             )
             record = {
+                "schema_version": SCHEMA_VERSION,
                 "setup": setup,
                 "kind": "external",
                 "protocol": options.protocol,
                 "seed": seed,
-                "time_per_view_ns": None,
-                "peak_host_memory_bytes": None,
-                "peak_device_memory_bytes": None,
                 "features": embeddings.shape[1],
+                "preset": options.profile,
                 "profile": options.describe(),
                 "notes": options.notes(),
-                "data": sibling.get("data"),
-                "split": matched.split,
+                "data": to_json_types(sibling.data),
+                "split": to_json_types(matched.split),
                 "same_images": matched.same,
                 "file": {"name": path.name, "sha256": digest, "provenance": provenance},
                 "warnings": [*matched.warnings, *_other_protocol(provenance, options.protocol)],
@@ -115,30 +119,24 @@ def add_external(
                 "evaluation_s": time.perf_counter() - started,
                 "environment": environment(device=options.device, threads=options.threads),
             }
-            made[seed] = dict(plain(record))
-            append_record(out / RESULTS, record)
+            made[seed] = append_record(out / RESULTS, record)
     return [made[seed] for seed in sorted(made)]
 
 
-def _siblings(records: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def _siblings(records: Sequence[Record]) -> dict[int, Record]:
     """A record of the run itself for each seed."""
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, Record] = {}
     for record in records:
-        if not str(record["setup"]).startswith(PREFIX):
-            found.setdefault(int(record["seed"]), record)
+        if not record.is_external:
+            found.setdefault(record.seed, record)
     if not found:
-        raise InputError("OUT: a run with at least one setup or baseline done wanted, got none")
+        raise InputError("OUT must hold a run with at least one setup or baseline done, got none")
     return found
 
 
-def _run_metadata(out: Path, sibling: Mapping[str, Any]) -> pd.DataFrame:
+def _run_metadata(out: Path, sibling: Record) -> pd.DataFrame:
     """The metadata of the run's images with their split, as all files of embeddings of a seed hold it."""
-    return read_metadata(Files.of(out, str(sibling["setup"]), int(sibling["seed"])).embeddings)
-
-
-def _forget(out: Path, setup: str) -> None:
-    kept = [record for record in read_records(out) if record["setup"] != setup]
-    write_whole(out / RESULTS, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
+    return read_metadata(SetupFiles.of(out, sibling.setup, sibling.seed).embeddings)
 
 
 def _matched(
@@ -146,7 +144,7 @@ def _matched(
     described: pd.DataFrame,
     images: pd.DataFrame,
     seed: int,
-    sibling: Mapping[str, Any],
+    sibling: Record,
     other_images: bool,
 ) -> _Matched:
     if "path" in described and "Metadata_Path" not in described:
@@ -167,7 +165,7 @@ def _matched(
     ]
     if differing:
         warnings += (f"the file says otherwise than the run, whose word counts: {', '.join(differing)}",)
-    return _Matched(embeddings[rows], images, dict(sibling.get("split") or {}), True, warnings)
+    return _Matched(embeddings[rows], images, sibling.split, True, warnings)
 
 
 def _rows_of_images(
@@ -231,8 +229,8 @@ def _other(
     embeddings: Float32Array, described: pd.DataFrame, parts: Any, unit: str, warnings: tuple[str, ...]
 ) -> _Matched:
     counts = {part: int((parts == part).sum()) for part in ("train", "validation", "test")}
-    told = {"grouped_by": unit, "warnings": [], "images": counts}
-    return _Matched(embeddings, described.assign(Metadata_Split=parts), told, False, warnings)
+    made = SplitInfo(images=counts, grouped_by=unit)
+    return _Matched(embeddings, described.assign(Metadata_Split=parts), made, False, warnings)
 
 
 def _texts(table: pd.DataFrame, key: tuple[str, ...]) -> pd.Index:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from morphobench._util.cpu import available_cores
 from morphobench._util.json import plain, read_json, write_json
 from morphobench.errors import InputError
-from morphobench.run.record import RESULTS
+from morphobench.run.environment import available_cores
+from morphobench.run.folder import LOCK, OPTIONS, remove_own
 from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
 from morphobench.types import (
     DEFAULT_PROTOCOL,
@@ -27,23 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from morphobench.evaluation import EvaluationInput
-
-RUN = "run.json"
-OWN_NAMES = (
-    RUN,
-    RESULTS,
-    "failures.jsonl",
-    "cost.jsonl",
-    "cost.json",
-    "cost.md",
-    "embeddings",
-    "weights",
-    "training",
-    "tables",
-    "report.html",
-    "report",
-)
-"""What a run and its report put into OUT, and all that ``--fresh`` removes."""
 
 _FIRST = {"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize"}
 """What runs did before these were options, and so did not keep."""
@@ -171,14 +153,14 @@ class RunOptions:
     @classmethod
     def read(cls, out: Path) -> RunOptions:
         """The options of the run in ``out``, as its run.json keeps them; InputError where it has none."""
-        content = read_json(out / RUN)
+        content = read_json(out / OPTIONS)
         kept = dict(content["options"]) if isinstance(content, dict) and "options" in content else {}
         try:
             kept["setups"] = tuple(Setup.parse(name) for name in kept["setups"])
             kept["sweep"] = Sweep(**{name: _frozen(value) for name, value in kept["sweep"].items()})
             return cls(**{name: _frozen(value) for name, value in kept.items()})
         except (KeyError, TypeError) as error:
-            raise InputError(f"{out / RUN}: the options of a run wanted, got others ({error})") from error
+            raise InputError(f"{out / OPTIONS}: the options of a run wanted, got others ({error})") from error
 
     def evaluation(self, embeddings: Float32Array, metadata: pd.DataFrame, seed: int) -> EvaluationInput:
         """The embeddings (N, D) of images with ``metadata``, to be evaluated as this run does."""
@@ -242,33 +224,23 @@ def prepare(out: Path, content: dict[str, Any], *, fresh: bool) -> None:
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"OUT: a folder wanted, got the file {out}")
-    if (out / RUN).is_file():
+    if (out / OPTIONS).is_file():
         if fresh:
             remove_own(out)
         else:
             _refuse_other(out, content)
             return
-    elif out.is_dir() and any(entry.name != ".lock" for entry in out.iterdir()):
+    elif out.is_dir() and any(entry.name != LOCK for entry in out.iterdir()):
         raise InputError(
             f"OUT: a new or empty folder or one of an earlier run wanted, but {out} holds other files"
         )
-    write_json(out / RUN, content)
-
-
-def remove_own(out: Path) -> None:
-    """Remove what an earlier run and its report wrote into ``out``; other files stay."""
-    for name in OWN_NAMES:
-        path = out / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    write_json(out / OPTIONS, content)
 
 
 def _refuse_other(out: Path, content: dict[str, Any]) -> None:
-    there = read_json(out / RUN)
+    there = read_json(out / OPTIONS)
     if not isinstance(there, dict) or not all(isinstance(there.get(key), dict) for key in content):
-        raise InputError(f"{out / RUN}: the options of a run wanted, got other JSON; --fresh starts anew")
+        raise InputError(f"{out / OPTIONS}: the options of a run wanted, got other JSON; --fresh starts anew")
     differences = [
         f"{_option(part, key)} {_shown(there[part].get(key))} there, {_shown(value)} asked"
         for part, values in content.items()

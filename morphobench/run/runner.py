@@ -25,21 +25,23 @@ from morphobench.objectives.registry import find
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated
+from morphobench.run.folder import FAILURES, LOCK, RESULTS, SetupFiles
 from morphobench.run.options import RunOptions, prepare
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import (
-    RESULTS,
+    SCHEMA_VERSION,
+    Record,
+    append_line,
     append_record,
     finished,
     read_records,
 )
-from morphobench.run.worker import Files, Job
+from morphobench.run.worker import Job
 from morphobench.setups import PARADIGMS, Setup
 from morphobench.types import Int64Array
 
 _WORKER = "morphobench.run.worker"
 _SUBSET_SEED = 0  # every seed of a run looks at the same images
-FAILURES = "failures.jsonl"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class SeedData:
 
 def run(
     store_path: types.Path, out: types.Path, *, options: RunOptions, fresh: bool = False, quiet: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Train and evaluate every setup and seed of ``options`` on the store; the records, baselines first.
 
     What ``out`` already holds is not done again. Ctrl-C leaves ``out`` valid; the same call goes on there.
@@ -144,12 +146,12 @@ class _Run:
                     progress.end(f"failed ({error})")
                     continue
                 append_record(results, record)
-                Files.of(self.out, name, seed).drop_checkpoint()
+                SetupFiles.of(self.out, name, seed).drop_checkpoint()
                 progress.end()
         return failures
 
     def _one(self, name: str, seed: int, progress: RunProgress) -> dict[str, Any]:
-        files = Files.of(self.out, name, seed)
+        files = SetupFiles.of(self.out, name, seed)
         started = time.perf_counter()
         if files.outcome.is_file() and files.embeddings.is_file():
             outcome = read_json(files.outcome)  # it was interrupted in evaluation
@@ -175,7 +177,7 @@ class _Run:
             "environment": self.environment,
         }
 
-    def _job(self, setup: Setup, seed: int, files: Files) -> Job:
+    def _job(self, setup: Setup, seed: int, files: SetupFiles) -> Job:
         options, data = self.options, self.seeds[seed]
         return Job(
             store=self.store.path,
@@ -210,7 +212,7 @@ class _Run:
             "commit": self.environment["commit"],
         }
 
-    def _baseline(self, name: str, seed: int, files: Files) -> dict[str, Any]:
+    def _baseline(self, name: str, seed: int, files: SetupFiles) -> dict[str, Any]:
         data = self.seeds[seed]
         plain_name, _, encoder = name.partition("@")
         features = BASELINES[plain_name]
@@ -237,6 +239,7 @@ class _Run:
             part: int(np.count_nonzero(parts.labels == part)) for part in ("train", "validation", "test")
         }
         return {
+            "schema_version": SCHEMA_VERSION,
             "setup": name,
             "kind": "baseline" if name.startswith(PREFIX) else "setup",
             "protocol": options.protocol,
@@ -257,8 +260,12 @@ class _Run:
             "views_trained": training.get("views_trained"),
             "history": training.get("history", []),
             "views": outcome.get("views"),
+            "views_per_image": outcome.get("views_per_image"),
             "features": outcome.get("features"),
             "weights_sha256": outcome.get("weights_sha256"),
+            "preset": options.profile,
+            "epochs": options.epochs,
+            "batch_size": options.batch_size,
             "profile": options.describe(),
             "notes": options.notes(),
             "data": self.data,
@@ -270,11 +277,10 @@ class _Run:
             "setup": name,
             "protocol": self.options.protocol,
             "seed": seed,
-            "metrics": {},
             "error": str(error),
             "details": getattr(error, "details", ""),
         }
-        append_record(self.out / FAILURES, failure)
+        append_line(self.out / FAILURES, failure)
 
 
 def seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int | None) -> SeedData:
@@ -330,7 +336,7 @@ def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Keep two runs out of one folder; the system drops the lock when the process ends, however it ends."""
-    descriptor = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

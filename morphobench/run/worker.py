@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from morphobench._util.hashing import sha256_file
 from morphobench._util.json import write_json
 from morphobench.augment import view_spec
 from morphobench.data import ImageStore
@@ -25,6 +24,7 @@ from morphobench.measure import (
 )
 from morphobench.models import save_encoder
 from morphobench.objectives import Objective, create
+from morphobench.run.folder import SetupFiles
 from morphobench.setups import Setup
 from morphobench.training import (
     Callback,
@@ -39,37 +39,6 @@ from morphobench.training.runtime.precision import matrix_products
 from morphobench.types import Int64Array, Precision, Protocol
 
 _TELL_S = 0.5
-
-
-@dataclass(frozen=True)
-class Files:
-    """Where one setup and seed leaves what, within OUT."""
-
-    embeddings: Path
-    weights: Path
-    folder: Path
-    tables: Path
-
-    @property
-    def outcome(self) -> Path:
-        """What training and embedding came to; written last, so that its presence says they are done."""
-        return self.folder / "outcome.json"
-
-    def drop_checkpoint(self) -> None:
-        """Remove the checkpoint, which nobody needs once the record is written; losses by epoch stay."""
-        for path in self.folder.glob("*checkpoint*"):
-            path.unlink()
-
-    @classmethod
-    def of(cls, out: Path, setup: str, seed: int) -> Files:
-        """The places of ``setup`` ("paradigm/setting" or "baseline/name") and ``seed`` in ``out``."""
-        name = f"{setup.replace('/', '__')}__seed{seed}"
-        return cls(
-            embeddings=out / "embeddings" / f"{name}.parquet",
-            weights=out / "weights" / f"{name}.safetensors",
-            folder=out / "training" / name,
-            tables=out / "tables" / name,
-        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +66,7 @@ class Job:
     train_rows: Int64Array
     validation_rows: Int64Array
     metadata: pd.DataFrame
-    files: Files
+    files: SetupFiles
     provenance: Mapping[str, Any]
 
 
@@ -113,9 +82,11 @@ def train_and_embed(*, job: Job) -> dict[str, Any]:
     report({"stage": "embedding"})
     weights_sha256 = _save(objective.encoder, job)
     embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
+    spec = view_spec(job.setup.setting)
     outcome = {
         "training": result.describe(),
-        "views": view_spec(job.setup.setting).describe(),
+        "views": spec.describe(),
+        "views_per_image": spec.views,
         **memory,
         "weights_sha256": weights_sha256,
         **embedding,

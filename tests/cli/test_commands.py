@@ -37,7 +37,7 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_run_leaves_records_of_setups_and_baselines(folder: Path) -> None:
-    names = [record["setup"] for record in read_records(folder / "out")]
+    names = [record.setup for record in read_records(folder / "out")]
     assert names[-2:] == ["weakly_supervised/no_aug_one_crop", "unsupervised/no_aug_one_crop"]
     assert {"baseline/chance", "baseline/mean_intensity", "baseline/untrained_encoder"} < set(names)
 

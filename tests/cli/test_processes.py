@@ -55,7 +55,7 @@ def test_an_interrupted_run_leaves_a_valid_out_and_goes_on(
     _, said = first.communicate(timeout=60)
     assert first.returncode == code, said
     assert "Traceback" not in said
-    assert [record["setup"] for record in read_records(out)] == ["weakly_supervised/no_aug_one_crop"]
+    assert [record.setup for record in read_records(out)] == ["weakly_supervised/no_aug_one_crop"]
     assert not _group_alive(first.pid)
     again = subprocess.run(
         arguments, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120

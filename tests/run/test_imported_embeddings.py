@@ -58,18 +58,18 @@ def test_the_same_embeddings_get_the_same_numbers_whatever_the_order(
     shuffled = pd.concat([table, others]).sample(frac=1, random_state=0)
     shuffled.to_parquet(tmp_path / "theirs.parquet", index=False)
     first, second = add_external(tmp_path / "theirs.parquet", out)
-    by_name = {(one["setup"], one["seed"]): one for one in read_records(out)}
+    by_name = {(one.setup, one.seed): one for one in read_records(out)}
     for record in (first, second):
-        own = by_name["baseline/pca_pixels", record["seed"]]
-        assert by_name["external/theirs", record["seed"]] == record
-        assert record["split"] == own["split"]
-        assert record["protocol"] == own["protocol"]
-        assert record["same_images"] is True
-        assert record["time_per_view_ns"] is None
-        assert any("5 rows of images that the run does not have" in text for text in record["warnings"])
-    assert first["metrics"] == pytest.approx(by_name["baseline/pca_pixels", 0]["metrics"], nan_ok=True)
-    assert first["intervals"] == by_name["baseline/pca_pixels", 0]["intervals"]
-    assert first["metrics"] != second["metrics"]  # the seeds' splits differ
+        own = by_name["baseline/pca_pixels", record.seed]
+        assert by_name["external/theirs", record.seed] == record
+        assert record.split == own.split
+        assert record.protocol == own.protocol
+        assert record.same_images is True
+        assert record.time_per_view_ns is None
+        assert any("5 rows of images that the run does not have" in text for text in record.warnings)
+    assert first.metrics == pytest.approx(by_name["baseline/pca_pixels", 0].metrics, nan_ok=True)
+    assert first.intervals == by_name["baseline/pca_pixels", 0].intervals
+    assert first.metrics != second.metrics  # the seeds' splits differ
 
 
 def test_it_stands_in_the_tables_and_statistics(
@@ -123,8 +123,8 @@ def test_other_images_come_with_a_warning_and_out_of_paired_statistics(
     theirs.assign(Metadata_Plate="Q" + theirs["Metadata_Plate"]).to_csv(tmp_path / "anew.csv", index=False)
     plates = add_external(tmp_path / "of_plates.csv", out, other_images=True)
     anew = add_external(tmp_path / "anew.csv", out, other_images=True)
-    assert all("in the part of its plate" in record["warnings"][0] for record in plates)
-    assert all("split made anew by plate" in record["warnings"][0] for record in anew)
+    assert all("in the part of its plate" in record.warnings[0] for record in plates)
+    assert all("split made anew by plate" in record.warnings[0] for record in anew)
     records = load_records(out)
     table = build_table(records)
     assert sum("other images" in note for note in table.notes) >= 2
@@ -141,8 +141,8 @@ def test_what_the_file_says_otherwise_is_told_and_the_run_counts(
     brightness(made[0], Metadata_Compound=wrong).to_csv(tmp_path / "x.csv", index=False)
     brightness(made[0]).to_csv(tmp_path / "y.csv", index=False)
     x, y = (add_external(tmp_path / name, out)[0] for name in ("x.csv", "y.csv"))
-    assert any("Metadata_Compound of 48 images" in text for text in x["warnings"])
-    assert x["metrics"] == pytest.approx(y["metrics"], nan_ok=True)
+    assert any("Metadata_Compound of 48 images" in text for text in x.warnings)
+    assert x.metrics == pytest.approx(y.metrics, nan_ok=True)
 
 
 def test_a_name_belongs_to_one_file(made: tuple[ImageStore, Path], out: Path, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_name_belongs_to_one_file(made: tuple[ImageStore, Path], out: Path, tm
         add_external(file, out)
     assert len(add_external(file, out, name="again")) == 2
     second = add_external(file, out, fresh=True)
-    named = [record for record in read_records(out) if record["setup"] == "external/theirs"]
+    named = [record for record in read_records(out) if record.setup == "external/theirs"]
     assert named == second != first
 
 
@@ -167,7 +167,7 @@ def test_a_run_goes_on_beside_them(made: tuple[ImageStore, Path], out: Path, tmp
     add_external(tmp_path / "x.csv", out)
     options = tiny_options(seeds=2, baselines=["pca_pixels"], tasks=["classification", "similarity"])
     records = run(store.path, out, options=options, quiet=True)
-    assert [record["setup"] for record in records].count("external/x") == 2
+    assert [record.setup for record in records].count("external/x") == 2
 
 
 @pytest.mark.parametrize(

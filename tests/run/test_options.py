@@ -120,7 +120,7 @@ def test_same_options_go_on_and_others_are_refused_by_name(tmp_path: Path) -> No
 def test_fresh_removes_a_runs_own_files_only(tmp_path: Path) -> None:
     prepare(tmp_path, _content(), fresh=False)
     (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "w").touch()
+    (tmp_path / "weights" / "a__b__seed0.safetensors").touch()
     (tmp_path / "results.jsonl").touch()
     (tmp_path / "notes.txt").touch()
     prepare(tmp_path, _content(epochs=2), fresh=True)

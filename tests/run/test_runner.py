@@ -12,12 +12,13 @@ import pytest
 from morphobench.augment import SPECS, ViewSpec
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings
-from morphobench.errors import CheckError, InputError
+from morphobench.errors import CheckError, DamagedFileWarning, InputError
 from morphobench.measure import IsolatedError
 from morphobench.models import load_encoder
 from morphobench.report.statistics.table import build_table
 from morphobench.run import read_records, run, runner
-from morphobench.run.worker import Files
+from morphobench.run.folder import SetupFiles
+from morphobench.run.record import read_lines
 from tests.run.conftest import tiny_options, tiny_store
 
 KEYS = {
@@ -57,38 +58,38 @@ def finished(store: ImageStore, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_one_record_for_each_baseline_and_setup(finished: Path) -> None:
     records = read_records(finished)
-    assert [record["setup"] for record in records] == [
+    assert [record.setup for record in records] == [
         "baseline/mean_intensity",
         "baseline/untrained_encoder",
         "weakly_supervised/no_aug_one_crop",
         "self_supervised/no_aug_one_crop",
     ]
-    assert all(record.keys() >= KEYS for record in records)
-    assert [record["kind"] for record in records] == ["baseline", "baseline", "setup", "setup"]
-    assert [record["views"] for record in records[:2]] == [None, None]
-    assert ViewSpec.from_description(records[2]["views"]) == SPECS["no_aug_one_crop"]
+    assert all(record.to_json().keys() >= KEYS for record in records)
+    assert [record.kind for record in records] == ["baseline", "baseline", "setup", "setup"]
+    assert [record.views for record in records[:2]] == [None, None]
+    assert ViewSpec.from_description(records[2].views) == SPECS["no_aug_one_crop"]
 
 
 def test_a_record_says_what_was_done_and_what_it_cost(finished: Path, store: ImageStore) -> None:
     record = read_records(finished)[-2]
-    assert record["time_per_view_ns"] > 0
-    assert record["peak_host_memory_bytes"] > 50 * 2**20
-    assert record["peak_device_memory_bytes"] is None
-    assert record["epochs_done"] == len(record["history"]) == 2
-    assert record["profile"]["images"] == 64
-    assert {"thinned sweeps", "one seed"} <= set(record["notes"])
-    assert record["split"]["grouped_by"] == "plate"
-    assert sum(record["split"]["images"].values()) == 64
-    assert record["data"]["content_sha256"] == store.manifest["content_sha256"]
-    assert record["environment"]["threads"] == 1
-    assert 0 <= record["metrics"]["classification.roc_auc"] <= 1
+    assert record.time_per_view_ns > 0
+    assert record.peak_host_memory_bytes > 50 * 2**20
+    assert record.peak_device_memory_bytes is None
+    assert record.epochs_done == len(record.history) == 2
+    assert record.profile["images"] == 64
+    assert {"thinned sweeps", "one seed"} <= set(record.notes)
+    assert record.split.grouped_by == "plate"
+    assert sum(record.split.images.values()) == 64
+    assert record.data.content_sha256 == store.manifest["content_sha256"]
+    assert record.environment.threads == 1
+    assert 0 <= record.metrics["classification.roc_auc"] <= 1
 
 
 def test_baselines_have_metrics_and_no_cost(finished: Path) -> None:
     record = read_records(finished)[0]
-    assert record["time_per_view_ns"] is None
-    assert record["peak_host_memory_bytes"] is None
-    assert record["metrics"]["classification.roc_auc"] > 0.9  # drugs of the tiny store are brighter
+    assert record.time_per_view_ns is None
+    assert record.peak_host_memory_bytes is None
+    assert record.metrics["classification.roc_auc"] > 0.9  # drugs of the tiny store are brighter
 
 
 def test_undefined_metrics_are_null(finished: Path) -> None:
@@ -99,11 +100,11 @@ def test_undefined_metrics_are_null(finished: Path) -> None:
 
 def test_embeddings_and_weights_of_every_setup_are_kept(finished: Path, store: ImageStore) -> None:
     record = read_records(finished)[-1]
-    files = Files.of(finished, record["setup"], 0)
+    files = SetupFiles.of(finished, record.setup, 0)
     embeddings, metadata, provenance = read_embeddings(files.embeddings)
     assert embeddings.shape == (64, 2048)
     assert provenance["protocol"] == "corrected-1"
-    assert provenance["weights_sha256"] == record["weights_sha256"]
+    assert provenance["weights_sha256"] == record.weights_sha256
     assert set(metadata["Metadata_Split"]) == {"train", "validation", "test"}
     assert load_encoder(files.weights) is not None
     assert not list(files.folder.glob("*checkpoint*"))
@@ -112,9 +113,9 @@ def test_embeddings_and_weights_of_every_setup_are_kept(finished: Path, store: I
 
 def test_setups_start_from_the_untrained_encoder(finished: Path) -> None:
     baseline, trained = read_records(finished)[1:3]
-    assert baseline["weights_sha256"] != trained["weights_sha256"]
-    untrained, *_ = read_embeddings(Files.of(finished, baseline["setup"], 0).embeddings)
-    embeddings, *_ = read_embeddings(Files.of(finished, trained["setup"], 0).embeddings)
+    assert baseline.weights_sha256 != trained.weights_sha256
+    untrained, *_ = read_embeddings(SetupFiles.of(finished, baseline.setup, 0).embeddings)
+    embeddings, *_ = read_embeddings(SetupFiles.of(finished, trained.setup, 0).embeddings)
     assert np.corrcoef(untrained.ravel(), embeddings.ravel())[0, 1] > 0.9  # two epochs change little
 
 
@@ -156,7 +157,7 @@ def test_after_a_crash_in_evaluation_training_is_not_done_again(
         patch.setattr(runner, "run_isolated", _interrupt)
         records = run(store.path, out, options=options, quiet=True)
     assert len(records) == 1
-    assert records[0]["time_per_view_ns"] > 0
+    assert records[0].time_per_view_ns > 0
 
 
 def test_a_failed_setup_is_told_and_the_others_go_on(
@@ -175,18 +176,22 @@ def test_a_failed_setup_is_told_and_the_others_go_on(
         patch.setattr(runner, "run_isolated", fail_first)
         with pytest.raises(CheckError, match=r"1 of 2 failed: weakly_supervised/no_aug_one_crop \(seed 0\)"):
             run(store.path, out, options=options, quiet=True)
-    assert [record["setup"] for record in read_records(out)] == ["weakly_supervised/aug_one_crop"]
-    failure = read_records(out / "failures.jsonl")[0]
+    assert [record.setup for record in read_records(out)] == ["weakly_supervised/aug_one_crop"]
+    ((_, failure),) = read_lines(out / "failures.jsonl")
     assert (failure["error"], failure["details"]) == ("killed by SIGKILL", "where")
     assert len(run(store.path, out, options=options, quiet=True)) == 2
     assert not (out / "failures.jsonl").exists()
 
 
-def test_a_broken_record_is_named(store: ImageStore, tmp_path: Path) -> None:
+def test_a_torn_line_is_done_again_and_a_broken_one_is_named(store: ImageStore, tmp_path: Path) -> None:
     out, options = tmp_path / "out", tiny_options(setups=["weakly_supervised/aug_one_crop"])
     runner.prepare(out, _content(store, options), fresh=False)
     (out / "results.jsonl").write_text('{"setup": "weakly_supervised/aug_one_crop", "protoc')
-    with pytest.raises(InputError, match=r"results\.jsonl, line 1: a JSON record wanted"):
+    with pytest.warns(DamagedFileWarning, match="line 1 was cut off"):
+        (record,) = run(store.path, out, options=options, quiet=True)
+    assert record.setup == "weakly_supervised/aug_one_crop"
+    (out / "results.jsonl").write_text('{"setup": "weakly_supervised/aug_one_crop", "protoc\n')
+    with pytest.raises(InputError, match=r"results\.jsonl, line 1 must be JSON"):
         run(store.path, out, options=options, quiet=True)
 
 
@@ -199,23 +204,23 @@ def test_two_runs_keep_out_of_one_folder(store: ImageStore, tmp_path: Path) -> N
 def test_images_of_several_channels_and_seeds(tmp_path: Path) -> None:
     store = tiny_store(tmp_path / "store", channels=3)
     records = run(store.path, tmp_path / "out", options=tiny_options(seeds=2), quiet=True)
-    assert [record["seed"] for record in records] == [0, 1]
-    assert records[0]["weights_sha256"] != records[1]["weights_sha256"]
-    assert records[0]["data"]["image_shape"] == [3, 64, 64]
+    assert [record.seed for record in records] == [0, 1]
+    assert records[0].weights_sha256 != records[1].weights_sha256
+    assert records[0].data.image_shape == (3, 64, 64)
 
 
 def test_a_paradigm_from_outside_is_run_as_the_others(store: ImageStore, tmp_path: Path) -> None:
     options = tiny_options(objectives=["tests.support.outside:Outside"], setups=["outside/aug_one_crop"])
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
-    assert record["setup"] == "outside/aug_one_crop"
-    assert record["time_per_view_ns"] > 0
+    assert record.setup == "outside/aug_one_crop"
+    assert record.time_per_view_ns > 0
 
 
 def test_another_encoder_is_trained_and_named(store: ImageStore, tmp_path: Path) -> None:
     options = tiny_options(encoder="resnet18", images=48)
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
-    assert record["features"] != 2048
-    assert "encoder resnet18, not the study's" in record["notes"]
+    assert record.features != 2048
+    assert "encoder resnet18, not the study's" in record.notes
 
 
 def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: Path) -> None:
@@ -228,15 +233,15 @@ def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: P
     )
     records = run(store.path, tmp_path / "out", options=options, quiet=True)
     names = ["study", "small:channels=8", "small:pool=average,channels=8", "resnet18", "vit_small"]
-    assert [record["setup"] for record in records] == [
+    assert [record.setup for record in records] == [
         "baseline/mean_intensity",
         *(f"baseline/untrained_encoder@{name}" for name in names),
         *(f"weakly_supervised/no_aug_one_crop@{name}" for name in names),
     ]
-    assert [record["encoder"] for record in records[-5:]] == names
-    assert [record["features"] for record in records[-5:]] == [2048, 128, 128, 512, 192]
-    assert [record["features"] for record in records[1:6]] == [2048, 128, 128, 512, 192]
-    assert len({record["weights_sha256"] for record in records[1:]}) == 10
+    assert [record.encoder for record in records[-5:]] == names
+    assert [record.features for record in records[-5:]] == [2048, 128, 128, 512, 192]
+    assert [record.features for record in records[1:6]] == [2048, 128, 128, 512, 192]
+    assert len({record.weights_sha256 for record in records[1:]}) == 10
     table = build_table(records)
     assert [row.label for row in table.setups] == sorted(f"no_aug_one_crop@{name}" for name in names)
     for row in table.setups:
@@ -252,7 +257,7 @@ def test_one_class_is_refused_where_a_setup_needs_both(tmp_path: Path) -> None:
         run(store.path, tmp_path / "out", options=tiny_options(), quiet=True)
     options = tiny_options(setups=["unsupervised/no_aug_one_crop"])
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
-    assert record["metrics"]["classification.roc_auc"] is None
+    assert record.metrics["classification.roc_auc"] is None
 
 
 def _interrupt(*args: Any, **kwargs: Any) -> None:

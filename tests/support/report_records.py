@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from morphobench.report.columns import Column
+from morphobench.run.record import Record
 from morphobench.setups import SETUPS
 
 KNOWN = {
@@ -27,7 +28,7 @@ KNOWN = {
 BASELINES = ("baseline/mean_intensity", "baseline/untrained_encoder")
 
 
-def record(setup: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
+def record(setup: str, seed: int = 0, **changes: Any) -> Record:
     """One record; the same setup and seed give the same numbers."""
     random = np.random.default_rng([zlib.crc32(setup.encode()), seed])
     baseline = setup.startswith("baseline/")
@@ -63,10 +64,10 @@ def record(setup: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
         "history": [] if baseline else [_epoch(number) for number in (1, 2, 3)],
         "environment": {"versions": {"torch": "2.9"}, "cpu": "made up", "cores": 2, "device": "cpu"},
     }
-    return {**made, **changes}
+    return Record.from_json({**made, **changes})
 
 
-def study(seeds: Sequence[int] = (0,), *, baselines: bool = True) -> list[dict[str, Any]]:
+def study(seeds: Sequence[int] = (0,), *, baselines: bool = True) -> list[Record]:
     """Records of all 16 setups and two baselines for each seed."""
     names = [str(setup) for setup in SETUPS] + list(BASELINES if baselines else ())
     return [record(name, seed) for seed in seeds for name in names]
@@ -83,12 +84,12 @@ def _epoch(number: int) -> dict[str, Any]:
 
 
 def tables(
-    records: Sequence[dict[str, Any]], *, plates: int = 10, lines: int = 8
+    records: Sequence[Record], *, plates: int = 10, lines: int = 8
 ) -> tuple[dict[tuple[str, int], pd.DataFrame], dict[tuple[str, int], pd.DataFrame]]:
     """Predictions and scores by cell line of made-up records; multi-crop setups see the drug better."""
     predictions, by_line = {}, {}
     for one in records:
-        setup, seed = one["setup"], one["seed"]
+        setup, seed = one.setup, one.seed
         images = np.random.default_rng(seed)  # every setup of a seed has the same images
         plate = np.repeat(np.arange(plates), 20)
         label = images.integers(0, 2, len(plate))

@@ -9,10 +9,10 @@ from typing import Any
 from morphobench.report.columns import Column
 from morphobench.report.facts import is_baseline, split_name
 from morphobench.report.figures.svg import COLOURS, figure, inline
-from morphobench.report.load import Record
 from morphobench.report.render.formats import ARROWS, Format
 from morphobench.report.render.numbers import number
 from morphobench.report.statistics.table import Cell, Row, Table
+from morphobench.run.record import Record
 from morphobench.setups import PARADIGMS, SETTINGS
 
 _MARKERS = dict(zip(SETTINGS, ("o", "s", "^", "D"), strict=True))
@@ -116,11 +116,9 @@ def learning_curves(records: Sequence[Record], *, paradigm: str) -> str:
     Empty where no record of it has a history of two epochs or more.
     """
     curves = [
-        (split_name(str(record["setup"]))[1], record["history"])
+        (split_name(record.setup)[1], record.history)
         for record in records
-        if not is_baseline(record)
-        and split_name(str(record["setup"]))[0] == paradigm
-        and len(record.get("history") or []) > 1
+        if not is_baseline(record) and split_name(record.setup)[0] == paradigm and len(record.history) > 1
     ]
     if not curves:
         return ""
@@ -129,7 +127,9 @@ def learning_curves(records: Sequence[Record], *, paradigm: str) -> str:
             axes = made.add_subplot(1, 2, place + 1)
             labelled: set[str] = set()
             for setting, history in curves:
-                known = [(point["epoch"], point[part]["loss"]) for point in history if point.get(part)]
+                known = [
+                    (point.epoch, values.get("loss")) for point in history if (values := getattr(point, part))
+                ]
                 known = [(epoch, loss) for epoch, loss in known if loss is not None]
                 style = _LINES.get(setting, {"color": COLOURS["other"], "linestyle": "-"})
                 label = None if setting in labelled else plain(setting)

@@ -109,6 +109,8 @@ def fill_page(path: Path, text: str | None) -> None:
 
     InputError where there is no such page, or it lacks the lines.
     """
+    from morphobench._util.files import write_whole
+
     if not path.is_file():
         raise InputError(f"{path}: a page to put the tables into wanted, got no such file")
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)

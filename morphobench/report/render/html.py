@@ -10,16 +10,18 @@ from importlib import resources
 from typing import Any
 
 from morphobench._util.files import write_whole
+from morphobench._util.typed import to_json_types
 from morphobench.report.columns import PRIMARY, Column
 from morphobench.report.facts import warnings
 from morphobench.report.figures import effects as plots_stats
 from morphobench.report.figures import quality as plots
-from morphobench.report.load import Record, load_records, load_tables
+from morphobench.report.load import load_records, load_tables
 from morphobench.report.render.formats import ARROWS, Format
 from morphobench.report.render.numbers import number
 from morphobench.report.statistics.analysis import Findings, Tables, analyse
 from morphobench.report.statistics.effects import Effect
 from morphobench.report.statistics.table import Row, Table, build_table
+from morphobench.run.record import Record
 from morphobench.types import Path
 
 
@@ -83,7 +85,7 @@ def render(
         findings=findings,
         main_effects=main_effects(findings),
         warnings=warnings(records),
-        notes=list(dict.fromkeys(str(note) for record in records for note in record.get("notes") or [])),
+        notes=list(dict.fromkeys(str(note) for record in records for note in record.notes)),
         environments=_environments(records),
         number=number,
         p_text=_p,
@@ -190,7 +192,7 @@ def _environments(records: Sequence[Record]) -> list[dict[str, str]]:
     """The distinct environments, each as flat text."""
     found: list[dict[str, str]] = []
     for record in records:
-        flat = _flat(record.get("environment") or {})
+        flat = _flat(to_json_types(record.environment))
         if flat and flat not in found:
             found.append(flat)
     return found

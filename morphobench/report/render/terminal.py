@@ -17,11 +17,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from morphobench.report.columns import PRIMARY, Column
-from morphobench.report.load import Record
 from morphobench.report.render.formats import ARROWS, BEATEN, BEST, BEST_BEATEN, Format
 from morphobench.report.render.numbers import number, with_unit
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
 from morphobench.report.statistics.table import Cell, Row, Table, build_table
+from morphobench.run.record import Record
 
 _PIPED_WIDTH = 120
 _ASCII = str.maketrans("↑↓°±–×÷µ─", "^vo~-x/u-")

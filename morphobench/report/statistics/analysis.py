@@ -16,7 +16,6 @@ from morphobench.evaluation.bootstrap.auc import Draws, Scored, name_wells_by_pl
 from morphobench.evaluation.bootstrap.interval import units_needed
 from morphobench.report.columns import Column
 from morphobench.report.facts import finite, is_external
-from morphobench.report.load import Record
 from morphobench.report.statistics.comparisons import Comparison, compare, compare_over_groups
 from morphobench.report.statistics.effects import (
     Effect,
@@ -26,6 +25,7 @@ from morphobench.report.statistics.effects import (
     explained,
 )
 from morphobench.report.statistics.ranks import Ranking, rank
+from morphobench.run.record import Record
 from morphobench.types import Float64Array
 
 Tables = Mapping[tuple[str, int], pd.DataFrame]
@@ -59,9 +59,9 @@ def analyse(
     ``predictions``, ``by_cell_line``: tables of the classification. With predictions, intervals on the ROC
     AUC resample plates, or wells where there are too few plates; all other intervals are over seeds.
     """
-    seeds = sorted({int(record["seed"]) for record in records})
+    seeds = sorted({record.seed for record in records})
     records = [record for record in records if _on_the_same_images(record, records, len(seeds))]
-    setups = list(dict.fromkeys(str(record["setup"]) for record in records))
+    setups = list(dict.fromkeys(record.setup for record in records))
     plain = [name for name in setups if not name.startswith("baseline/")]
     auc = next((column for column in columns if column.key == AUC), None)
     joint = joint_draws(setups, seeds, predictions) if auc is not None else None
@@ -127,10 +127,8 @@ def over_seeds(
     """The metric ``key`` as (seeds, setups), NaN where it is missing."""
     values = np.full((len(seeds), len(setups)), math.nan)
     for record in records:
-        if record["setup"] in setups:
-            values[seeds.index(int(record["seed"])), setups.index(str(record["setup"]))] = finite(
-                record["metrics"].get(key)
-            )
+        if record.setup in setups:
+            values[seeds.index(record.seed), setups.index(record.setup)] = finite(record.metrics.get(key))
     return values
 
 
@@ -166,7 +164,7 @@ def _on_the_same_images(record: Record, records: Sequence[Record], seeds: int) -
     """
     if not is_external(record):
         return True
-    same = [one for one in records if one["setup"] == record["setup"] and one.get("same_images", True)]
+    same = [one for one in records if one.setup == record.setup and one.same_images]
     return len(same) == seeds
 
 

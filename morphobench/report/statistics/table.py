@@ -20,7 +20,7 @@ from morphobench.report.facts import (
     split_name,
     views_per_image,
 )
-from morphobench.report.load import Record
+from morphobench.run.record import Record
 from morphobench.setups import PARADIGMS, SETTINGS
 
 CHANCE = "chance"
@@ -102,7 +102,7 @@ def one_protocol(records: Sequence[Record]) -> str:
         raise InputError("records: at least one wanted, got none")
     first: dict[str, str] = {}
     for record in records:
-        first.setdefault(str(record["protocol"]), str(record["setup"]))
+        first.setdefault(record.protocol, record.setup)
     if len(first) > 1:
         (one, here), (other, there) = list(first.items())[:2]
         raise InputError(
@@ -125,7 +125,7 @@ def build_table(
     quality = metrics if all_metrics else headline(metrics)
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(str(record["setup"]), []).append(record)
+        groups.setdefault(record.setup, []).append(record)
     cells = {name: _merge(group, quality) for name, group in groups.items()}
     _add_ratios(cells)
     columns = (*quality, *(column for column in COSTS if _has_any(cells, column)))
@@ -142,12 +142,8 @@ def better(one: float, other: float, direction: str) -> bool:
 def _merge(group: list[Record], quality: Sequence[Column]) -> dict[str, Cell]:
     cells = {}
     for column in quality:
-        values = [value for r in group if math.isfinite(value := finite(r["metrics"].get(column.key)))]
-        bounds = [
-            (float(pair[0]), float(pair[1]))
-            for r in group
-            if (pair := (r.get("intervals") or {}).get(column.key))
-        ]
+        values = [value for r in group if math.isfinite(value := finite(r.metrics.get(column.key)))]
+        bounds = [(float(pair[0]), float(pair[1])) for r in group if (pair := r.intervals.get(column.key))]
         complete = bool(values) and len(bounds) == len(values)
         cells[column.key] = Cell(
             statistics.fmean(values) if values else _NAN,
@@ -155,14 +151,14 @@ def _merge(group: list[Record], quality: Sequence[Column]) -> dict[str, Cell]:
             statistics.fmean(low for low, _ in bounds) if complete else _NAN,
             statistics.fmean(high for _, high in bounds) if complete else _NAN,
         )
-    per_view = [finite(r.get("time_per_view_ns")) for r in group]
-    whole = [finite(r.get("time_per_image_ns")) for r in group]
+    per_view = [finite(r.time_per_view_ns) for r in group]
+    whole = [finite(r.time_per_image_ns) for r in group]
     steps = [t * views_per_image(r) for t, r in zip(per_view, group, strict=True)]
     costs = {
         "time_per_view_ns": per_view,
         "time_per_image_ns": [a if math.isfinite(a) else b for a, b in zip(whole, steps, strict=True)],
-        "peak_host_memory_bytes": [finite(r.get("peak_host_memory_bytes")) for r in group],
-        "peak_device_memory_bytes": [finite(r.get("peak_device_memory_bytes")) for r in group],
+        "peak_host_memory_bytes": [finite(r.peak_host_memory_bytes) for r in group],
+        "peak_device_memory_bytes": [finite(r.peak_device_memory_bytes) for r in group],
     }
     for key, values in costs.items():
         values = [value for value in values if math.isfinite(value)]
@@ -217,7 +213,7 @@ def _rows(
 
 
 def _row(name: str, group: Sequence[Record], cells: Mapping[str, Cell], wins: int, contests: int) -> Row:
-    return Row(name, *split_name(name), tuple(int(r["seed"]) for r in group), cells, wins, contests)
+    return Row(name, *split_name(name), tuple(r.seed for r in group), cells, wins, contests)
 
 
 def _best(rows: Iterable[Mapping[str, Cell]], column: Column) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.report.render.html import render, write_report
+from morphobench.run.record import Record
 from tests.support.report_records import KNOWN, record, study, tables
 
 _VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -94,9 +95,10 @@ def test_the_page_says_what_the_table_says(text: str) -> None:
 
 
 def test_texts_of_a_record_are_escaped() -> None:
-    hostile = record("unsupervised/aug_one_crop", notes=["<script>alert(1)</script>"])
-    hostile["environment"] = {"cpu": "<img src=x>"}
-    hostile["metrics"]["x.<b>"] = 1.0
+    hostile = record(
+        "unsupervised/aug_one_crop", notes=["<script>alert(1)</script>"], environment={"cpu": "<img src=x>"}
+    )
+    hostile.metrics["x.<b>"] = 1.0
     page = render([hostile, record('<i>"/aug_one_crop')], known=KNOWN)
     tags = {tag for tag, _ in _Page(page).tags}
     assert not {"script", "img", "b", "i"} & tags
@@ -109,11 +111,11 @@ def test_undefined_values_and_absent_parts_leave_a_page_all_the_same() -> None:
         "seed": 0,
         "metrics": {"similarity.d": None},
     }
-    assert _Page(render([bare], known=KNOWN)).open == []
+    assert _Page(render([Record.from_json(bare)], known=KNOWN)).open == []
 
 
 def test_write_report_puts_one_file_into_out(tmp_path: Path) -> None:
-    lines = [json.dumps(record("unsupervised/aug_one_crop", metrics={}))]
+    lines = [json.dumps(record("unsupervised/aug_one_crop", metrics={}).to_json())]
     (tmp_path / "results.jsonl").write_text("\n".join(lines), encoding="utf-8")
     page = write_report(tmp_path)
     assert page == tmp_path / "report.html"
@@ -123,7 +125,7 @@ def test_write_report_puts_one_file_into_out(tmp_path: Path) -> None:
 
 
 def test_write_report_refuses_mixed_protocols(tmp_path: Path) -> None:
-    lines = [json.dumps(record("a/b")), json.dumps(record("a/c", protocol="reference-1"))]
+    lines = [json.dumps(one.to_json()) for one in (record("a/b"), record("a/c", protocol="reference-1"))]
     (tmp_path / "results.jsonl").write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(InputError, match="one protocol wanted"):
         write_report(tmp_path)

@@ -11,10 +11,11 @@ from rich.console import Console
 from morphobench.errors import InputError
 from morphobench.report.render.terminal import SummaryTable, console, summarize, summarize_benchmarks
 from morphobench.report.statistics.table import build_table
+from morphobench.run.record import Record
 from tests.support.report_records import KNOWN, record, study
 
 
-def _shown(records: list[dict[str, Any]], width: int = 120, **options: Any) -> str:
+def _shown(records: list[Record], width: int = 120, **options: Any) -> str:
     file = io.StringIO()
     table = SummaryTable(build_table(records, known=KNOWN, **options))
     Console(file=file, width=width).print(table)
@@ -58,10 +59,10 @@ def test_narrow_terminals_cut_nothing(width: int, seeds: tuple[int, ...]) -> Non
 
 def test_values_marks_intervals_and_ratios() -> None:
     best = record("unsupervised/aug_one_crop", time_per_view_ns=1e6, peak_host_memory_bytes=2**29)
-    best["metrics"] |= {"classification.roc_auc": 0.91, "clustering.noise": 12.0}
-    best["intervals"] = {"classification.roc_auc": [0.85, 0.96]}
+    best.metrics.update({"classification.roc_auc": 0.91, "clustering.noise": 12.0})
+    best.intervals["classification.roc_auc"] = (0.85, 0.96)
     worse = record("regularized/no_aug_multi_crop", time_per_view_ns=2.5e6, peak_host_memory_bytes=2**30)
-    worse["metrics"] |= {"classification.roc_auc": 0.4, "clustering.noise": 3.0}
+    worse.metrics.update({"classification.roc_auc": 0.4, "clustering.noise": 3.0})
     text = _shown([best, worse])
     first, second = _line(text, "aug_one_crop", "unsupervised"), _line(text, "no_aug_multi", "regularized")
     assert "0.910*" in first
@@ -75,7 +76,7 @@ def test_values_marks_intervals_and_ratios() -> None:
 
 def test_a_best_setup_that_does_not_beat_the_baselines_says_so() -> None:
     records = [record("unsupervised/aug_one_crop"), record("baseline/mean_intensity")]
-    records[0]["metrics"]["similarity.d"], records[1]["metrics"]["similarity.d"] = 0.3, 0.4
+    records[0].metrics["similarity.d"], records[1].metrics["similarity.d"] = 0.3, 0.4
     assert "0.300!" in _shown(records)
 
 
@@ -88,8 +89,8 @@ def test_the_caption_says_what_intervals_resample() -> None:
 def test_seeds_are_merged_with_their_deviation() -> None:
     records = [record("unsupervised/aug_one_crop", seed) for seed in (0, 1)]
     for one, value in zip(records, (0.6, 0.8), strict=True):
-        one["metrics"]["classification.roc_auc"] = value
-        one["intervals"] = {"classification.roc_auc": [value - 0.1, value + 0.1]}
+        one.metrics["classification.roc_auc"] = value
+        one.intervals["classification.roc_auc"] = (value - 0.1, value + 0.1)
     text = _shown(records, 200)
     assert "0.700±.141*" in text
     assert "0.60–0.80" in text
@@ -123,7 +124,7 @@ def test_protocols_are_never_mixed() -> None:
 
 def test_undefined_metrics_are_dashes_and_never_best() -> None:
     undefined = record("unsupervised/aug_one_crop")
-    undefined["metrics"] = dict.fromkeys(undefined["metrics"])
+    undefined.metrics.update(dict.fromkeys(undefined.metrics))
     line = _line(_shown([undefined, record("regularized/aug_one_crop")]), "aug_one_crop", "unsupervised")
     assert line.count("–") >= 6
 

@@ -35,8 +35,8 @@ def test_auc_effects_resample_plates_and_the_others_seeds() -> None:
 def test_every_setup_is_compared_with_the_best_baseline_only() -> None:
     records = study((0, 1))
     for one in records:
-        if one["setup"] == BASELINES[1]:
-            one["metrics"][AUC] = 0.59
+        if one.setup == BASELINES[1]:
+            one.metrics[AUC] = 0.59
     predictions, lines = tables(records)
     found = analyse(records, QUALITY, predictions=predictions, by_cell_line=lines)
     assert len(found.against) == 16
@@ -75,7 +75,7 @@ def test_one_seed_without_predictions_gives_estimates_without_intervals() -> Non
 def test_joint_draws_are_the_mean_auc_over_seeds() -> None:
     records = study((0, 1))
     predictions, _ = tables(records)
-    setups = [one["setup"] for one in records[:4]]
+    setups = [one.setup for one in records[:4]]
     drawn = joint_draws(setups, [0, 1], predictions)
     assert drawn is not None
     wanted = [
@@ -91,8 +91,8 @@ def test_joint_draws_are_the_mean_auc_over_seeds() -> None:
 def test_predictions_of_different_images_are_not_paired() -> None:
     records = study((0,))
     predictions, _ = tables(records)
-    predictions[records[0]["setup"], 0] = predictions[records[0]["setup"], 0].iloc[1:]
-    assert joint_draws([one["setup"] for one in records], [0], predictions) is None
+    predictions[records[0].setup, 0] = predictions[records[0].setup, 0].iloc[1:]
+    assert joint_draws([one.setup for one in records], [0], predictions) is None
 
 
 def test_incomplete_factorials_and_single_setups_have_no_effects() -> None:
@@ -106,7 +106,7 @@ def test_incomplete_factorials_and_single_setups_have_no_effects() -> None:
 def test_values_over_seeds_have_gaps_where_a_record_is_missing() -> None:
     records = [record("a/b", 0), record("a/b", 1), record("a/c", 1)]
     values = over_seeds(records, ["a/b", "a/c"], [0, 1], AUC)
-    assert values[0, 0] == records[0]["metrics"][AUC]
+    assert values[0, 0] == records[0].metrics[AUC]
     assert math.isnan(values[0, 1])
 
 

@@ -1,0 +1,131 @@
+"""The layout of OUT: names of its files, places of each setup and seed, and what belongs to morphobench."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from morphobench.errors import InputError
+
+OPTIONS = "run.json"
+RESULTS = "results.jsonl"
+FAILURES = "failures.jsonl"
+COSTS = "cost.jsonl"
+COST_SUMMARY = "cost.json"
+COST_PAGE = "cost.md"
+REPORT = "report.html"
+LOCK = ".lock"
+EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "training", "tables", "figures"
+
+_SEED = "__seed"
+
+OWN_NAMES = (
+    OPTIONS,
+    RESULTS,
+    FAILURES,
+    COSTS,
+    COST_SUMMARY,
+    COST_PAGE,
+    EMBEDDINGS,
+    WEIGHTS,
+    TRAINING,
+    TABLES,
+    FIGURES,
+    REPORT,
+)
+"""What a run and its report put into OUT, and all that ``--fresh`` removes."""
+
+
+@dataclass(frozen=True)
+class SetupFiles:
+    """Where one setup and seed leaves what, within OUT.
+
+    Attributes:
+        embeddings: Parquet file of the embeddings with their metadata.
+        weights: safetensors file of the encoder.
+        folder: what training leaves: losses by epoch, the checkpoint, the outcome.
+        tables: folder of the evaluation's tables, TASK.NAME.csv.
+    """
+
+    embeddings: Path
+    weights: Path
+    folder: Path
+    tables: Path
+
+    @classmethod
+    def of(cls, out: Path, setup: str, seed: int) -> SetupFiles:
+        """Give the places of a setup and seed.
+
+        Args:
+            out: the folder of the run.
+            setup: "paradigm/setting", "baseline/name" or "external/name".
+            seed: the seed.
+
+        Returns:
+            The places, whether or not anything is there.
+        """
+        name = f"{setup.replace('/', '__')}{_SEED}{seed}"
+        return cls(
+            embeddings=out / EMBEDDINGS / f"{name}.parquet",
+            weights=out / WEIGHTS / f"{name}.safetensors",
+            folder=out / TRAINING / name,
+            tables=out / TABLES / name,
+        )
+
+    @property
+    def outcome(self) -> Path:
+        """What training and embedding came to; written last, so that its presence says they are done."""
+        return self.folder / "outcome.json"
+
+    def table(self, name: str) -> Path:
+        """Give the place of a table of the evaluation.
+
+        Args:
+            name: such as "classification.predictions".
+
+        Returns:
+            The CSV file, whether or not it is there.
+        """
+        return self.tables / f"{name}.csv"
+
+    def drop_checkpoint(self) -> None:
+        """Remove the checkpoint, which nobody needs once the record is written; losses by epoch stay."""
+        for path in self.folder.glob("*checkpoint*"):
+            path.unlink()
+
+
+def remove_own(out: Path) -> None:
+    """Remove what an earlier run and its report wrote into a folder; other files stay, in our folders too.
+
+    Args:
+        out: the folder of the run.
+
+    Raises:
+        InputError: where its run.json is not of morphobench, so that nothing there may be ours.
+    """
+    try:
+        content = json.loads((out / OPTIONS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{out / OPTIONS} must hold the options of a run, got: {error}") from error
+    if not isinstance(content, dict) or not {"options", "data"} <= content.keys():
+        raise InputError(
+            f"{out / OPTIONS} must hold the options of a run, got other content; nothing removed"
+        )
+    for name in OWN_NAMES:
+        path = out / name
+        if path.is_dir() and not path.is_symlink():
+            _remove_contents(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _remove_contents(folder: Path) -> None:
+    """Only what is named as ours goes; the folder too, where nothing else is left."""
+    for entry in list(folder.iterdir()):
+        if _SEED in entry.name or (folder.name == FIGURES and entry.suffix in (".svg", ".png")):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()

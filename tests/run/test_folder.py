@@ -1,0 +1,46 @@
+"""The layout of OUT: each setup and seed has places of its own, and --fresh removes ours alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from morphobench.errors import InputError
+from morphobench.run.folder import SetupFiles, remove_own
+
+
+def _out(folder: Path, options: str = '{"options": {}, "data": {}}') -> Path:
+    (folder / "run.json").write_text(options)
+    (folder / "results.jsonl").touch()
+    (folder / "report.html").touch()
+    for name in ("weights", "tables", "embeddings"):
+        (folder / name).mkdir()
+    files = SetupFiles.of(folder, "unsupervised/aug_one_crop", 1)
+    files.weights.touch()
+    files.tables.mkdir()
+    files.table("clustering.clusters").touch()
+    (folder / "weights" / "best.pt").touch()
+    return folder
+
+
+def test_every_setup_and_seed_has_its_own_places(tmp_path: Path) -> None:
+    one = SetupFiles.of(tmp_path, "unsupervised/aug_one_crop", 1)
+    assert one.embeddings == tmp_path / "embeddings" / "unsupervised__aug_one_crop__seed1.parquet"
+    assert one.table("a.b") == tmp_path / "tables" / "unsupervised__aug_one_crop__seed1" / "a.b.csv"
+    other = SetupFiles.of(tmp_path, "unsupervised/aug_one_crop", 2)
+    assert not {one.weights, one.folder, one.tables} & {other.weights, other.folder, other.tables}
+
+
+def test_only_what_is_ours_is_removed(tmp_path: Path) -> None:
+    remove_own(_out(tmp_path))
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["weights", "weights/best.pt"]
+
+
+@pytest.mark.parametrize("options", ["{}", "[1]", "no json", '{"epochs": 3}'])
+def test_another_programs_run_json_keeps_its_folder(tmp_path: Path, options: str) -> None:
+    before = sorted(_out(tmp_path, options).rglob("*"))
+    with pytest.raises(InputError, match=r"run\.json must hold the options of a run"):
+        remove_own(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
