@@ -64,11 +64,11 @@ def _warnings_as_lines() -> Iterator[None]:
     """Our own warnings are one line on stderr, without the place in the code that Python adds."""
     before = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *place: Any, **further: Any) -> None:
         if issubclass(category, DamagedFileWarning):
             print(f"{PROGRAM}: warning: {printable(str(message))}", file=sys.stderr)  # noqa: T201
         else:
-            before(message, category, *place)
+            before(message, category, *place, **further)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphobench._util.cpu import available_cores
 from morphobench._util.json import plain, read_json, write_json
 from morphobench.errors import InputError
-from morphobench.run.environment import available_cores
 from morphobench.run.folder import LOCK, OPTIONS, remove_own
 from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
 from morphobench.types import (

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from morphobench._util.hashing import sha256_file
 from morphobench._util.json import write_json
 from morphobench.augment import view_spec
 from morphobench.data import ImageStore
