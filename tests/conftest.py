@@ -26,3 +26,16 @@ def golden() -> Path:
 def bbbc021() -> Path:
     """Real cell images; skips where they are absent."""
     return _shared("bbbc021")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were skipped for want of data: among them are those of the published results."""
+    skipped = [
+        report
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple) and "../shared/data/" in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests were skipped because data beside the checkout (../shared/data) are absent"
+        )

@@ -102,7 +102,7 @@ def _cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     return sorted(sorted(group) for group in found if len(group) > 1)
 
 
-PENDING_CYCLES = ("morphobench.data.store", "morphobench.training")
+PENDING_CYCLES = "morphobench.training"
 """Folders that still hold a cycle of lazy or type-checking imports."""
 
 
@@ -112,6 +112,48 @@ def test_modules_form_no_cycle() -> None:
 
 def test_the_cycle_rule_sees_a_cycle() -> None:
     assert _cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+_WRITES_ELSEWHERE = {
+    "data/store/writer.py": "the images, inside a folder that appears whole",
+    "measure/memory.py": "a file of /proc",
+}
+
+
+def _writing_calls(tree: ast.Module) -> Iterator[ast.Call]:
+    """Calls that write a file in place; appending to a log is no such call."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        modes = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+        texts = [
+            mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)
+        ]
+        opens = called == "open" and any(
+            set(text) <= set("wxbt+") and set(text) & set("wx") for text in texts
+        )
+        if called in ("write_text", "write_bytes", "mkstemp", "NamedTemporaryFile") or opens:
+            yield node
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_files_are_written_through_util_only(path: Path) -> None:
+    name = path.relative_to(PACKAGE).as_posix()
+    if name.startswith("_util/") or name in _WRITES_ELSEWHERE:
+        return
+    found = [f"{path.name}:{call.lineno}" for call in _writing_calls(ast.parse(path.read_text("utf-8")))]
+    assert not found, f"{found}: use morphobench._util.files, which writes whole files"
+
+
+def test_the_writing_rule_sees_every_form_of_writing() -> None:
+    tree = ast.parse(
+        "p.write_text('x'); open('f', 'w'); p.open('wb'); open('f', mode='x+'); open('f'); p.open('rb'); "
+        "p.open('a'); urllib.open('w')"
+    )
+    assert len(list(_writing_calls(tree))) == 5
 
 
 def test_the_import_rule_sees_every_form_of_import() -> None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from morphobench.errors import InputError
@@ -153,25 +153,28 @@ def file_in_place_of(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def folder_in_place_of(destination: Path, *, replace: bool = False) -> Iterator[Path]:
+def folder_in_place_of(destination: Path, *, replace: Collection[str] = ()) -> Iterator[Path]:
     """Give an empty folder that takes the place of ``destination`` when the block ends without an exception.
 
     With an exception (Ctrl-C too) the new folder is removed and ``destination`` stays as it was.
 
     Args:
         destination: the folder; its parents are made where they are absent.
-        replace: whether a folder that is there, and not empty, is replaced.
+        replace: names of the files that a folder which is there may hold to be replaced; a folder that holds
+            others is left as it is.
 
     Yields:
         Path of the temporary folder, beside ``destination``.
 
     Raises:
-        FileExistsError: where ``destination`` holds files and ``replace`` is false.
+        FileExistsError: where ``destination`` holds other files than ``replace``.
+        BlockingIOError: where another process is writing ``destination``.
         OSError: where the file system refuses.
     """
     destination = destination.resolve()  # "." and ".." have no name to put beside
     destination.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(destination)
+    if remove_abandoned(destination):
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process is writing it")
     partial = _temporary_name(destination, "")
     partial.mkdir()
     # The lock tells a later run that this folder is in use; the system drops it when the process dies.
@@ -210,14 +213,18 @@ def _temporary_file(path: Path) -> tuple[Path, int]:
         os.close(descriptor)  # another process took it for abandoned before it was locked
 
 
-def remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> int:
     """Remove the temporary files and folders that killed processes left beside ``path``.
 
     Those in use are locked by their process and stay.
 
     Args:
         path: the file or folder that they were to replace.
+
+    Returns:
+        How many are in use.
     """
+    in_use = 0
     pattern = f".{glob.escape(path.name[:_NAME_CHARACTERS])}{_MARK}{'[0-9a-f]' * 12}*"
     for leftover in path.parent.glob(pattern):
         with contextlib.suppress(OSError):
@@ -225,16 +232,20 @@ def remove_abandoned(path: Path) -> None:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            except BlockingIOError:
+                in_use += 1
             finally:
                 os.close(descriptor)
+    return in_use
 
 
-def _move_into_place(partial: Path, destination: Path, *, replace: bool) -> None:
+def _move_into_place(partial: Path, destination: Path, *, replace: Collection[str]) -> None:
     old = destination.parent / f"{partial.name}-old"
     moved = False
-    if destination.exists() and any(destination.iterdir()):
-        if not replace:
-            raise FileExistsError(f"{destination} appeared meanwhile")
+    there = sorted(path.name for path in destination.iterdir()) if destination.exists() else []
+    if there:
+        if others := [name for name in there if name not in replace]:
+            raise FileExistsError(errno.EEXIST, f"it has come to hold {others[0]} meanwhile")
         destination.rename(old)
         moved = True
     try:

@@ -1,4 +1,4 @@
-"""Metadata_ columns: their names and types, and what is a control."""
+"""Metadata_ columns: names and types, and which images are negative controls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from morphobench.types import Int64Array
 PREFIX = "Metadata_"
 NEGCON, TRT = "negcon", "trt"
 SPLITS = ("train", "validation", "test")
+STUDY_DMSO_WELLS = ("P21", "N19", "M8", "L14", "H9", "E2")
+"""DMSO wells of the study's plates, which its similarity task compares drugs with."""
 
 COLUMNS = (
     "Metadata_Path",
@@ -44,10 +46,16 @@ _CLASS_NAME = re.compile(_CONTROLS + r"|drugs?|treated|treatments?|trt|compounds
 
 
 def column_name(name: str) -> str:
-    """The Metadata_ column that a table heading, group or field name stands for.
+    """Find the Metadata_ column that a heading of a table stands for.
 
     ``plate``, ``Plate`` and ``Metadata_plate`` give ``Metadata_Plate``; ``drug`` gives ``Metadata_Compound``;
-    a name that is not known gets the prefix and is otherwise kept.
+    an unknown name gets the prefix and is otherwise kept.
+
+    Args:
+        name: heading of a table's column, or group of a pattern.
+
+    Returns:
+        Name of the column.
     """
     bare = name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else name
     key = bare.lower().replace("_", "").replace(" ", "")
@@ -55,28 +63,50 @@ def column_name(name: str) -> str:
 
 
 def is_control_name(name: object) -> bool:
-    """Whether a compound or folder of that name holds negative controls: DMSO, controls, vehicle, mock ..."""
+    """Tell whether a name stands for negative controls: DMSO, controls, vehicle, mock, ...
+
+    Args:
+        name: name of a compound or folder.
+
+    Returns:
+        Whether it does.
+    """
     return isinstance(name, str) and _CONTROL_NAME.fullmatch(name.strip()) is not None
 
 
 def is_class_name(name: str) -> bool:
-    """Whether a folder's name (``drugs``, ``controls``) says only if images are treated, not with what."""
+    """Tell whether a folder's name says only if images are treated (``drugs``, ``controls``), not with what.
+
+    Args:
+        name: name of a folder.
+
+    Returns:
+        Whether it does.
+    """
     return _CLASS_NAME.fullmatch(name.strip()) is not None
 
 
 def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
-    """``metadata`` with known columns named, typed and ordered as a store holds them.
+    """Name, type and order the columns of a table as a store holds them.
 
-    Text columns become text (a plate 7 and a plate "7" are the same), empty text becomes missing, and
-    concentrations float64. Metadata_ControlType is inferred from Metadata_Compound where it is absent.
-    InputError for two columns of one name, and for values that are none of ``negcon``, ``trt``, ``poscon``
-    (Metadata_ControlType), none of the three parts (Metadata_Split), or no number (concentration).
+    Text columns become text (plate 7 and plate "7" are the same), empty text becomes missing, concentrations
+    become float64. Metadata_ControlType is inferred from Metadata_Compound where it is absent.
+
+    Args:
+        metadata: one row per image.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputError: for two columns of one name, an unknown control type, an unknown part of the split, or a
+            concentration that is no number.
     """
     renamed = {name: column_name(str(name)) for name in metadata.columns}
     doubled = sorted({new for new in renamed.values() if list(renamed.values()).count(new) > 1})
     if doubled:
         raise InputError(
-            f"metadata must be one column for {', '.join(doubled)}, got several: {list(renamed)}"
+            f"metadata must have one column for {', '.join(doubled)}, got several: {list(renamed)}"
         )
     table = metadata.rename(columns=renamed)
     for name in table.columns:
@@ -93,26 +123,42 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_types(compounds: pd.Series) -> pd.Series:
-    """``negcon`` for control-like compound names, ``trt`` for others, missing where there is none."""
+    """Infer control types from names of compounds.
+
+    Args:
+        compounds: names; missing values are allowed.
+
+    Returns:
+        ``negcon`` for control-like names, ``trt`` for others, missing where there is no name.
+    """
     kinds = [None if pd.isna(name) else NEGCON if is_control_name(name) else TRT for name in compounds]
     return pd.Series(kinds, index=compounds.index, dtype=object)
 
 
 def control_labels(metadata: pd.DataFrame, *, source: str = "metadata") -> Int64Array:
-    """int64 (N,): 0 where Metadata_ControlType is ``negcon``, 1 where ``trt`` or ``poscon``.
+    """Label images as control or drug.
 
-    InputError, which names ``source``, where the column or a value is missing.
+    Args:
+        metadata: one row per image.
+        source: what the table is, for the error message.
+
+    Returns:
+        int64 (N,): 0 where Metadata_ControlType is ``negcon``, 1 where ``trt`` or ``poscon``.
+
+    Raises:
+        InputError: where the column or a value is missing.
     """
     if "Metadata_ControlType" not in metadata:
         raise InputError(
-            f"{source}: a column Metadata_ControlType ({NEGCON} / {TRT}) wanted, which says what is control "
-            f"and what is drug; got {', '.join(map(str, metadata.columns)) or 'no columns'}"
+            f"{source} must have a column Metadata_ControlType ({NEGCON} / {TRT}), which names controls and "
+            f"drugs, got {', '.join(map(str, metadata.columns)) or 'no columns'}"
         )
     kinds = metadata["Metadata_ControlType"]
     unknown = kinds.isna().to_numpy()
     if unknown.any():
         raise InputError(
-            f"{source}: Metadata_ControlType is missing for {unknown.sum()} of {len(kinds)} images"
+            f"{source} must have Metadata_ControlType for every image, got none for {unknown.sum()} of "
+            f"{len(kinds)} images"
         )
     return np.asarray(kinds != NEGCON, dtype=np.int64)
 
@@ -132,7 +178,7 @@ def _as_number(column: pd.Series, name: str) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = column[numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")]
     if len(wrong):
-        raise InputError(f"metadata must be numbers in {name}, got {wrong.iloc[0]!r} in row {wrong.index[0]}")
+        raise InputError(f"{name} must be a number, got {wrong.iloc[0]!r} in row {wrong.index[0]}")
     return numbers.astype(np.float64)
 
 
@@ -143,6 +189,6 @@ def _check_values(table: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
     wrong = lowered[lowered.notna() & ~lowered.isin(allowed)]
     if len(wrong):
         raise InputError(
-            f"metadata must be {', '.join(allowed)} in {name}, got {wrong.iloc[0]!r} in row {wrong.index[0]}"
+            f"{name} must be one of {', '.join(allowed)}, got {wrong.iloc[0]!r} in row {wrong.index[0]}"
         )
     table[name] = lowered

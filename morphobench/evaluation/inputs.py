@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from morphobench.data.metadata import SPLITS
 from morphobench.errors import InputError
 from morphobench.setups import Sweep
 from morphobench.types import (
@@ -21,8 +22,6 @@ from morphobench.types import (
     Normalization,
 )
 from morphobench.types import Protocol as ProtocolId
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

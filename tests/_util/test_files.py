@@ -141,14 +141,16 @@ def test_a_folder_with_files_is_replaced_only_when_asked(tmp_path: Path) -> None
     folder.mkdir()
     (folder / "old").touch()
 
-    def replace(*, replace: bool) -> None:
-        with folder_in_place_of(folder, replace=replace) as partial:
+    def replace(*names: str) -> None:
+        with folder_in_place_of(folder, replace=names) as partial:
             (partial / "new").touch()
 
-    with pytest.raises(FileExistsError, match="appeared meanwhile"):
-        replace(replace=False)
+    with pytest.raises(FileExistsError, match="it has come to hold old meanwhile"):
+        replace()
+    with pytest.raises(FileExistsError, match="it has come to hold old meanwhile"):
+        replace("new")
     assert [each.name for each in folder.iterdir()] == ["old"]
-    replace(replace=True)
+    replace("new", "old")
     assert [each.name for each in folder.iterdir()] == ["new"]
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
 
@@ -169,3 +171,16 @@ def test_flushed_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Path, "replace", noted_replace)
     write_whole(tmp_path / "file", "x")
     assert done == ["flush file", "rename", "flush folder"]
+
+
+def test_a_second_process_is_refused_while_a_folder_is_written(tmp_path: Path) -> None:
+    def write_again() -> None:
+        with folder_in_place_of(tmp_path / "folder"):
+            pass
+
+    with folder_in_place_of(tmp_path / "folder") as partial:
+        (partial / "file").touch()
+        with pytest.raises(BlockingIOError, match="another process is writing it"):
+            write_again()
+    write_again_is_refused = (tmp_path / "folder" / "file").exists()
+    assert write_again_is_refused

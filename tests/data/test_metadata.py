@@ -49,8 +49,8 @@ def test_control_names() -> None:
         "PBS",
     ):
         assert is_control_name(name), name
-    for name in ("taxol", "controlled release", "drugs", "", None, np.nan, "positive control"):
-        assert not is_control_name(name), name
+    for other in ("taxol", "controlled release", "drugs", "", None, np.nan, "positive control"):
+        assert not is_control_name(other), other
     assert is_class_name("drugs")
     assert is_class_name("controls")
     assert not is_class_name("DMSO")
@@ -99,7 +99,7 @@ def test_labels() -> None:
     labels = control_labels(table)
     assert labels.tolist() == [0, 1, 1]
     assert labels.dtype == np.int64
-    with pytest.raises(InputError, match=r"store\.x: a column Metadata_ControlType .* wanted"):
+    with pytest.raises(InputError, match=r"store\.x must have a column Metadata_ControlType"):
         control_labels(pd.DataFrame({"a": [1]}), source="store.x")
-    with pytest.raises(InputError, match="missing for 1 of 2 images"):
+    with pytest.raises(InputError, match="got none for 1 of 2 images"):
         control_labels(pd.DataFrame({"Metadata_ControlType": ["trt", None]}))

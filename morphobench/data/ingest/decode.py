@@ -82,7 +82,7 @@ def decode(path: Path) -> Pixels:
             if len(start) > 25 and start[24] == 16 and start[25] != 0:
                 raise InputError("16-bit colour PNG cannot be read in full; convert it to TIFF")
             return _checked(_decode_with_pillow(path, "PNG"))
-        raise InputError("JPEG, PNG or TIFF wanted, got something else")
+        raise InputError("the file must be JPEG, PNG or TIFF, got something else")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except FileNotFoundError:
@@ -97,17 +97,17 @@ def _checked(pixels: NDArray[Any]) -> Pixels:
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
-        raise InputError(f"8- or 16-bit unsigned values wanted, got {pixels.dtype}")
+        raise InputError(f"the image must have 8- or 16-bit unsigned values, got {pixels.dtype}")
     if 0 in pixels.shape or pixels.shape[0] > _MAX_CHANNELS:
         raise InputError(
-            f"1 to {_MAX_CHANNELS} channels of at least 1 pixel wanted, got shape {pixels.shape}"
+            f"the image must have 1 to {_MAX_CHANNELS} channels of at least 1 pixel, got shape {pixels.shape}"
         )
     return cast("Pixels", np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("=")))
 
 
 def _check_size(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
-        raise InputError(f"at most {MAX_PIXELS} pixels wanted, got {height} x {width}")
+        raise InputError(f"the image must have at most {MAX_PIXELS} pixels, got {height} x {width}")
 
 
 def _decode_with_pillow(path: Path, kind: str) -> NDArray[Any]:
@@ -131,22 +131,26 @@ def _frame(image: Image.Image) -> NDArray[Any]:
         bands = {"LA": 1, "La": 1}.get(image.mode, 3)
         array = array[..., :bands] if array.ndim == 3 else array
     else:
-        raise InputError(f"grey or RGB wanted, got mode {image.mode}")
+        raise InputError(f"the image must be grey or RGB, got mode {image.mode}")
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
 
 def _decode_tiff(path: Path) -> NDArray[Any]:
     with tifffile.TiffFile(path) as tiff:
         if not tiff.series:
-            raise InputError("a TIFF with an image wanted, got none")
+            raise InputError("the TIFF must hold an image, got none")
         series, page = tiff.series[0], tiff.pages.first
         if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
             return _decode_with_pillow(path, "TIFF")
         if page.photometric in (tifffile.PHOTOMETRIC.SEPARATED, tifffile.PHOTOMETRIC.CIELAB):
-            raise InputError(f"grey or RGB wanted, got {tifffile.PHOTOMETRIC(page.photometric).name}")
+            raise InputError(
+                f"the image must be grey or RGB, got {tifffile.PHOTOMETRIC(page.photometric).name}"
+            )
         _check_size(page.imagelength, page.imagewidth)
         if np.prod(series.shape, dtype=float) > MAX_PIXELS * _MAX_CHANNELS:
-            raise InputError(f"at most {MAX_PIXELS} pixels in 64 channels wanted, got shape {series.shape}")
+            raise InputError(
+                f"the image must have at most {MAX_PIXELS} pixels in 64 channels, got shape {series.shape}"
+            )
         try:
             array, axes = series.asarray(), series.axes
             if len(tiff.series) > 1 and all(
@@ -175,7 +179,9 @@ def _channels_first(array: NDArray[Any], axes: str) -> NDArray[Any]:
     if array.ndim == 2:
         return array[None]
     if array.ndim != 3:
-        raise InputError(f"channels, height and width wanted, got axes {axes} of shape {array.shape}")
+        raise InputError(
+            f"the image must have channels, height and width, got axes {axes} of shape {array.shape}"
+        )
     if names[-1] == "S":
         return np.moveaxis(array, -1, 0)
     unnamed = names[0] in "QI"

@@ -64,11 +64,11 @@ def list_source(
     root = Path(source)
     if not root.exists():
         raise InputError(
-            f"{root}: a folder of images, or a CSV or Parquet table, wanted, but it does not exist"
+            f"{root} must be a folder of images, or a CSV or Parquet table, but it does not exist"
         )
     if root.is_file():
         if metadata is not None:
-            raise InputError(f"{root}: a folder wanted beside a metadata table, got a file")
+            raise InputError(f"{root} must be a folder where a metadata table is given too, got a file")
         root, metadata = root.parent, root
     if metadata is None:
         metadata = next((root / name for name in _TABLES if (root / name).is_file()), None)
@@ -76,7 +76,7 @@ def list_source(
     if metadata is None:
         table = _from_folders(root, rejected)
         if table.empty:
-            raise InputError(f"{root}: JPEG, PNG or TIFF images wanted, found none")
+            raise InputError(f"{root} must hold JPEG, PNG or TIFF images, got none")
     else:
         table = _from_table(root, metadata)
     if pattern is not None:
@@ -91,7 +91,7 @@ def _from_table(root: Path, metadata: PathLike | pd.DataFrame) -> pd.DataFrame:
     heads = {str(column): column for column in given.columns}
     paths = [head for head in heads if head.lower() in ("path", "metadata_path")]
     if len(paths) != 1:
-        raise InputError(f"{name} must be one column path, got {', '.join(heads) or 'no columns'}")
+        raise InputError(f"{name} must have one column path, got {', '.join(heads) or 'no columns'}")
     prefixed = [head for head in heads if head.lower().startswith(PREFIX.lower()) and head not in paths]
     taken = {column_name(head) for head in prefixed}
     # Columns without the prefix count where their name says what they are; the rest may be measurements.
@@ -105,15 +105,15 @@ def _from_table(root: Path, metadata: PathLike | pd.DataFrame) -> pd.DataFrame:
     )
     table = table.reset_index(drop=True)
     if table.empty:
-        raise InputError(f"{name} must be at least one row, got none")
+        raise InputError(f"{name} must have at least one row, got none")
     missing = table["Metadata_Path"].isna() | (table["Metadata_Path"].astype(str).str.strip() == "")
     if missing.any():
-        raise InputError(f"{name} must be a path in every row, got none in row {int(np.argmax(missing))}")
+        raise InputError(f"{name} must have a path in every row, got none in row {int(np.argmax(missing))}")
     table["Metadata_Path"] = [PurePosixPath(str(path).strip()).as_posix() for path in table["Metadata_Path"]]
     doubled = table["Metadata_Path"].duplicated()
     if doubled.any():
         first = table["Metadata_Path"][doubled].iloc[0]
-        raise InputError(f"{name} must be each path once, got {doubled.sum()} repeated, such as {first}")
+        raise InputError(f"{name} must have each path once, got {doubled.sum()} repeated, such as {first}")
     return table
 
 
@@ -125,7 +125,7 @@ def _read_table(root: Path, path: Path) -> pd.DataFrame:
         # All as text: a plate 007 is not 7. Numbers are made of the columns that hold numbers afterwards.
         return pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
-        raise InputError(f"{path}: a metadata table wanted, but it does not exist") from None
+        raise InputError(f"{path} must be a metadata table, but it does not exist") from None
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} must be a readable CSV or Parquet table, got: {reason}") from error
@@ -153,7 +153,7 @@ def _from_folders(root: Path, rejected: list[tuple[str, str]]) -> pd.DataFrame:
         if suffix in EXTENSIONS:
             rows.append({"Metadata_Path": path, **folder_metadata(path)})
         elif suffix in OTHER_IMAGE_EXTENSIONS:
-            rejected.append((path, f"JPEG, PNG or TIFF wanted, got {suffix}"))
+            rejected.append((path, f"the file must be JPEG, PNG or TIFF, got {suffix}"))
     return pd.DataFrame(rows)
 
 
@@ -194,7 +194,10 @@ def _with_pattern(
             kept.append(position)
     if not kept:
         first = table["Metadata_Path"].iloc[0]
-        raise InputError(f"pattern: {pattern!r} matches none of {len(table)} paths, such as {first}")
+        raise InputError(
+            f"pattern must match the images' paths, got {pattern!r}, which matches none of {len(table)}, "
+            f"such as {first}"
+        )
     named = pd.DataFrame(rows)
     table = table.iloc[kept].reset_index(drop=True)
     if given:
@@ -229,11 +232,11 @@ class _RegexParser:
             ) from None
         groups = self._compiled.groupindex
         if not groups:
-            raise InputError(f"pattern must be named groups such as (?P<Plate>[^_]+), got {pattern!r}")
+            raise InputError(f"pattern must have named groups such as (?P<Plate>[^_]+), got {pattern!r}")
         self._columns = {group: column_name(group) for group in groups}
         if len(set(self._columns.values())) < len(groups) or "Metadata_Path" in self._columns.values():
             raise InputError(
-                f"pattern must be groups for different columns other than path, got {list(groups)}"
+                f"pattern must have groups for different columns other than path, got {list(groups)}"
             )
 
     def __call__(self, path: str) -> dict[str, str | None] | None:

@@ -17,8 +17,8 @@ from morphobench._util.cpu import available_cores
 from morphobench.data.ingest.decode import Pixels, decode
 from morphobench.data.ingest.discover import Listing, list_source
 from morphobench.data.ingest.preprocess import SIXTEEN_BIT, Preparation, preparation
-from morphobench.data.store.reader import ImageStore
-from morphobench.data.store.writer import StoreWriter, existing_store
+from morphobench.data.store.reader import ImageStore, existing_store
+from morphobench.data.store.writer import StoreWriter
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 from morphobench.types import UInt8Array
@@ -133,7 +133,8 @@ def _ingest(
         table = listing.table.iloc[rows].reset_index(drop=True)
         if plan.tile is not None:
             table["Metadata_Tile"] = np.array(tiles, dtype=np.int64)
-        return writer.finish(table, rejected=pd.DataFrame(rejected, columns=["path", "reason"]))
+        writer.finish(table, rejected=pd.DataFrame(rejected, columns=["path", "reason"]))
+    return ImageStore.open(destination)
 
 
 def _prepare(root: Path, path: str, plan: Preparation, channels: int) -> _Prepared:
@@ -141,7 +142,7 @@ def _prepare(root: Path, path: str, plan: Preparation, channels: int) -> _Prepar
     try:
         pixels = decode(root / path)
         if plan.channels is None and len(pixels) != channels:
-            raise InputError(f"{channels} channels like most images wanted, got {len(pixels)}")
+            raise InputError(f"the image must have {channels} channels as most images, got {len(pixels)}")
         shape = "x".join(str(size) for size in pixels.shape)
         return plan.apply(pixels), f"{shape} {pixels.dtype}"
     except InputError as error:
@@ -183,5 +184,5 @@ def _nothing_left(listing: Listing, rejected: list[tuple[str, str]]) -> InputErr
     reasons = Counter(reason for _, reason in rejected).most_common(3)
     shown = "; ".join(f"{reason} ({count} files)" for reason, count in reasons)
     return InputError(
-        f"{listing.root} must be at least one usable image, got none of {len(rejected)}: {shown}"
+        f"{listing.root} must hold at least one usable image, got none of {len(rejected)}: {shown}"
     )

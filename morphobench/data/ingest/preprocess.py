@@ -19,7 +19,7 @@ Fit = Literal["resize", "crop"]
 PERCENTILES = (0.3, 99.7)
 """What ``percentile`` maps to 0 and 255, per image and channel."""
 
-SIXTEEN_BIT = "16-bit values become 8-bit by --range (value_range) minmax, percentile or LOW:HIGH, got none"
+SIXTEEN_BIT = "--range (value_range) must be minmax, percentile or LOW:HIGH for 16-bit images, got none"
 _RANGE = re.compile(r"\s*([0-9.eE+]+)\s*:\s*([0-9.eE+]+)\s*")
 
 
@@ -41,7 +41,9 @@ class Preparation:
         """uint8 (T, C, size_px, size_px), T tiles, from (C, H, W); InputError says why it cannot be."""
         if self.channels is not None:
             if max(self.channels) >= len(pixels):
-                raise InputError(f"channel {max(self.channels)} wanted, got {len(pixels)} channels from 0")
+                raise InputError(
+                    f"the image must have channel {max(self.channels)}, got {len(pixels)} channels from 0"
+                )
             pixels = pixels[list(self.channels)]
         scaled = to_8_bit(pixels, self.value_range)
         pieces = [scaled] if self.tile is None else cut_tiles(scaled, self.tile)
@@ -96,7 +98,7 @@ def _parse_channels(channels: Sequence[int] | int | str | None) -> tuple[int, ..
 
 def _parse_range(value_range: str | Sequence[float]) -> str | tuple[float, float]:
     wrong = InputError(
-        "range: none, minmax, percentile or LOW:HIGH with LOW < HIGH (such as 100:4095) wanted, "
+        "range must be none, minmax, percentile or LOW:HIGH with LOW < HIGH (such as 100:4095), "
         f"got {value_range!r}"
     )
     if value_range in ("none", "minmax", "percentile"):
@@ -141,7 +143,7 @@ def cut_tiles(pixels: UInt8Array, tile: int) -> list[UInt8Array]:
     _, height, width = pixels.shape
     if height < tile or width < tile:
         raise InputError(
-            f"an image of at least {tile} x {tile} px to cut tiles from wanted, got {height} x {width}"
+            f"the image must have at least {tile} x {tile} px to cut tiles from, got {height} x {width}"
         )
     return [
         pixels[:, top : top + tile, left : left + tile]
@@ -167,6 +169,8 @@ def centre_crop(pixels: UInt8Array, size_px: int) -> UInt8Array:
     """uint8 (C, size_px, size_px) from the middle, unscaled; InputError where the image is smaller."""
     _, height, width = pixels.shape
     if height < size_px or width < size_px:
-        raise InputError(f"at least {size_px} x {size_px} px to crop from wanted, got {height} x {width}")
+        raise InputError(
+            f"the image must have at least {size_px} x {size_px} px to crop from, got {height} x {width}"
+        )
     top, left = (height - size_px) // 2, (width - size_px) // 2
     return pixels[:, top : top + size_px, left : left + size_px]

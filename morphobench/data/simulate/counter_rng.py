@@ -1,4 +1,4 @@
-"""Random numbers named by a key instead of a position in a stream, for whole arrays of keys at once.
+"""Counter-based random numbers: a pure function of a key, for whole arrays of keys at once.
 
 Number ``j`` of key ``(seed, *words)`` never depends on which other numbers are drawn, in which order or by
 which thread. The mixing function is SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom
@@ -22,7 +22,17 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def uniforms(seed: int, words: NDArray[np.int64], count: int, *, stream: int = 0) -> Float64Array:
-    """float64 (N, count) uniform in (0, 1) for N keys ``(seed, stream, word)``; ``words`` int64 (N,)."""
+    """Draw uniform random numbers.
+
+    Args:
+        seed: first part of every key.
+        words: int64 (N,), last part of each key.
+        count: how many numbers per key.
+        stream: part of every key that keeps uses apart.
+
+    Returns:
+        float64 (N, count), uniform in (0, 1).
+    """
     base = np.array([seed & (2**64 - 1)], dtype=np.uint64)
     base = _mix(_mix(base + _GOLDEN) + np.array([stream], dtype=np.uint64) * _GOLDEN)
     keys = _mix(base ^ _mix(words.astype(np.uint64) * _GOLDEN + _GOLDEN))
@@ -33,7 +43,17 @@ def uniforms(seed: int, words: NDArray[np.int64], count: int, *, stream: int = 0
 
 
 def normals(seed: int, words: NDArray[np.int64], count: int, *, stream: int = 0) -> Float64Array:
-    """float64 (N, count) standard normal for N keys, by the inverse of the distribution function."""
+    """Draw standard normal random numbers, by the inverse of the distribution function.
+
+    Args:
+        seed: first part of every key.
+        words: int64 (N,), last part of each key.
+        count: how many numbers per key.
+        stream: part of every key that keeps uses apart.
+
+    Returns:
+        float64 (N, count).
+    """
     from scipy.special import ndtri
 
     return np.asarray(ndtri(uniforms(seed, words, count, stream=stream)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What is planted in the simulated study: cell lines, drugs, their mechanisms and what they do to a cell.
+"""Ground truth of the simulated study: cell lines, drugs, their mechanisms and their effects on a cell.
 
 Names of drugs and cell lines make the tables readable and let the study's rules (which name Methotrexate and
 Pemetrexed) run; the effects are invented and say nothing about the real drugs or lines.
@@ -59,14 +59,19 @@ CELL_LINES: Final = (
 """21 names, as the study has 21 lines."""
 
 CONTROLS: Final = ("DMSO", "PBS")
-DMSO_WELLS: Final = ("P21", "N19", "M8", "L14", "H9", "E2")
-"""Wells that hold DMSO on every plate; the ones that the study's similarity task takes."""
 PBS_WELLS: Final = ("D5", "K17")
+"""Wells that hold PBS on every plate; DMSO is in the study's own wells."""
 
 
 @dataclass(frozen=True)
 class Compound:
-    """One simulated drug: its name, mechanism of action and planted strength (0 none .. 1 strongest)."""
+    """One simulated drug.
+
+    Attributes:
+        name: its name.
+        moa: its mechanism of action.
+        strength: planted strength of its effect, 0 (none) to 1 (strongest).
+    """
 
     name: str
     moa: str
@@ -143,20 +148,31 @@ STRESS: Final = {
     "cell_size": -0.6,
     "density": -0.6,
 }
-"""What every drug does besides, at strength 1: the common response to being poisoned."""
+"""Effect that all drugs share, at strength 1: the common response to stress."""
 
 EFFECT_SCALE: Final = 2.0
 """Strength 1 shifts a trait by this many times what MECHANISMS and STRESS say, in standard deviations."""
 
 
 def effect(compound: Compound) -> Float64Array:
-    """float64 (len(TRAITS),): the shift that a compound plants, in standard deviations."""
+    """Compute how a drug shifts the traits of a cell.
+
+    Args:
+        compound: the drug.
+
+    Returns:
+        float64 (len(TRAITS),), in standard deviations.
+    """
     shifts = MECHANISMS[compound.moa]
     scale = EFFECT_SCALE * compound.strength
     return np.array([scale * (shifts.get(trait, 0.0) + STRESS.get(trait, 0.0)) for trait in TRAITS])
 
 
 def cell_line_traits() -> Float64Array:
-    """float64 (21, len(TRAITS)): how each line differs from the average; the same for every seed."""
+    """Compute how each cell line differs from the average; the same for every seed.
+
+    Returns:
+        float64 (21, len(TRAITS)), in standard deviations.
+    """
     lines = np.arange(len(CELL_LINES), dtype=np.int64)
     return 0.6 * normals(0, lines, len(TRAITS), stream=1)

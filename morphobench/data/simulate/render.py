@@ -18,7 +18,7 @@ from morphobench.types import Float32Array, Float64Array, UInt8Array
 
 SIZE_PX = 64
 N_UNIFORMS = 192
-"""How many uniform numbers one picture uses at most."""
+"""How many uniform numbers one image uses at most."""
 
 _FIELD_PX = 320
 _ORIENTATIONS = 8
@@ -28,7 +28,15 @@ _Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scene:
-    """What a plate does to its pictures, one value per picture (N,): the microscope, not the cells."""
+    """Effect of the plate (microscope, staining) on its images; one value per image, (N,) each.
+
+    Attributes:
+        gain: factor of the exposure.
+        background: grey value of the empty background, 0 to 1.
+        slope: strength of uneven illumination.
+        slope_angle: its direction in radians.
+        noise: strength of the shot noise.
+    """
 
     gain: Float64Array
     background: Float64Array
@@ -47,14 +55,20 @@ class _Draws:
     def take(self, count: int, low: float = 0.0, high: float = 1.0) -> Float64Array:
         first, self._next = self._next, self._next + count
         if self._next > self._numbers.shape[1]:
-            raise RuntimeError(f"{N_UNIFORMS} numbers a picture are too few")
+            raise RuntimeError(f"N_UNIFORMS must cover all draws of an image, got {N_UNIFORMS}")
         return low + (high - low) * self._numbers[:, first : self._next]
 
 
 def render(traits: Float64Array, scene: Scene, numbers: Float64Array) -> UInt8Array:
-    """Pictures, uint8 (N, 64, 64), of cells with ``traits`` (N, len(TRAITS)).
+    """Draw images of cells.
 
-    ``numbers``: (N, N_UNIFORMS), uniform in (0, 1).
+    Args:
+        traits: (N, len(TRAITS)), in standard deviations.
+        scene: the plate's effect on each image.
+        numbers: (N, N_UNIFORMS), uniform in (0, 1); all randomness of the images.
+
+    Returns:
+        uint8 (N, 64, 64).
     """
     z = dict(zip(TRAITS, np.clip(traits, -4, 4).T[:, :, None], strict=True))
     draws = _Draws(numbers)

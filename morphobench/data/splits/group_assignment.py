@@ -1,4 +1,4 @@
-"""Puts whole groups (plates, wells) into three parts so that sizes and classes come out as near as they can.
+"""Assignment of whole groups (plates, wells) to three parts, as near the wanted sizes as they allow.
 
 A search, because plates differ by a factor of hundreds in size and in their share of controls: several random
 starts, each of which already gives every part every class, improved by moves and exchanges of groups.
@@ -22,12 +22,20 @@ _LACKING = 1e3
 def assign_groups(
     codes: Int64Array, strata: NDArray[np.bool_], *, further: NDArray[np.bool_], seed: int
 ) -> Int64Array:
-    """int64 (G,): part 0, 1 or 2 of each group.
+    """Assign each group to a part.
 
-    ``codes`` (N,): group of each image. ``strata`` (N, S): S = 1 or 2 kinds of image, each of which every
-    part must have; the caller has made sure that it can. ``further`` (N, L): kinds to spread besides.
     The cost is the chi-square distance of each kind's shares from FRACTIONS, summed over kinds (``further``
-    together weigh as much as one), plus a large constant where a part lacks a kind that it must have.
+    together weigh as much as one kind), plus a large constant where a part lacks a kind that it must have.
+
+    Args:
+        codes: int64 (N,), group of each image.
+        strata: (N, S), S = 1 or 2 kinds of image that every part must have; the caller has checked that it
+            can be.
+        further: (N, L), kinds of image to spread too.
+        seed: seed of the search.
+
+    Returns:
+        int64 (G,), part 0, 1 or 2 of each group.
     """
     groups = int(codes.max()) + 1
     generator = np.random.default_rng([seed, 0x73706C69])

@@ -1,4 +1,4 @@
-"""Train, validation and test parts that share no plate, and the check that they share none."""
+"""Split of images into train, validation and test, grouped by plate, and the check for leakage."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ _CLASSES = ("control", "drug")
 
 @dataclass(frozen=True)
 class Split:
-    """Which part each image belongs to.
+    """The part that each image belongs to.
 
-    ``labels``: (N,) of ``"train"``, ``"validation"``, ``"test"``. ``grouped_by``: what never spans two parts
-    (``"given"``: the table said it). ``warnings``: what a reader of the results must know.
+    Attributes:
+        labels: (N,) of ``"train"``, ``"validation"``, ``"test"``.
+        grouped_by: what is never in two parts; ``"given"`` where the table has a column Metadata_Split.
+        warnings: what a reader of the results must know.
     """
 
     labels: NDArray[np.str_]
@@ -31,28 +33,43 @@ class Split:
     warnings: tuple[str, ...]
 
     def rows(self, part: str) -> Int64Array:
-        """int64: the positions of the images of ``part``."""
+        """Find the images of a part.
+
+        Args:
+            part: ``"train"``, ``"validation"`` or ``"test"``.
+
+        Returns:
+            int64, their positions.
+        """
         return np.flatnonzero(self.labels == part).astype(np.int64)
 
 
 def split(
     metadata: pd.DataFrame, *, seed: int, group_by: Literal["plate", "well", "image"] | None = None
 ) -> Split:
-    """Parts of 70, 10 and 20 % that share no plate; no well where there is one plate.
+    """Split images into parts of 70, 10 and 20 % that share no plate.
 
-    Only where neither is known is it a split by image, with a warning.
+    Where there is one plate the parts share no well; where neither is known the split is by image, with a
+    warning. Both classes of Metadata_ControlType, and the cell lines, are spread over the parts as evenly as
+    whole groups allow: the best of many seeded assignments. A column Metadata_Split is taken as given. Images
+    cut from one file stay together even in a split by image.
 
-    Both classes of Metadata_ControlType, and the cell lines, are spread over the parts as evenly as whole
-    groups allow: the best of many seeded assignments. A column Metadata_Split is taken as given. ``group_by``
-    overrides the choice of groups. Images cut from one file stay together even when the split is by image.
+    Args:
+        metadata: one row per image.
+        seed: seed of the assignments.
+        group_by: what is kept together (default: as above).
 
-    InputError where no assignment gives every part both classes, with the reason; CheckError where a given
-    split puts one file in two parts.
+    Returns:
+        The split.
+
+    Raises:
+        CheckError: where a given split has one file in two parts.
+        InputError: where no assignment gives every part both classes, with the reason.
     """
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed must be a whole number from 0 on, got {seed!r}")
     if len(metadata) == 0:
-        raise InputError("metadata must be at least one image to split, got none")
+        raise InputError("metadata must have at least one image to split, got none")
     if "Metadata_Split" in metadata and group_by is None:
         return _given(metadata)
     grouped_by, warnings = _choose_groups(metadata, group_by)
@@ -69,9 +86,19 @@ def split(
 
 
 def check_leakage(metadata: pd.DataFrame, labels: NDArray[np.str_], *, grouped_by: GroupedBy) -> None:
-    """CheckError where a group (plate, well, or image file) has images in two parts; ``labels`` (N,)."""
+    """Check that no group is in two parts.
+
+    Args:
+        metadata: one row per image.
+        labels: (N,), the part of each image.
+        grouped_by: plate, well or image; for ``"given"``, image files.
+
+    Raises:
+        CheckError: where a group has images in two parts.
+        InputError: for another number of labels.
+    """
     if len(labels) != len(metadata):
-        raise InputError(f"labels must be one for each of {len(metadata)} images, got {len(labels)}")
+        raise InputError(f"labels must have one entry for each of {len(metadata)} images, got {len(labels)}")
     spanning = _spanning(metadata, labels, "image" if grouped_by == "given" else grouped_by)
     if spanning:
         kind = "image file" if grouped_by in ("given", "image") else grouped_by
@@ -101,7 +128,10 @@ def _choose_groups(
     elif group_by not in ("plate", "well", "image"):
         raise InputError(f"group_by must be plate, well or image, got {group_by!r}")
     elif group_by != "image" and not {"plate": plates, "well": wells}[group_by]:
-        raise InputError(f"group_by: {group_by} wanted, but Metadata_{group_by.title()} is absent or empty")
+        raise InputError(
+            f"group_by must be a group that is known, got {group_by}: Metadata_{group_by.title()} is absent "
+            "or empty"
+        )
     if group_by == "image":
         why = "neither plate nor well is known" if not plates + wells else "plates and wells are shared"
         return "image", (f"split by image ({why}): test scores may rest on what a plate's images share",)
@@ -158,12 +188,12 @@ def _refuse_impossible(
     codes: Int64Array, groups: int, classes: Int64Array | None, grouped_by: GroupedBy
 ) -> None:
     """InputError unless three parts with both classes exist; counting groups by their classes decides it."""
-    advice = "give a column Metadata_Split, or more images"
+    advice = f"give a column Metadata_Split, or images of more {grouped_by}s with controls"
     if grouped_by == "plate":
         advice = "give a column Metadata_Split, or split by well (group_by='well')"
     if groups < len(SPLITS):
         raise InputError(
-            f"split by {grouped_by}: at least 3 {grouped_by}s for train, validation and test wanted, "
+            f"a split by {grouped_by} must have at least 3 {grouped_by}s for train, validation and test, "
             f"got {groups}; {advice}"
         )
     if classes is None:
@@ -174,7 +204,7 @@ def _refuse_impossible(
     # A part needs one mixed group or one of each pure kind; no other use of the groups makes more parts.
     if mixed + min(pure) < len(SPLITS):
         raise InputError(
-            f"split by {grouped_by}: controls and drugs in each of train, validation and test wanted, but of "
+            f"a split by {grouped_by} must have controls and drugs in each part, but of "
             f"{groups} {grouped_by}s {mixed} hold both, {pure[0]} controls only and {pure[1]} drugs only; "
             + advice
         )
@@ -202,7 +232,8 @@ def _given(metadata: pd.DataFrame) -> Split:
     wrong = column[~column.isin(SPLITS)]
     if len(wrong):
         raise InputError(
-            f"Metadata_Split must be {', '.join(SPLITS)} for every image, got {wrong.iloc[0]!r} "
+            f"Metadata_Split must be one of {', '.join(SPLITS)} for every image, "
+            f"got {wrong.iloc[0]!r} "
             f"and {len(wrong) - 1} more such"
         )
     labels = np.asarray(column, dtype=np.str_)
@@ -210,11 +241,13 @@ def _given(metadata: pd.DataFrame) -> Split:
     for part in SPLITS:
         inside = labels == part
         if not inside.any():
-            raise InputError(f"Metadata_Split must be images in {', '.join(SPLITS)}, got none in {part}")
+            raise InputError(
+                f"Metadata_Split must have images in each of {', '.join(SPLITS)}, got none in {part}"
+            )
         for kind, name in enumerate(_CLASSES):
             if classes is not None and not (classes[inside] == kind).any():
                 raise InputError(
-                    f"Metadata_Split must be controls and drugs in every part, got no {name} in {part}"
+                    f"Metadata_Split must have controls and drugs in every part, got no {name} in {part}"
                 )
     check_leakage(metadata, labels, grouped_by="given")
     warnings = []

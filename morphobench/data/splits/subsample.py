@@ -1,4 +1,4 @@
-"""A smaller study out of a large one: fewer images, the same plates, classes and cell lines in proportion."""
+"""Stratified subsample of images: fewer of them, with plates, classes and cell lines in proportion."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from morphobench.errors import InputError
 from morphobench.types import BoolArray, Int64Array
 
 _PER_PLATE = 8
-"""Fewer images than this a plate and class pair, and whole plates are left out instead."""
+"""With fewer images than this per plate and class, whole plates are left out instead."""
 
 
 def subset(metadata: pd.DataFrame, *, images: int, seed: int = 0) -> Int64Array:
-    """int64 (min(images, N),): sorted positions of a stratified random sample of the rows of ``metadata``.
+    """Draw a stratified random sample of images.
 
     Every plate (well where there is one plate) keeps its share of images and of each control type, at least
     one each; within them cell lines keep theirs. Where ``images`` is too small for that many plates, those
     with most of both classes stay, so that a split by plate remains possible. A given Metadata_Split is kept
-    in proportion instead. InputError unless ``images`` and ``seed`` are whole numbers from 1 and 0 on.
+    in proportion instead.
+
+    Args:
+        metadata: one row per image.
+        images: number of images to draw, from 1 on.
+        seed: seed of the sample, from 0 on.
+
+    Returns:
+        int64 (min(images, N),), sorted positions of the rows.
+
+    Raises:
+        InputError: for a number out of range.
     """
     for name, value, least in (("images", images, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

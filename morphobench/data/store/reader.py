@@ -1,42 +1,47 @@
-"""ImageStore: images of one size as a memory map, their metadata, and a manifest that says how it was made.
-
-A store is a folder of four files:
-
-``images.npy``        uint8 (N, C, H, W), in C order, readable with ``numpy.load(..., mmap_mode="r")``
-``metadata.parquet``  N rows in the same order: ``image_id`` and the ``Metadata_`` columns
-``manifest.json``     format and version, checksums, counts, creation command and options, package versions
-``rejected.csv``      ``path`` and ``reason`` of every input that did not go in (often only the heading)
-"""
+"""ImageStore: images of one size as a memory map, their metadata, and how they were made."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from morphobench._util.files import open_regular
 from morphobench._util.hashing import sha256_file
+from morphobench._util.json import plain
 from morphobench.data.metadata import control_labels
+from morphobench.data.store.format import (
+    IMAGES,
+    MANIFEST,
+    METADATA,
+    REJECTED,
+    data_offset,
+    map_images,
+    read_manifest,
+    require_files,
+)
+from morphobench.data.store.writer import StoreWriter, refuse_taken
 from morphobench.errors import CheckError, InputError
 from morphobench.types import Int64Array, UInt8Array
 from morphobench.types import Path as PathLike
 
-FORMAT = "morphobench-store"
-FORMAT_VERSION = 1
-IMAGES, METADATA, MANIFEST, REJECTED = "images.npy", "metadata.parquet", "manifest.json", "rejected.csv"
+_BATCH = 1024
 
 
 @dataclass(frozen=True)
 class ImageStore:
-    """One store, open for reading. Make one with ``ingest``, ``simulate`` or ``ImageStore.create``.
+    """One store, open for reading; made by ``ingest``, ``simulate`` or ``ImageStore.create``.
 
-    ``images``: uint8 (N, C, H, W), a read-only memory map. ``metadata``: N rows, indexed by ``image_id``.
-    ``path``: the folder. ``manifest``: how it was made; ``manifest["content_sha256"]`` names the pixels.
+    Attributes:
+        path: the folder.
+        images: uint8 (N, C, H, W), a read-only memory map.
+        metadata: N rows, indexed by ``image_id``.
+        manifest: how it was made; ``manifest["content_sha256"]`` names the pixels.
     """
 
     path: Path
@@ -49,8 +54,13 @@ class ImageStore:
 
     @property
     def image_ids(self) -> Int64Array:
-        """int64 (N,): what names an image in every draw of views; 0..N-1 in the order of creation."""
+        """int64 (N,): what the views of an image depend on; 0..N-1 in the order of creation."""
         return self.metadata.index.to_numpy(dtype=np.int64)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the C channels, such as DNA, ER; empty where the store has none."""
+        return tuple(self.manifest.get("channel_names") or ())
 
     @cached_property
     def labels(self) -> Int64Array:
@@ -60,112 +70,185 @@ class ImageStore:
     @cached_property
     def rejected(self) -> pd.DataFrame:
         """``path`` and ``reason`` of the inputs that did not go in."""
-        return pd.read_csv(self.path / REJECTED, dtype=str, keep_default_na=False)
+        with open_regular(self.path / REJECTED) as file:
+            return pd.read_csv(file, dtype=str, keep_default_na=False)
 
     @classmethod
     def open(cls, path: PathLike) -> ImageStore:
-        """Open the store in folder ``path``.
+        """Open a store.
 
-        Checks the format version, that all files are there with the sizes the manifest states, and the
-        metadata's checksum; not the pixels' (``verify`` does). InputError names what is wrong.
+        Checks the format version, the manifest, that all files are there with the sizes that the manifest
+        states, and the metadata; not the pixels (``verify`` does).
+
+        Args:
+            path: its folder.
+
+        Returns:
+            The store.
+
+        Raises:
+            InputError: for what is wrong, with the file.
         """
         folder = Path(path)
         manifest = read_manifest(folder)
-        for name in (IMAGES, METADATA, REJECTED):
-            if not (folder / name).is_file():
-                raise InputError(f"{folder}: a store with {name} wanted, but it has none")
-        images = _map_images(folder, manifest)
-        if sha256_file(folder / METADATA) != manifest["metadata_sha256"]:
-            raise InputError(f"{folder / METADATA}: differs from the manifest's checksum; changed or damaged")
-        metadata = pd.read_parquet(folder / METADATA)
-        if "image_id" not in metadata or len(metadata) != len(images):
-            raise InputError(
-                f"{folder / METADATA}: a row with image_id for each of {len(images)} images wanted, "
-                f"got {len(metadata)} rows of {', '.join(map(str, metadata.columns))}"
-            )
-        return cls(folder, images, metadata.set_index("image_id"), manifest)
+        require_files(folder)
+        images = map_images(folder, manifest)
+        return cls(folder, images, _read_metadata(folder, manifest, len(images)), manifest)
 
     @classmethod
     def create(
         cls,
         destination: PathLike,
-        images: UInt8Array,
+        images: UInt8Array | Iterable[UInt8Array],
         metadata: pd.DataFrame,
         *,
         manifest: Mapping[str, Any] | None = None,
         rejected: pd.DataFrame | None = None,
+        channel_names: Sequence[str] | None = None,
         fresh: bool = False,
     ) -> ImageStore:
-        """Write ``images`` uint8 (N, C, H, W) and N rows of ``metadata`` as a store, whole or not at all.
+        """Write an array of images as a store, whole or not at all.
 
-        ``manifest``: further keys for the manifest (say ``options``). ``fresh`` replaces an existing store.
-        InputError for a shape or length that does not fit or an existing destination, TypeError unless uint8.
+        Args:
+            destination: folder of the store.
+            images: uint8 (N, C, H, W), or an iterable of such batches for data larger than memory.
+            metadata: N rows; see docs/data.md for the columns.
+            manifest: further keys for the manifest.
+            rejected: ``path`` and ``reason`` of what did not go in.
+            channel_names: names of the C channels.
+            fresh: whether a store at ``destination`` is replaced.
+
+        Returns:
+            The store.
+
+        Raises:
+            InputError: for a shape or length that does not fit, or a destination that is taken.
+            TypeError: for another dtype than uint8.
+
+        Examples:
+            >>> import numpy as np, pandas as pd, tempfile
+            >>> table = pd.DataFrame({"plate": ["A", "A"], "compound": ["DMSO", "taxol"]})
+            >>> pixels = np.zeros((2, 1, 64, 64), np.uint8)
+            >>> len(ImageStore.create(tempfile.mkdtemp() + "/store", pixels, table))
+            2
         """
-        from morphobench.data.store.writer import StoreWriter
-
-        images = np.asarray(images)
-        if images.ndim != 4 or 0 in images.shape:
-            raise InputError(f"images must have shape (N, C, H, W), none of them 0, got {images.shape}")
-        with StoreWriter(
-            destination, image_shape=images.shape[1:], manifest=manifest or {}, fresh=fresh
-        ) as writer:
-            for start in range(0, len(images), 1024):
-                writer.append(images[start : start + 1024])
-            return writer.finish(metadata, rejected=rejected)
+        batches = iter(_batches(images))
+        first = next(batches, None)
+        if first is None:
+            raise InputError("images must hold at least one image, got none")
+        keys = dict(manifest or {})
+        if channel_names is not None:
+            keys["channel_names"] = list(channel_names)
+        with StoreWriter(destination, image_shape=first.shape[1:], manifest=keys, fresh=fresh) as writer:
+            writer.append(first)
+            for batch in batches:
+                writer.append(batch)
+            writer.finish(metadata, rejected=rejected)
+        return cls.open(destination)
 
     def verify(self) -> None:
-        """Read every pixel and compare with the manifest's checksum; CheckError where they differ."""
-        found = sha256_file(self.path / IMAGES, skip_bytes=_data_offset(self.path / IMAGES))
-        if found != self.manifest["content_sha256"]:
-            raise CheckError(
-                f"{self.path / IMAGES} must be SHA-256 {self.manifest['content_sha256']}, got {found}: "
-                "changed or damaged since it was made"
+        """Compare every file with its checksum in the manifest.
+
+        Raises:
+            CheckError: for a file that was changed or damaged since it was made.
+            InputError: for a file that cannot be read.
+        """
+        manifest = read_manifest(self.path)
+        checks = [
+            (IMAGES, data_offset(self.path / IMAGES), "content_sha256"),
+            (METADATA, 0, "metadata_sha256"),
+        ]
+        if "rejected_sha256" in manifest:
+            checks.append((REJECTED, 0, "rejected_sha256"))
+        for name, skip_bytes, key in checks:
+            found = sha256_file(self.path / name, skip_bytes=skip_bytes)
+            if found != manifest[key]:
+                raise CheckError(
+                    f"{self.path / name} must have SHA-256 {manifest[key]}, got {found}: it was changed or "
+                    "damaged since the store was made"
+                )
+
+
+def _batches(images: UInt8Array | Iterable[UInt8Array]) -> Iterable[UInt8Array]:
+    """Batches (B, C, H, W) of an array, or of an iterable of such batches."""
+    arrays = [images] if isinstance(images, np.ndarray) or hasattr(images, "__array__") else images
+    for each in arrays:
+        array = np.asarray(each)
+        if array.ndim != 4 or 0 in array.shape:
+            raise InputError(f"images must have shape (N, C, H, W), none of them 0, got {array.shape}")
+        if array.shape[-1] <= 4 < min(array.shape[1:3]):
+            raise InputError(
+                f"images must have shape (N, C, H, W), got {array.shape}, which has its channels last; "
+                "numpy.moveaxis(images, -1, 1) puts them first"
             )
+        for start in range(0, len(array), _BATCH):
+            yield array[start : start + _BATCH]
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of the store in ``folder``; InputError where there is none of this format and version."""
+def _read_metadata(folder: Path, manifest: Mapping[str, Any], images: int) -> pd.DataFrame:
+    file = folder / METADATA
+    if sha256_file(file) != manifest["metadata_sha256"]:
+        raise InputError(f"{file} must match the checksum in {MANIFEST}, but it was changed or damaged")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        state = f"has no {MANIFEST}" if folder.is_dir() else "does not exist" * (not folder.exists())
-        raise InputError(f"{folder}: an image store wanted, but it {state or 'is no folder'}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{folder / MANIFEST} must be a readable JSON manifest, got: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{folder / MANIFEST} must be the manifest of a {FORMAT}, got another JSON file")
-    if manifest.get("format_version") != FORMAT_VERSION:
+        metadata = pd.read_parquet(file)
+    except Exception as error:  # pyarrow raises its own kinds for damaged files
+        raise InputError(f"{file} must be a Parquet table, got: {error}") from error
+    if "image_id" not in metadata or len(metadata) != images:
         raise InputError(
-            f"{folder} must be store format version {FORMAT_VERSION}, got {manifest.get('format_version')}; "
-            "make the store again with this version of morphobench"
+            f"{file} must have a row with image_id for each of {images} images, "
+            f"got {len(metadata)} rows of {', '.join(map(str, metadata.columns))}"
         )
-    missing = {"shape", "content_sha256", "metadata_sha256", "options"} - manifest.keys()
-    if missing:
-        raise InputError(f"{folder / MANIFEST}: without {', '.join(sorted(missing))}; damaged")
-    return cast("dict[str, Any]", manifest)
+    ids = metadata["image_id"]
+    if (
+        not pd.api.types.is_integer_dtype(ids)
+        or ids.isna().any()
+        or (ids < 0).any()
+        or ids.duplicated().any()
+    ):
+        raise InputError(f"{file}: image_id must be different whole numbers from 0 on, got {_wrong_id(ids)}")
+    return metadata.set_index("image_id")
 
 
-def _map_images(folder: Path, manifest: Mapping[str, Any]) -> UInt8Array:
-    file = folder / IMAGES
-    try:
-        images = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file} must be a whole .npy array, got: {error}") from error
-    shape = tuple(manifest["shape"])
-    if images.dtype != np.uint8 or images.shape != shape:
-        raise InputError(f"{file} must be uint8 {shape}, got {images.dtype} {images.shape}")
-    wanted_bytes = _data_offset(file) + images.nbytes
-    if file.stat().st_size != wanted_bytes:
-        raise InputError(f"{file} must be {wanted_bytes} bytes, got {file.stat().st_size}")
-    return cast("UInt8Array", images)
+def _wrong_id(ids: pd.Series) -> str:
+    if not pd.api.types.is_integer_dtype(ids):
+        return f"values of type {ids.dtype}"
+    wrong = ids[ids.isna() | (ids < 0) | ids.duplicated()]
+    return f"{wrong.iloc[0]} in row {wrong.index[0]}"
 
 
-def _data_offset(file: Path) -> int:
-    """Where the pixels start in a .npy file: after the magic string and the header."""
-    with file.open("rb") as opened:
-        version = np.lib.format.read_magic(opened)
-        if version == (1, 0):
-            np.lib.format.read_array_header_1_0(opened)
-        else:
-            np.lib.format.read_array_header_2_0(opened)
-        return opened.tell()
+def existing_store(
+    destination: PathLike, *, created_by: str, options: Mapping[str, Any], fresh: bool
+) -> ImageStore | None:
+    """Open the store at a place where it was made by the same command with the same options.
+
+    Args:
+        destination: folder of the store.
+        created_by: the command.
+        options: its options.
+        fresh: whether a new store is made in any case.
+
+    Returns:
+        The store; None where there is none yet, or with ``fresh``.
+
+    Raises:
+        InputError: for a store made by another command or with other options, which are named.
+    """
+    folder = Path(destination)
+    if fresh or not (folder / MANIFEST).is_file():
+        refuse_taken(folder, fresh=fresh)
+        return None
+    manifest = read_manifest(folder)
+    if manifest.get("created_by") != created_by:
+        raise InputError(
+            f"{folder} must be a new folder or a store made by {created_by}, got one made by "
+            f"{manifest.get('created_by')!r}; --fresh (fresh=True) replaces it"
+        )
+    made, asked = manifest["options"], plain(dict(options))
+    names = [name for name in {**made, **asked} if made.get(name) != asked.get(name)]
+    if names:
+        differences = ", ".join(f"{name} {made.get(name)!r} there, {asked.get(name)!r} now" for name in names)
+        raise InputError(
+            f"{folder} must be a new folder or a store made with the same options, got one made with others: "
+            f"{differences}; --fresh (fresh=True) replaces it"
+        )
+    return ImageStore.open(folder)

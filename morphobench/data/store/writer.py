@@ -1,9 +1,8 @@
-"""Writes a store image by image, so that data larger than memory go in; finds one made before."""
+"""Writer of stores: images are appended one batch at a time, so that data larger than memory go in."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,18 +15,20 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from morphobench._util.files import folder_in_place_of
+from morphobench._util.files import folder_in_place_of, write_whole
 from morphobench._util.hashing import sha256_file
+from morphobench._util.json import plain, to_json
 from morphobench.data.metadata import checked_columns
-from morphobench.data.store.reader import (
+from morphobench.data.store.format import (
+    FILES,
     FORMAT,
     FORMAT_VERSION,
     IMAGES,
     MANIFEST,
     METADATA,
     REJECTED,
-    ImageStore,
-    read_manifest,
+    foreign_files,
+    manifest_digest,
 )
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
@@ -37,10 +38,18 @@ _PACKAGES = ("morphobench", "numpy", "pandas", "pillow", "pyarrow", "tifffile")
 
 
 class StoreWriter:
-    """A context to append images in; ``finish`` makes the store appear, anything else leaves nothing.
+    """Writes a store; a context manager.
 
-    ``image_shape``: (C, H, W) of every image. ``manifest``: further keys, such as ``created_by`` and
-    ``options``. ``fresh`` replaces a store at ``destination``. InputError for a destination that is taken.
+    ``finish`` makes the store appear; an exception, or leaving the block without it, leaves nothing behind.
+
+    Args:
+        destination: folder of the store.
+        image_shape: (C, H, W) of every image.
+        manifest: further keys of the manifest, such as ``created_by`` and ``options``.
+        fresh: whether a store at ``destination`` is replaced.
+
+    Raises:
+        InputError: on entry, for a destination that is taken or cannot be written.
     """
 
     def __init__(
@@ -62,15 +71,18 @@ class StoreWriter:
     def __enter__(self) -> StoreWriter:
         refuse_taken(self._destination, fresh=self._fresh)
         self._context: AbstractContextManager[Path] = folder_in_place_of(
-            self._destination, replace=self._fresh
+            self._destination, replace=FILES if self._fresh else ()
         )
         try:
             self._folder = self._context.__enter__()
         except OSError as error:
-            raise InputError(f"{self._destination}: cannot be written: {error}") from error
+            raise self._not_writable(error) from error
         self._file: IO[bytes] = (self._folder / IMAGES).open("wb")
         self._write_header()
         return self
+
+    def _not_writable(self, error: OSError) -> InputError:
+        return InputError(f"{self._destination} must be writable, got: {error.strerror or error}")
 
     def _write_header(self) -> None:
         # numpy leaves room in the header for a longer N, so it can be written again when N is known.
@@ -79,9 +91,17 @@ class StoreWriter:
         np.lib.format.write_array_header_1_0(self._file, header)
 
     def append(self, images: UInt8Array) -> None:
-        """Add images uint8 (B, C, H, W); InputError for another shape, TypeError for another dtype."""
+        """Append images.
+
+        Args:
+            images: uint8 (B, C, H, W).
+
+        Raises:
+            InputError: for another shape, or where the disk refuses.
+            TypeError: for another dtype.
+        """
         if images.dtype != np.uint8:
-            raise TypeError(f"images must be uint8, got {images.dtype}")
+            raise TypeError(f"images must have dtype uint8, got {images.dtype}")
         if images.ndim != 4 or images.shape[1:] != self._image_shape:
             raise InputError(f"images must have shape (B, *{self._image_shape}), got {images.shape}")
         data = np.ascontiguousarray(images).data
@@ -89,14 +109,22 @@ class StoreWriter:
         try:
             self._file.write(data)
         except OSError as error:
-            raise InputError(f"{self._destination}: cannot be written: {error}") from error
+            raise self._not_writable(error) from error
         self._count += len(images)
 
-    def finish(self, metadata: pd.DataFrame, *, rejected: pd.DataFrame | None = None) -> ImageStore:
-        """Complete the files from one row of ``metadata`` per appended image, and open the store."""
+    def finish(self, metadata: pd.DataFrame, *, rejected: pd.DataFrame | None = None) -> None:
+        """Complete the files and let the store appear.
+
+        Args:
+            metadata: one row per appended image.
+            rejected: ``path`` and ``reason`` of what did not go in (default: nothing).
+
+        Raises:
+            InputError: for another number of rows, values that do not fit, or where the disk refuses.
+        """
         if self._count == 0 or len(metadata) != self._count:
             raise InputError(
-                f"metadata must be as many rows as images, at least 1, got {len(metadata)} rows "
+                f"metadata must have as many rows as there are images, at least 1, got {len(metadata)} rows "
                 f"for {self._count} images"
             )
         table = checked_columns(metadata).reset_index(drop=True)
@@ -107,31 +135,35 @@ class StoreWriter:
             self._write_header()
             self._file.close()
             table.to_parquet(self._folder / METADATA, index=False)
-            rejected.to_csv(self._folder / REJECTED, index=False)
-            text = json.dumps(self._final_manifest(len(rejected)), indent=1, sort_keys=True)
-            (self._folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            # a file name that is no UTF-8 holds surrogates, which CSV cannot
+            rejected.to_csv(self._folder / REJECTED, index=False, errors="backslashreplace")
+            text = to_json(self._final_manifest(len(rejected)), indent=1, sort_keys=True)
+            write_whole(self._folder / MANIFEST, text + "\n")
             self._finished = True
             self._context.__exit__(None, None, None)
         except OSError as error:
             self._finished, self._failed = False, True
-            raise InputError(f"{self._destination}: cannot be written: {error}") from error
-        return ImageStore.open(self._destination)
+            raise self._not_writable(error) from error
 
     def _final_manifest(self, rejected: int) -> dict[str, Any]:
-        return {
-            "created_by": "create",
-            "options": {},
-            **self._manifest,
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "shape": [self._count, *self._image_shape],
-            "dtype": "uint8",
-            "counts": {"images": self._count, "rejected": rejected},
-            "content_sha256": self._digest.hexdigest(),
-            "metadata_sha256": sha256_file(self._folder / METADATA),
-            "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), **_package_versions()},
-        }
+        manifest: dict[str, Any] = plain(
+            {
+                "created_by": "create",
+                "options": {},
+                **self._manifest,
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "shape": [self._count, *self._image_shape],
+                "dtype": "uint8",
+                "counts": {"images": self._count, "rejected": rejected},
+                "content_sha256": self._digest.hexdigest(),
+                "metadata_sha256": sha256_file(self._folder / METADATA),
+                "rejected_sha256": sha256_file(self._folder / REJECTED),
+                "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+                "versions": {"python": platform.python_version(), **_package_versions()},
+            }
+        )
+        return {**manifest, "manifest_sha256": manifest_digest(manifest)}
 
     def __exit__(
         self,
@@ -142,7 +174,7 @@ class StoreWriter:
         if self._finished:
             return
         self._file.close()
-        cause = error or InputError(f"{self._destination}: the writer was left before finish()")
+        cause = error or InputError(f"{self._destination} must be completed by finish(), got none")
         self._context.__exit__(type(cause), cause, trace)
         if error is None and not self._failed:
             raise cause
@@ -159,47 +191,26 @@ def _package_versions() -> dict[str, str]:
 
 
 def refuse_taken(destination: Path, *, fresh: bool) -> None:
-    """InputError where ``destination`` is taken: by a file, by other files, or by a store without fresh."""
+    """Check that a store may be written at a place.
+
+    Args:
+        destination: folder of the store.
+        fresh: whether a store there may be replaced; other files never are.
+
+    Raises:
+        InputError: where the place is taken by a file, a link, other files, or a store without ``fresh``.
+    """
     if not destination.exists() and not destination.is_symlink():
         return
     if not destination.is_dir():
         raise InputError(f"{destination} must be a folder for the store, got a file")
     if destination.is_symlink():
         raise InputError(f"{destination} must be a folder for the store, got a symbolic link")
-    if not any(destination.iterdir()):
-        return
-    if not (destination / MANIFEST).is_file() or not (destination / IMAGES).is_file():
-        raise InputError(f"{destination}: an empty or new folder wanted, but it holds other files")
-    if not fresh:
-        raise InputError(f"{destination}: already a store; --fresh (fresh=True) replaces it")
-
-
-def existing_store(
-    destination: PathLike, *, created_by: str, options: Mapping[str, Any], fresh: bool
-) -> ImageStore | None:
-    """The store at ``destination`` where it was made by the same command with the same options.
-
-    None where there is none yet, or ``fresh`` asks for a new one. InputError names the options that differ.
-    """
-    folder = Path(destination)
-    if fresh or not (folder / MANIFEST).is_file():
-        refuse_taken(folder, fresh=fresh)
-        return None
-    manifest = read_manifest(folder)
-    if manifest.get("created_by") != created_by:
+    if foreign := foreign_files(destination):
+        shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
         raise InputError(
-            f"{folder}: already a store, made by {manifest.get('created_by')!r}, not {created_by!r}; "
-            "--fresh (fresh=True) replaces it"
+            f"{destination} must be a new or empty folder, or a store alone in its folder, "
+            f"but it holds other files: {shown}"
         )
-    made = manifest["options"]
-    wanted = json.loads(json.dumps(dict(options)))
-    names = [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]
-    if names:
-        differences = ", ".join(
-            f"{name} {made.get(name)!r} there, {wanted.get(name)!r} now" for name in names
-        )
-        raise InputError(
-            f"{folder}: already a store, made with other options: {differences}; "
-            "--fresh (fresh=True) replaces it"
-        )
-    return ImageStore.open(folder)
+    if any(destination.iterdir()) and not fresh:
+        raise InputError(f"{destination} must be a new or empty folder, got a store; --fresh replaces it")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from morphobench.data.metadata import STUDY_DMSO_WELLS
 from morphobench.errors import InputError
 from morphobench.evaluation import distances
 from morphobench.evaluation.bootstrap.interval import Interval
@@ -23,7 +24,6 @@ from morphobench.evaluation.registry import MetricInfo, TaskResult, register, un
 from morphobench.types import BoolArray, Float64Array, Int64Array
 
 STUDY_PAIR = ("Methotrexate", "Pemetrexed")
-STUDY_CONTROL_WELLS = ("P21", "N19", "M8", "L14", "H9", "E2")
 STUDY_IMAGES_PER_WELL = 10
 
 
@@ -292,7 +292,7 @@ def _study_controls(inputs: EvaluationInput, controls: BoolArray, warnings: list
         warnings.append("similarity: no Metadata_Well, so all controls are used, not the study's DMSO wells")
         return controls
     short = np.asarray([_short_well(well) for well in wells], dtype=object)
-    chosen = controls & np.isin(short, STUDY_CONTROL_WELLS)
+    chosen = controls & np.isin(short, STUDY_DMSO_WELLS)
     if not chosen.any():
         warnings.append(
             "similarity: the data has none of the study's DMSO wells, so every control well is used"

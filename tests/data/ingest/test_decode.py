@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image
 
 from morphobench.data.ingest.decode import decode
-from morphobench.data.ingest.ingest import decode as images_module
+from morphobench.data.ingest import decode as images_module
 from morphobench.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
@@ -19,7 +21,7 @@ COLOUR = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(2).integers(0, 65536, (4, 20, 30), dtype=np.uint16)
 
 
-def _first(array: np.ndarray) -> np.ndarray:
+def _first(array: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(array, -1, 0)
 
 
@@ -64,10 +66,10 @@ def test_jpeg(tmp_path: Path) -> None:
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_tiff_pages_planes_and_samples(
-    tmp_path: Path, dtype: type, byteorder: str, compression: str | None
+    tmp_path: Path, dtype: type, byteorder: Literal["<", ">"], compression: str | None
 ) -> None:
-    array = DEEP.astype(dtype)
-    how = {"byteorder": byteorder, "compression": compression}
+    array: NDArray[Any] = DEEP.astype(dtype)
+    how: dict[str, Any] = {"byteorder": byteorder, "compression": compression}
     tifffile.imwrite(tmp_path / "pages.tif", array, photometric="minisblack", **how)
     with tifffile.TiffWriter(tmp_path / "separate.tif", byteorder=byteorder) as writer:
         for page in array:
@@ -117,11 +119,11 @@ def test_unsuitable_values_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "many.tif", np.zeros((65, 20, 30), np.uint8), photometric="minisblack")
     Image.new("CMYK", (8, 8)).save(tmp_path / "cmyk.jpg")
     for name, message in [
-        ("float.tif", "8- or 16-bit unsigned values wanted, got float32"),
+        ("float.tif", "8- or 16-bit unsigned values, got float32"),
         ("signed.tif", "got int16"),
-        ("hyper.tif", "channels, height and width wanted"),
+        ("hyper.tif", "channels, height and width, got"),
         ("many.tif", "1 to 64 channels"),
-        ("cmyk.jpg", "grey or RGB wanted, got mode CMYK"),
+        ("cmyk.jpg", "grey or RGB, got mode CMYK"),
     ]:
         with pytest.raises(InputError, match=f"{name}: .*{message}"):
             decode(tmp_path / name)
@@ -151,10 +153,10 @@ def test_damaged_and_foreign_files_are_refused_by_name(tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "bitmap.bmp")
     for name, message in [
         ("empty.png", "empty file"),
-        ("text.png", "JPEG, PNG or TIFF wanted"),
+        ("text.png", "the file must be JPEG, PNG or TIFF"),
         ("folder.png", "cannot be read"),
         ("deep.png", "16-bit colour PNG"),
-        ("bitmap.bmp", "JPEG, PNG or TIFF wanted"),
+        ("bitmap.bmp", "the file must be JPEG, PNG or TIFF"),
         ("nowhere.png", "no such file"),
     ]:
         with pytest.raises(InputError, match=f"{name}: {message}"):
@@ -166,7 +168,7 @@ def test_pictures_beyond_the_limit_are_refused(tmp_path: Path, monkeypatch: pyte
     tifffile.imwrite(tmp_path / "large.tif", GREY)
     monkeypatch.setattr(images_module, "MAX_PIXELS", 599)
     for name in ("large.png", "large.tif"):
-        with pytest.raises(InputError, match="at most 599 pixels wanted, got 20 x 30"):
+        with pytest.raises(InputError, match="at most 599 pixels, got 20 x 30"):
             decode(tmp_path / name)
 
 

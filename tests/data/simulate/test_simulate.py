@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 import morphobench as mb
+from morphobench.data.metadata import STUDY_DMSO_WELLS
 from morphobench.data.simulate.counter_rng import normals, uniforms
-from morphobench.data.simulate.ground_truth import COMPOUNDS, DMSO_WELLS, MECHANISMS, TRAITS, effect
+from morphobench.data.simulate.design import StudyDesign
+from morphobench.data.simulate.ground_truth import COMPOUNDS, MECHANISMS, TRAITS, effect
 from morphobench.errors import InputError
 
 
@@ -59,7 +63,9 @@ def test_the_design_is_the_studys(store: mb.ImageStore) -> None:
     assert drugs["Metadata_Compound"].nunique() == 31
     controls = table[table["Metadata_ControlType"] == "negcon"]
     assert set(controls["Metadata_Compound"]) == {"DMSO", "PBS"}
-    assert set(controls.loc[controls["Metadata_Compound"] == "DMSO", "Metadata_Well"]) == set(DMSO_WELLS)
+    assert set(controls.loc[controls["Metadata_Compound"] == "DMSO", "Metadata_Well"]) == set(
+        STUDY_DMSO_WELLS
+    )
     assert (table.groupby(["Metadata_Plate", "Metadata_Well"])["Metadata_Compound"].nunique() == 1).all()
 
 
@@ -87,9 +93,7 @@ def test_alike_drugs_meet_in_a_cell_line_on_every_plate_even_in_few_pictures(sto
 
 
 def test_in_the_long_run_every_drug_meets_every_line_on_every_plate() -> None:
-    from morphobench.data.simulate.simulate import _Design
-
-    design = _Design(seed=0, null=False, cell_lines=21, compounds=31, plates=10)
+    design = StudyDesign(seed=0, null=False, cell_lines=21, compounds=31, plates=10)
     table = design.metadata(np.arange(13_480, dtype=np.int64))
     drugs = table[table["Metadata_ControlType"] == "trt"]
     assert drugs.groupby(["Metadata_Plate", "Metadata_CellLine", "Metadata_Compound"]).ngroups == 10 * 21 * 31
@@ -122,7 +126,7 @@ def test_null_data_are_the_same_controls_and_drugs_without_effect(
     assert (null.metadata["Metadata_Strength"] == 0).all()
 
 
-def _spectrum(images: np.ndarray) -> np.ndarray:
+def _spectrum(images: NDArray[Any]) -> NDArray[Any]:
     """Energy per spatial frequency: sees texture and size, not mean brightness."""
     pixels = images[:, 0] - images[:, 0].mean(axis=(1, 2), keepdims=True)
     scaled = (pixels / pixels.std(axis=(1, 2), keepdims=True)).astype(np.float32)
@@ -133,7 +137,7 @@ def _spectrum(images: np.ndarray) -> np.ndarray:
     )
 
 
-def _separation(store: mb.ImageStore, rows: np.ndarray) -> float:
+def _separation(store: mb.ImageStore, rows: NDArray[Any]) -> float:
     """ROC AUC on the second half of a linear classifier of spectra that was fitted on the first."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.metrics import roc_auc_score
@@ -197,6 +201,6 @@ def test_smaller_designs(tmp_path: Path) -> None:
     ],
 )
 def test_bad_arguments_are_named(tmp_path: Path, arguments: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=f"{list(arguments)[-1]}: a whole number"):
+    with pytest.raises(InputError, match=f"{list(arguments)[-1]} must be a whole number"):
         mb.simulate(tmp_path / "sim", **arguments)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []

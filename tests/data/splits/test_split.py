@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from morphobench.data.simulate.simulate import _Design
+from morphobench.data.simulate.design import StudyDesign
 from morphobench.data.splits.split import check_leakage, split
 from morphobench.data.splits.subsample import subset
 from morphobench.errors import CheckError, InputError
@@ -31,15 +33,15 @@ def _table(plates: list[tuple[int, int]], column: str = "Metadata_Plate") -> pd.
 
 
 def _simulated(images: int) -> pd.DataFrame:
-    design = _Design(seed=0, null=False, cell_lines=21, compounds=31, plates=10)
+    design = StudyDesign(seed=0, null=False, cell_lines=21, compounds=31, plates=10)
     return design.metadata(np.arange(images, dtype=np.int64))
 
 
-def _shares(labels: np.ndarray) -> list[float]:
+def _shares(labels: NDArray[Any]) -> list[float]:
     return [float((labels == part).mean()) for part in PARTS]
 
 
-def _has_both_classes(table: pd.DataFrame, labels: np.ndarray) -> bool:
+def _has_both_classes(table: pd.DataFrame, labels: NDArray[Any]) -> bool:
     return all(table.loc[labels == part, "Metadata_ControlType"].nunique() == 2 for part in PARTS)
 
 
@@ -80,8 +82,7 @@ def test_very_unequal_plates_come_out_as_near_as_they_can() -> None:
 def test_a_split_is_refused_exactly_when_none_exists(plates: list[tuple[int, int]]) -> None:
     plates = [counts for counts in plates if sum(counts)]
     table = _table(plates)
-    if len(plates) < 3 or table["Metadata_ControlType"].nunique() < 2:
-        return
+    assume(len(plates) >= 3 and table["Metadata_ControlType"].nunique() == 2)
     exists = any(
         all(
             sum(plates[g][kind] for g in range(len(plates)) if parts[g] == part) > 0
@@ -104,7 +105,7 @@ def test_the_search_finds_the_best_of_all_assignments() -> None:
     counts = np.array(plates, dtype=float)
     columns = np.column_stack([counts.sum(axis=1), counts]) / np.array([counts.sum(), *counts.sum(axis=0)])
 
-    def cost(parts: np.ndarray) -> float:
+    def cost(parts: NDArray[Any]) -> float:
         sums = np.stack([columns[parts == part].sum(axis=0) for part in range(3)])
         return float(((sums - target[:, None]) ** 2 / target[:, None]).sum() + 1e3 * (sums == 0).sum())
 
@@ -217,7 +218,7 @@ def test_a_given_split_across_plates_is_named() -> None:
     [
         (["train", "test"], "got none in validation"),
         (["train", "validation", "dev"], "got 'dev'"),
-        (["train", "validation", None], "for every image wanted"),
+        (["train", "validation", None], "for every image, got"),
     ],
 )
 def test_a_bad_given_split_is_refused(values: list[str | None], message: str) -> None:
@@ -270,7 +271,7 @@ def test_a_subset_is_seeded_and_whole_when_large_enough() -> None:
     assert subset(table, images=500).tolist() == subset(table, images=900).tolist() == list(range(500))
     assert subset(table, images=100, seed=1).tolist() == subset(table, images=100, seed=1).tolist()
     assert subset(table, images=100, seed=1).tolist() != subset(table, images=100, seed=2).tolist()
-    with pytest.raises(InputError, match="images: a whole number from 1"):
+    with pytest.raises(InputError, match="images must be a whole number from 1"):
         subset(table, images=0)
 
 
