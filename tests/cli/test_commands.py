@@ -108,7 +108,7 @@ def test_the_file_that_cannot_be_evaluated_is_named(
     made.assign(emb_0000=np.nan).to_csv(unfit, index=False)
     arguments = ["evaluate", str(fit), str(unfit), "--task", "similarity", "--profile", "smoke"]
     assert main(arguments) == 2
-    assert f"{unfit}: embeddings: finite values wanted" in _error(capsys)
+    assert f"{unfit}: embeddings must be finite" in _error(capsys)
     made.head(9).to_csv(unfit, index=False)
     assert main(["evaluate", str(unfit), "--into", str(folder / "out")]) == 2
     assert f"{unfit}: all " in _error(capsys)
