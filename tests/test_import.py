@@ -60,3 +60,37 @@ def test_a_checkout_neither_built_nor_installed_says_what_to_do(unbuilt: Path) -
 def test_the_public_names_are_listed() -> None:
     assert set(mb.__all__) <= set(dir(mb))
     assert not {"Any", "annotations", "import_module", "Path"} & set(dir(mb))
+
+
+NUMPY_ALONE = """
+import sys
+
+
+class OnlyNumpy:
+    def find_spec(self, name, path=None, target=None):
+        first = name.partition(".")[0]
+        if first not in {*sys.stdlib_module_names, "numpy", "morphobench"}:
+            raise ModuleNotFoundError(f"{name} is hidden", name=name)
+
+
+sys.meta_path.insert(0, OnlyNumpy())
+import numpy as np
+from morphobench.augment import CollateViews, MultiCrop
+from morphobench.evaluation import distances
+
+images = np.random.default_rng(0).integers(0, 256, (6, 64, 64), np.uint8)
+views = MultiCrop("aug_multi_crop", seed=0)(images, np.arange(6), 0)
+rows = views[:, :, 0].reshape(30, -1)
+medians = distances.median_distances(rows[:12], rows[12:])
+for metric in distances.METRICS:
+    assert np.isclose(medians[metric], np.median(distances.pairwise(rows[:12], rows[12:], metric)), rtol=1e-5)
+print(views.shape, len(medians))
+"""
+
+
+def test_views_and_distances_need_numpy_alone(tmp_path: Path) -> None:
+    done = _run(NUMPY_ALONE, tmp_path, PYTHONPATH=str(Path(mb.__path__[0]).parent))
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout.split("\n")[0] == "(5, 6, 1, 64, 64) ['braycurtis', 'correlation', 'cosine', 'euclidean']"
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+import morphobench.evaluation.tasks  # noqa: F401  it registers the tasks
 from morphobench.data import splits
 from morphobench.errors import InputError
 from morphobench.evaluation.inputs import EvaluationInput
