@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    UInt8Array: TypeAlias = NDArray[np.uint8]
+    Int64Array: TypeAlias = NDArray[np.int64]
+    Float32Array: TypeAlias = NDArray[np.float32]
+    Float64Array: TypeAlias = NDArray[np.float64]
+    BoolArray: TypeAlias = NDArray[np.bool_]
+
+_ARRAYS = {
+    "UInt8Array": "uint8",
+    "Int64Array": "int64",
+    "Float32Array": "float32",
+    "Float64Array": "float64",
+    "BoolArray": "bool_",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The command line reads option types here, and NumPy takes longer to import than all else of `--help`.
+    if name not in _ARRAYS:
+        raise AttributeError(f"module 'morphobench.types' has no attribute {name!r}")
+    import numpy as np
+    from numpy.typing import NDArray
+
+    generic: Any = NDArray
+    return generic[getattr(np, _ARRAYS[name])]
+
 
 Path: TypeAlias = str | PathLike[str]
 """A file or folder, as users pass it."""
-
-UInt8Array: TypeAlias = NDArray[np.uint8]
-Int64Array: TypeAlias = NDArray[np.int64]
-Float32Array: TypeAlias = NDArray[np.float32]
-Float64Array: TypeAlias = NDArray[np.float64]
-BoolArray: TypeAlias = NDArray[np.bool_]
 
 Protocol: TypeAlias = Literal["reference-1", "corrected-1"]
 """Which rules a result was made under; results of different protocols are never compared."""

@@ -19,8 +19,9 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     if page.file.src_uri != "reference/commands.md":
         return markdown
     from morphobench.cli.parser import make_parser
+    from morphobench.cli.registry import COMMANDS
 
-    parser = make_parser()
+    parser = make_parser(COMMANDS)
     parts = [markdown, "```text", parser.format_help(), "```"]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

@@ -165,10 +165,14 @@ def require_bounds(value: Any, option: Option, label: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if option.minimum is not None and not value >= option.minimum:
-        raise InputError(f"{label} must be at least {option.minimum:g}, got {value}")
+        raise InputError(f"{label} must be at least {_shown(option.minimum)}, got {value}")
     largest = LARGEST if option.maximum is None else option.maximum
     if not value <= largest:
-        raise InputError(f"{label} must be at most {largest:,.12g}, got {value}".replace(",", ""))
+        raise InputError(f"{label} must be at most {_shown(largest)}, got {value}")
+
+
+def _shown(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"
 
 
 def plain_value(value: Any) -> Any:

@@ -7,7 +7,7 @@ its flag and its key in a record need no prefix. Fields made otherwise are set b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Self, get_type_hints
 
@@ -105,6 +105,8 @@ class Options:
     def resolve(cls, **given: Any) -> Self:
         """Make the options of what users gave; other fields take their defaults.
 
+        A class whose options depend on one another or on the machine overrides this.
+
         Args:
             **given: Values by field name, those of groups among them.
 
@@ -114,6 +116,27 @@ class Options:
         Raises:
             InputError: A required option is missing, or a value is not allowed.
         """
+        return cls._assembled(given, lambda nested, values: nested.resolve(**values))
+
+    @classmethod
+    def build(cls, **given: Any) -> Self:
+        """Make the options of values that are resolved already.
+
+        Args:
+            **given: Values of the fields' types by field name, those of groups among them.
+
+        Returns:
+            The options.
+
+        Raises:
+            InputError: A required option is missing, or a number is out of bounds.
+        """
+        return cls._assembled(given, lambda nested, values: nested.build(**values))
+
+    @classmethod
+    def _assembled(
+        cls, given: Mapping[str, Any], make: Callable[[type[Options], dict[str, Any]], Options]
+    ) -> Self:
         known = {one.name for one in option_fields(cls)}
         unknown = sorted(given.keys() - known)
         if unknown:
@@ -123,7 +146,7 @@ class Options:
             if "group" in one.metadata:
                 nested: type[Options] = one.metadata["group"]
                 names = {inner.name for inner in option_fields(nested)}
-                values[one.name] = nested.resolve(**{k: v for k, v in given.items() if k in names})
+                values[one.name] = make(nested, {k: v for k, v in given.items() if k in names})
             elif one.name in given:
                 values[one.name] = given[one.name]
         for required in own_option_fields(cls):

@@ -1,16 +1,30 @@
-"""What each command does with its arguments; they return exit codes. Heavy imports wait until needed."""
+"""What each command does with its options; they return exit codes.
+
+Imports of heavy packages stand inside the functions: ``--help`` and errors of usage need none of them.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphobench.cli.options import (
+    CompareOptions,
+    CostCommand,
+    EmbedOptions,
+    EvaluateOptions,
+    InfoOptions,
+    IngestOptions,
+    ReportOptions,
+    RunCommand,
+    SimulateOptions,
+    SummarizeOptions,
+    ViewsOptions,
+)
 from morphobench.errors import CheckError, InputError
-from morphobench.types import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,267 +32,264 @@ if TYPE_CHECKING:
     from morphobench.data import ImageStore
 
 
-def simulate(chosen: argparse.Namespace) -> int:
-    """``morphobench simulate STORE --images N``."""
-    from morphobench.data import simulate as make
+def simulate(options: SimulateOptions) -> int:
+    """Do ``morphobench simulate STORE --images N``.
 
-    store = make(
-        chosen.store,
-        images=chosen.images,
-        seed=chosen.seed,
-        null=chosen.null,
-        cell_lines=chosen.cell_lines,
-        fresh=chosen.fresh,
-        progress=_counter("drawing"),
-    )
-    _say_store(store)
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench import data
+
+    _show_store(data.simulate(options.store, **_rest(options, "store"), progress=_counter("drawing")))
     return 0
 
 
-def ingest(chosen: argparse.Namespace) -> int:
-    """``morphobench ingest SOURCE STORE``."""
-    from morphobench.data import ingest as read
+def ingest(options: IngestOptions) -> int:
+    """Do ``morphobench ingest SOURCE STORE``.
 
-    store = read(
-        chosen.source,
-        chosen.store,
-        metadata=chosen.metadata,
-        pattern=chosen.pattern,
-        channels=chosen.channels,
-        size_px=chosen.size_px,
-        fit=chosen.fit,
-        tile=chosen.tile,
-        value_range=chosen.value_range,
-        fresh=chosen.fresh,
-        progress=_counter("reading"),
-    )
-    _say_store(store)
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench import data
+
+    further = _rest(options, "source", "store")
+    store = data.ingest(options.source, options.store, **further, progress=_counter("reading"))
+    _show_store(store)
     rejected = len(store.rejected)
     if rejected:
         _show(f"{rejected} not read: {store.path / 'rejected.csv'} says why")
     return 0
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """``morphobench run STORE OUT``."""
-    from morphobench.run.options import RunOptions
-    from morphobench.run.runner import run as work
+def run(options: RunCommand) -> int:
+    """Do ``morphobench run STORE OUT``.
 
-    options = RunOptions.resolve(
-        setups=chosen.setups,
-        profile=chosen.profile,
-        protocol=chosen.protocol or DEFAULT_PROTOCOL,
-        seeds=chosen.seeds,
-        epochs=chosen.epochs,
-        images=chosen.images,
-        train_images=chosen.train_images,
-        batch_size=chosen.batch_size,
-        tasks=chosen.task,
-        baselines=() if chosen.no_baselines else None,
-        objectives=chosen.objective,
-        encoder=chosen.encoder or "study",
-        accumulate=chosen.accumulate,
-        precision=chosen.precision,
-        device=chosen.device,
-        threads=chosen.threads,
-        pairs=chosen.pairs,
-        balance_classes=chosen.balance_classes,
-        aggregate=chosen.aggregate or "median",
-        normalize=chosen.normalize or "mad_robustize",
-    )
-    records = work(chosen.store, chosen.out, options=options, fresh=chosen.fresh, quiet=chosen.quiet)
-    _show(f"{len(records)} records in {chosen.out}; `morphobench summarize {chosen.out}` shows the table")
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench.run import runner
+
+    out = options.out
+    records = runner.run(options.store, out, options=options.run, fresh=options.fresh, quiet=options.quiet)
+    _show(f"{len(records)} records in {out}; `morphobench summarize {out}` shows the table")
     return 0
 
 
-def cost(chosen: argparse.Namespace) -> int:
-    """``morphobench cost STORE OUT``."""
+def cost(options: CostCommand) -> int:
+    """Do ``morphobench cost STORE OUT``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
     from morphobench._util.files import write_whole
     from morphobench._util.json import write_json
     from morphobench.report.render.cost_page import cost_page, fill_page, summary
-    from morphobench.run.cost import CostOptions, measure_cost
+    from morphobench.run.cost import measure_cost
     from morphobench.run.folder import COST_PAGE, COST_SUMMARY
-    from morphobench.run.options import RunOptions
-    from morphobench.training import Plateau
 
-    options = CostOptions(
-        RunOptions.resolve(
-            setups=chosen.setups,
-            profile="paper",
-            protocol=chosen.protocol or DEFAULT_PROTOCOL,
-            seeds=1,
-            epochs=chosen.epochs,
-            images=chosen.images,
-            train_images=chosen.train_images,
-            batch_size=chosen.batch_size,
-            tasks=(),
-            baselines=(),
-            objectives=chosen.objective,
-            encoder=chosen.encoder or "study",
-            accumulate=chosen.accumulate,
-            precision=chosen.precision,
-            device=chosen.device,
-            threads=chosen.threads,
-        ),
-        rounds=chosen.rounds,
-        epochs_per_round=chosen.epochs_per_round,
-        plateau=Plateau(chosen.improvement, chosen.patience),
-    )
-    if chosen.docs is not None:
-        fill_page(chosen.docs, None)  # a page without a place for the tables is refused before the hours
-    if chosen.budget_min is not None and not chosen.budget_min > 0:
-        raise InputError(f"--budget-min: more than 0 minutes wanted, got {chosen.budget_min:g}")
-    budget_s = None if chosen.budget_min is None else 60 * chosen.budget_min
+    if options.docs is not None:
+        fill_page(options.docs, None)  # a page without a place for the tables is refused before the hours
     measured = measure_cost(
-        chosen.store, chosen.out, options=options, budget_s=budget_s, fresh=chosen.fresh, quiet=chosen.quiet
+        options.store,
+        options.out,
+        options=options.cost,
+        budget_s=None if options.budget_min is None else 60 * options.budget_min,
+        fresh=options.fresh,
+        quiet=options.quiet,
     )
     page = cost_page(measured)
-    write_json(chosen.out / COST_SUMMARY, {**measured, "summary": summary(measured)})
-    write_whole(chosen.out / COST_PAGE, page.markdown())
-    if chosen.docs is not None:
-        fill_page(chosen.docs, page.markdown())
+    write_json(options.out / COST_SUMMARY, {**measured, "summary": summary(measured)})
+    write_whole(options.out / COST_PAGE, page.markdown())
+    if options.docs is not None:
+        fill_page(options.docs, page.markdown())
     _show(page.rich())
     return 0
 
 
-def embed(chosen: argparse.Namespace) -> int:
-    """``morphobench embed STORE --weights FILE --out EMBEDDINGS.parquet``."""
+def embed_store(options: EmbedOptions) -> int:
+    """Do ``morphobench embed STORE --weights FILE --out EMBEDDINGS.parquet``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
     from morphobench._util.hashing import sha256_file
     from morphobench.data import ImageStore
-    from morphobench.embeddings import embed as through
-    from morphobench.embeddings import read_embeddings, write_embeddings
+    from morphobench.embeddings import embed, read_embeddings, write_embeddings
     from morphobench.models import load_encoder
     from morphobench.run.environment import environment
 
-    store = ImageStore.open(chosen.store)
-    encoder = load_encoder(chosen.weights)
+    store = ImageStore.open(options.store)
+    encoder = load_encoder(options.weights)
     made_from = {
-        "weights_sha256": sha256_file(chosen.weights),
+        "weights_sha256": sha256_file(options.weights),
         "data_sha256": str(store.manifest["content_sha256"]),
     }
-    if chosen.out.exists() and not chosen.fresh:
-        _, _, provenance = read_embeddings(chosen.out)
+    if options.out.exists() and not options.fresh:
+        _, _, provenance = read_embeddings(options.out)
         other = [key for key, value in made_from.items() if provenance.get(key) != value]
         if other:
             raise InputError(
-                f"{chosen.out}: made from other {' and '.join(other)}; take another --out, or --fresh"
+                f"{options.out}: made from other {' and '.join(other)}; take another --out, or --fresh"
             )
-        _show(f"{chosen.out}: was made before from the same weights and images")
+        _show(f"{options.out}: was made before from the same weights and images")
         return 0
-    embeddings = through(encoder, store.images, device=chosen.device)
-    made = environment(device=chosen.device)
+    embeddings = embed(encoder, store.images, device=options.device)
+    made = environment(device=options.device)
     provenance = {**made_from, "versions": made["versions"], "commit": made["commit"]}
     described = store.metadata.assign(Metadata_ImageId=store.image_ids)
-    write_embeddings(chosen.out, embeddings, described, provenance=provenance)
-    _show(f"{chosen.out}: {len(embeddings)} images, {embeddings.shape[1]} features")
+    write_embeddings(options.out, embeddings, described, provenance=provenance)
+    _show(f"{options.out}: {len(embeddings)} images, {embeddings.shape[1]} features")
     return 0
 
 
-def evaluate(chosen: argparse.Namespace) -> int:
-    """``morphobench evaluate EMBEDDINGS.parquet ... [--into OUT]``."""
+def evaluate_embeddings(options: EvaluateOptions) -> int:
+    """Do ``morphobench evaluate EMBEDDINGS.parquet ... [--into OUT]``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        InputError: A file cannot be evaluated; it is named.
+    """
     from morphobench._util.json import write_json
     from morphobench.cli.external import evaluate_file, evaluate_into, metric_table
 
-    if chosen.name is not None and len(chosen.embeddings) > 1:
-        raise InputError(f"--name: one file wanted, got {len(chosen.embeddings)}")
     found = []
-    for path in chosen.embeddings:
+    for path in options.embeddings:
         try:
-            if chosen.into is not None:
-                found += evaluate_into(path, chosen)
+            if options.into is not None:
+                found += evaluate_into(path, options)
                 continue
-            found.append(
-                evaluate_file(
-                    path,
-                    tasks=chosen.task,
-                    protocol=chosen.protocol,
-                    seed=chosen.seed or 0,
-                    profile=chosen.profile or "paper",
-                    pairs=chosen.pairs,
-                    balance_classes=chosen.balance_classes,
-                    aggregate=chosen.aggregate,
-                    normalize=chosen.normalize,
-                )
-            )
+            found.append(evaluate_file(path, options))
         except InputError as error:
             # of several files, which one? The tasks know only arrays.
-            if str(error).startswith(("--", str(path), str(chosen.into))):
+            if str(error).startswith(("--", str(path), str(options.into))):
                 raise
             raise InputError(f"{path}: {error}") from error
         _show(metric_table(found[-1]))
     for warning in dict.fromkeys(text for one in found for text in one["warnings"]):
         print(f"morphobench: warning: {warning}", file=sys.stderr)  # noqa: T201
-    if chosen.into is not None:
+    if options.into is not None:
         for name in dict.fromkeys(one["setup"] for one in found):
-            _show(f"{name} is in {chosen.into}; `morphobench summarize {chosen.into}` shows the table")
-    if chosen.json is not None:
-        write_json(chosen.json, found[0] if len(found) == 1 else found)
+            _show(f"{name} is in {options.into}; `morphobench summarize {options.into}` shows the table")
+    if options.json is not None:
+        write_json(options.json, found[0] if len(found) == 1 else found)
     return 0
 
 
-def summarize(chosen: argparse.Namespace) -> int:
-    """``morphobench summarize FILE_OR_OUT``."""
-    from morphobench.report.load import load_records
-    from morphobench.report.render.terminal import summarize as table
-    from morphobench.report.render.terminal import summarize_benchmarks
+def summarize_results(options: SummarizeOptions) -> int:
+    """Do ``morphobench summarize FILE_OR_OUT``.
 
-    source: Path = chosen.source
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench.report.load import load_records
+    from morphobench.report.render.terminal import summarize, summarize_benchmarks
+
+    source: Path = options.source
     if not source.exists():
-        raise InputError(f"FILE_OR_OUT: a run's folder or a file of results wanted, {source} does not exist")
+        raise InputError(
+            f"FILE_OR_OUT must be a run's folder or a file of results, but {source} does not exist"
+        )
     benchmarks = _benchmarks(source)
     if benchmarks is not None:
         _show(summarize_benchmarks(benchmarks))
     else:
-        _show(table(load_records(source), all_metrics=chosen.all_metrics))
+        _show(summarize(load_records(source), all_metrics=options.all_metrics))
     return 0
 
 
-def report(chosen: argparse.Namespace) -> int:
-    """``morphobench report OUT``."""
+def report(options: ReportOptions) -> int:
+    """Do ``morphobench report OUT``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
     from morphobench.report.render.html import write_report
 
-    _show(f"{write_report(chosen.out)}")
+    _show(f"{write_report(options.out)}")
     return 0
 
 
-def views(chosen: argparse.Namespace) -> int:
-    """``morphobench views STORE --out PICTURE``."""
+def views(options: ViewsOptions) -> int:
+    """Do ``morphobench views STORE --out PICTURE``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
     from morphobench.data import ImageStore
     from morphobench.report.figures.view_gallery import write_views
 
-    store = ImageStore.open(chosen.store)
+    store = ImageStore.open(options.store)
     written = write_views(
-        *(store, chosen.out),
-        setting=chosen.setting,
-        spec=chosen.spec,
-        images=chosen.images,
-        seed=chosen.seed,
+        *(store, options.out),
+        setting=options.setting,
+        spec=options.spec,
+        images=options.images,
+        seed=options.seed,
     )
     _show(f"{written}")
     return 0
 
 
-def compare(chosen: argparse.Namespace) -> int:
-    """``morphobench compare BASE.json NEW.json``."""
+def compare(options: CompareOptions) -> int:
+    """Do ``morphobench compare BASE.json NEW.json``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        CheckError: Something is worse than allowed.
+    """
     from morphobench.cli.compare import compare_benchmarks, compare_records, comparison_table
     from morphobench.report.load import load_records
 
-    for name in (chosen.base, chosen.new):
+    for name in (options.base, options.new):
         if not name.exists():
-            raise InputError(f"compare: two files or folders wanted, {name} does not exist")
-    base, new = _benchmarks(chosen.base), _benchmarks(chosen.new)
+            raise InputError(f"BASE and NEW must be files or folders, but {name} does not exist")
+    base, new = _benchmarks(options.base), _benchmarks(options.new)
     if (base is None) != (new is None):
         raise InputError(
-            f"compare: two of one kind wanted, got a benchmark file and a run ({chosen.base}, {chosen.new})"
+            f"BASE and NEW must be of one kind, got {options.base} and {options.new}: benchmarks and a run"
         )
     if base is not None and new is not None:
-        comparison = compare_benchmarks(base, new, tolerance=chosen.tolerance)
+        comparison = compare_benchmarks(base, new, tolerance=options.tolerance)
     else:
         comparison = compare_records(
-            load_records(chosen.base),
-            load_records(chosen.new),
-            tolerance=chosen.tolerance,
-            metric_tolerance=chosen.metric_tolerance,
+            load_records(options.base),
+            load_records(options.new),
+            tolerance=options.tolerance,
+            metric_tolerance=options.metric_tolerance,
         )
     _show(comparison_table(comparison))
     if comparison.worse:
@@ -289,22 +300,34 @@ def compare(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def info(chosen: argparse.Namespace) -> int:  # noqa: ARG001
-    """``morphobench info``."""
+def info(options: InfoOptions) -> int:  # noqa: ARG001
+    """Do ``morphobench info``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
     import morphobench
     from morphobench.objectives import registry
     from morphobench.run.environment import environment
-    from morphobench.setups import PROFILES
+    from morphobench.setups import PRESETS
 
     shown = {
         "build": morphobench.build_info(),
         **environment(),
         "paradigms": list(registry.names()),
         "setups": [str(setup) for setup in morphobench.SETUPS],
-        "profiles": {name: profile.describe() for name, profile in PROFILES.items()},
+        "profiles": {name: preset.describe() for name, preset in PRESETS.items()},
     }
     print(json.dumps(shown, indent=2, default=str))  # noqa: T201
     return 0
+
+
+def _rest(options: Any, *positional: str) -> dict[str, Any]:
+    """The options that a function takes by name."""
+    return {name: value for name, value in vars(options).items() if name not in positional}
 
 
 def _counter(what: str) -> Callable[[int, int], None] | None:
@@ -327,14 +350,14 @@ def _benchmarks(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(
-            f"{path}: a run's folder, a results.jsonl or a pytest-benchmark JSON file wanted, got: {error}"
+            f"{path} must be a run's folder, a results.jsonl or a pytest-benchmark JSON file, got: {error}"
         ) from error
     if not isinstance(content, dict) or "benchmarks" not in content:
-        raise InputError(f"{path}: a file of `pytest --benchmark-json` wanted, it has no 'benchmarks'")
+        raise InputError(f"{path} must be a file of `pytest --benchmark-json`, but it has no 'benchmarks'")
     return content
 
 
-def _say_store(store: ImageStore) -> None:
+def _show_store(store: ImageStore) -> None:
     channels, height, width = store.images.shape[1:]
     _show(f"{store.path}: {len(store)} images, {channels} x {height} x {width}")
 

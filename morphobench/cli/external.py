@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,46 +11,35 @@ from rich import box
 from rich.table import Table
 
 from morphobench._util.json import plain
+from morphobench.cli.options import EvaluateOptions
 from morphobench.errors import InputError
-from morphobench.run.evaluate import described
-from morphobench.setups import PROFILES
-from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Aggregate, Normalization, Protocol
+from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
 
 _ARROWS = {"up": "↑", "down": "↓", "none": ""}
 
 
-def evaluate_file(
-    path: Path,
-    *,
-    tasks: Sequence[str] | None = None,
-    protocol: Protocol | None = None,
-    seed: int = 0,
-    profile: str = "paper",
-    pairs: Sequence[tuple[str, str]] | None = None,
-    balance_classes: bool = False,
-    aggregate: Aggregate | None = None,
-    normalize: Normalization | None = None,
-) -> dict[str, Any]:
-    """Metrics, tables and warnings of the embeddings in ``path``, as plain JSON types.
+def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
+    """Evaluate a file of embeddings; one without ``Metadata_Split`` is split here.
 
-    ``tasks``: all where None. ``protocol``: the one the file was made under, else corrected-1. A file without
-    ``Metadata_Split`` is split here from ``seed``. ``pairs``, ``balance_classes``, ``aggregate`` and
-    ``normalize`` as in ``EvaluationInput``; all are kept under ``options``. InputError for an unknown task or
-    an unfit file.
+    Args:
+        path: The file.
+        options: Protocol, seed and options of the evaluation.
+
+    Returns:
+        Metrics, tables, warnings and options, as plain JSON types.
+
+    Raises:
+        InputError: An unknown task, or a file that cannot be evaluated.
     """
     from morphobench.data import split
     from morphobench.embeddings import read_embeddings
-    from morphobench.evaluation import EvaluationInput
-    from morphobench.evaluation import evaluate as evaluate_tasks
-    from morphobench.evaluation.api import TASKS
+    from morphobench.evaluation import evaluate
+    from morphobench.run.evaluate import described, inputs_of
 
+    seed, evaluation = options.seed, options.evaluation
     embeddings, metadata, provenance = read_embeddings(path)
     made_under = provenance.get("protocol")
-    protocol = protocol or (made_under if made_under in PROTOCOLS else DEFAULT_PROTOCOL)
-    chosen = list(TASKS) if tasks is None else list(tasks)
-    unknown = [name for name in chosen if name not in TASKS]
-    if unknown:
-        raise InputError(f"--task: of {', '.join(TASKS)} wanted, got {', '.join(unknown)}")
+    protocol: Protocol = options.protocol or (made_under if made_under in PROTOCOLS else DEFAULT_PROTOCOL)
     warnings: list[str] = []
     if made_under not in (None, protocol):
         warnings.append(f"made under {made_under}, evaluated under {protocol}: belongs in neither's tables")
@@ -59,18 +47,8 @@ def evaluate_file(
         parts = split(metadata, seed=seed)
         metadata = metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object))
         warnings += [f"no Metadata_Split: split by {parts.grouped_by}", *parts.warnings]
-    inputs = EvaluationInput(
-        embeddings=embeddings,
-        metadata=metadata,
-        protocol=protocol,
-        seed=seed,
-        sweep=PROFILES[profile].sweep,
-        pairs=None if pairs is None else tuple(pairs),
-        balance_classes=balance_classes,
-        aggregate=aggregate or "median",
-        normalize=normalize or "mad_robustize",
-    )
-    results = evaluate_tasks(inputs, tasks=chosen)
+    inputs = inputs_of(embeddings, metadata, evaluation, protocol=protocol, seed=seed)
+    results = evaluate(inputs, tasks=evaluation.tasks)
     metrics: dict[str, float] = {}
     for task, result in results.items():
         metrics |= result.metrics
@@ -84,13 +62,7 @@ def evaluate_file(
                 "images": len(embeddings),
                 "features": embeddings.shape[1],
                 "provenance": provenance,
-                "options": {
-                    "profile": profile,
-                    "pairs": inputs.pairs,
-                    "balance_classes": inputs.balance_classes,
-                    "aggregate": inputs.aggregate,
-                    "normalize": inputs.normalize,
-                },
+                "options": {"profile": options.profile, **evaluation.describe()},
                 "metrics": metrics,
                 **described({k: v for one in results.values() for k, v in one.intervals.items()}),
                 "warnings": warnings,
@@ -104,34 +76,38 @@ def evaluate_file(
     )
 
 
-def evaluate_into(path: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """The embeddings of ``path`` in the run ``chosen.into``; InputError where the run's own options count."""
+def evaluate_into(path: Path, options: EvaluateOptions) -> list[dict[str, Any]]:
+    """Evaluate a file of embeddings as a run does, and add it to the run's records.
+
+    Args:
+        path: The file.
+        options: The run, the name of the row, and whether other images are taken.
+
+    Returns:
+        Its records, one per seed.
+
+    Raises:
+        InputError: The folder is no run, or the file cannot be matched with its images.
+    """
     from morphobench.run.imported_embeddings import add_external
 
-    own = [
-        f"--{name.replace('_', '-')}"
-        for name in (
-            "task",
-            "protocol",
-            "seed",
-            "profile",
-            "pairs",
-            "balance_classes",
-            "aggregate",
-            "normalize",
-        )
-        if getattr(chosen, name) not in (None, False)
-    ]
-    if own:
-        raise InputError(f"--into: the options of the run wanted, got {', '.join(own)} besides")
+    if options.into is None:
+        raise InputError("--into must be given")
     added = add_external(
-        path, chosen.into, name=chosen.name, other_images=chosen.other_images, fresh=chosen.fresh
+        path, options.into, name=options.name, other_images=options.other_images, fresh=options.fresh
     )
     return [record.to_json() for record in added]
 
 
 def metric_table(found: Mapping[str, Any]) -> Table:
-    """One row a metric: value, which way is better, what chance gives, what it says."""
+    """Make a table with a row per metric: value, which way is better, what chance gives, what it says.
+
+    Args:
+        found: What `evaluate_file` returned, or a record.
+
+    Returns:
+        The table.
+    """
     from morphobench.evaluation.api import METRICS
 
     table = Table(

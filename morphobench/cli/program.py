@@ -14,7 +14,8 @@ from types import FrameType
 from typing import Any
 
 from morphobench._util.text import printable
-from morphobench.cli.parser import PROGRAM, make_parser
+from morphobench.cli.parser import PROGRAM, Command, given_options, make_parser
+from morphobench.cli.registry import COMMANDS
 from morphobench.errors import DamagedFileWarning, MorphobenchError
 
 DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -22,18 +23,23 @@ TRACEBACK = "MORPHOBENCH_TRACEBACK"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; ``arguments`` defaults to the command line's. Returns the exit code.
+    """Run one command. With the variable MORPHOBENCH_TRACEBACK set, errors show where they arose.
 
-    0 done; 1 a comparison or check failed, or something broke; 2 bad usage or bad input; 130 after Ctrl-C,
-    143 after SIGTERM. With the variable MORPHOBENCH_TRACEBACK set, errors show where they arose.
+    Args:
+        arguments: Its words; None: those of this process.
+
+    Returns:
+        Exit code: 0 done; 1 a comparison or check failed, or something broke; 2 bad usage or bad input; 130
+        after Ctrl-C, 143 after SIGTERM.
     """
     try:
-        chosen = make_parser().parse_args(arguments)
+        command, texts = parse(arguments)
     except SystemExit as stop:  # argparse has said why
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     try:
         with _terminated_as_exit(), _warnings_as_lines():
-            return int(chosen.command(chosen))
+            options = command.options.resolve(**given_options(command.options, texts))
+            return command.function(options)
     except MorphobenchError as error:
         return _failed(error, str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -50,6 +56,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error, f"{name}{error.strerror or error}", BAD_INPUT)
     except Exception as error:  # whatever else breaks is one line as well; the variable shows the rest
         return _failed(error, f"{type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", CHECK_FAILED)
+
+
+def parse(arguments: Sequence[str] | None = None) -> tuple[Command, dict[str, Any]]:
+    """Find the command, and the texts of the options that were given.
+
+    Args:
+        arguments: Words of the command line; None: those of this process.
+
+    Returns:
+        The command, and what argparse found by name of the option.
+    """
+    texts = vars(make_parser(COMMANDS).parse_args(arguments))
+    name = texts.pop("command")
+    return next(one for one in COMMANDS if one.name == name), texts
 
 
 def _failed(error: BaseException, message: str, code: int) -> int:

@@ -9,59 +9,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from morphobench import types
 from morphobench._util.json import plain
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.measure import median, run_isolated
+from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
 from morphobench.run.folder import COSTS, SetupFiles
-from morphobench.run.options import RunOptions, prepare
+from morphobench.run.job import Job, training_job
+from morphobench.run.options import CostOptions
+from morphobench.run.prepare import prepare
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line, read_lines
-from morphobench.run.runner import SeedData, locked, open_data, seed_data
-from morphobench.run.worker import Job, make_objective, train_measured
+from morphobench.run.runner import locked
+from morphobench.run.worker import make_objective, train_measured, use_threads
 from morphobench.setups import Setup
 from morphobench.training import Callback, Plateau, TrainingState
-
-
-@dataclass(frozen=True)
-class CostOptions:
-    """What is measured and until when.
-
-    ``run``: setups, data, batch size, device; its ``epochs`` are the cap. All setups take part in ``rounds``
-    rounds of ``epochs_per_round`` epochs; those whose validation loss has not converged by ``plateau`` go on.
-    """
-
-    run: RunOptions
-    rounds: int = 5
-    epochs_per_round: int = 1
-    plateau: Plateau = field(default_factory=Plateau)
-
-    def __post_init__(self) -> None:
-        if self.rounds < 1 or self.epochs_per_round < 1:
-            raise InputError(
-                "--rounds, --epochs-per-round: at least 1 wanted, "
-                f"got {self.rounds} and {self.epochs_per_round}"
-            )
-        if self.run.epochs < self.rounds * self.epochs_per_round:
-            raise InputError(
-                f"--epochs: at least {self.rounds} rounds x {self.epochs_per_round} wanted, "
-                f"got {self.run.epochs}"
-            )
-
-    def describe(self) -> dict[str, Any]:
-        """Every option, as plain JSON types."""
-        own = {"rounds": self.rounds, "epochs_per_round": self.epochs_per_round}
-        return {**self.run.describe(), **own, **vars(self.plateau)}
 
 
 def measure_cost(
@@ -73,23 +42,34 @@ def measure_cost(
     fresh: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Measure; ``{"options", "data", "environment", "records"}``, plain JSON types, records by round.
+    """Measure what training costs; what the folder holds is not measured again.
 
-    ``budget_s``: once so many seconds were spent, counted over interruptions, nothing further starts after
-    the first ``options.rounds`` rounds. What ``out`` holds is not measured again. InputError for bad input
-    and for an ``out`` made with other options, unless ``fresh``.
+    Args:
+        store_path: The store.
+        out: Folder of the results.
+        options: Which setups, and until when.
+        budget_s: Once so many seconds were spent, counted over interruptions, nothing further starts after
+            the first ``options.rounds`` rounds; None: no limit.
+        fresh: Whether to remove the results of other options there first.
+        quiet: Whether to show no progress.
+
+    Returns:
+        ``{"options", "data", "environment", "records"}`` in plain JSON types, records by round.
+
+    Raises:
+        InputError: Bad input, or a folder of results made with other options.
     """
     out = Path(out)
-    store, rows, data = open_data(store_path, options.run)
-    parts = seed_data(store, rows, 0, options.run.train_images)
+    store, rows, data = open_data(store_path, options)
+    parts = seed_data(store, rows, 0, options.data.train_images)
     counts = {name: len(parts.part(name)) for name in ("train", "validation")}
     if not counts["validation"]:
-        raise InputError("validation: at least one image wanted to see convergence, got none")
-    made_on = environment(device=options.run.device, threads=options.run.threads)
+        raise InputError("the validation part must have at least one image to see convergence, got none")
+    made_on = environment(device=options.execution.device, threads=options.execution.threads)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         content = {"options": options.describe(), "data": {**data, **counts}}
-        prepare(out, content, fresh=fresh)
+        prepare(out, options, content["data"], store=store.path, fresh=fresh)
         records = [line for _, line in read_lines(out / COSTS)] if (out / COSTS).exists() else []
         for record in _measured(store, out, options, parts, records, budget_s=budget_s, quiet=quiet):
             line = {**record, "environment": made_on}
@@ -99,22 +79,36 @@ def measure_cost(
 
 
 def rounds_left(options: CostOptions, records: Sequence[Mapping[str, Any]], number: int) -> list[Setup]:
-    """The setups that take part in round ``number`` (from 0), by what the rounds before it found.
+    """Choose the setups that take part in a round, by what the rounds before it found.
 
-    All in the first ``options.rounds``; then those below the cap that have not converged.
+    Args:
+        options: Options of the measurement.
+        records: Records of earlier rounds.
+        number: Number of the round, from 0.
+
+    Returns:
+        All setups in the first ``options.rounds``; then those below the cap that have not converged.
     """
     if number < options.rounds:
-        return list(options.run.setups)
+        return list(options.setups)
     losses = validation_losses(record for record in records if record["round"] < number)
+    plateau = Plateau(options.improvement, options.patience)
     return [
         setup
-        for setup in options.run.setups
-        if len(losses[str(setup)]) < options.run.epochs and options.plateau.epoch(losses[str(setup)]) is None
+        for setup in options.setups
+        if len(losses[str(setup)]) < options.training.epochs and plateau.epoch(losses[str(setup)]) is None
     ]
 
 
 def validation_losses(records: Any) -> dict[str, list[float]]:
-    """By setup the validation loss of every epoch in ``records``, which are in the order of their rounds."""
+    """Collect the validation losses of every epoch.
+
+    Args:
+        records: Records in any order.
+
+    Returns:
+        Losses by setup, in the order of epochs.
+    """
     found: dict[str, list[float]] = {}
     for record in sorted(records, key=lambda one: int(one["round"])):
         found.setdefault(record["setup"], []).extend(
@@ -149,39 +143,13 @@ def _measured(
                     progress.note(f"{spent_s:.0f} s were spent, {budget_s:.0f} allowed: no further rounds")
                     return
                 progress.begin(f"round {number + 1}, {setup}")
-                work = {
-                    "job": _job(setup, store, out, options, parts),
-                    "epochs": options.epochs_per_round,
-                    "number": number,
-                }
+                folder = SetupFiles.of(out, str(setup), 0).folder
+                job = training_job(setup, options, store, parts, seed=0, checkpoint_dir=folder)
+                work = {"job": job, "epochs": options.epochs_per_round, "number": number}
                 load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
                 result = run_isolated(f"{__name__}:train_round", work, on_message=progress.message)
                 progress.end()
                 yield {**result.value, "wall_s": result.wall_s, "load_average": load}
-
-
-def _job(setup: Setup, store: ImageStore, out: Path, options: CostOptions, parts: SeedData) -> Job:
-    run = options.run
-    return Job(
-        store=store.path,
-        setup=setup,
-        objective=run.objectives.get(setup.paradigm, setup.paradigm),
-        encoder=setup.encoder or run.encoder[0],
-        protocol=run.protocol,
-        seed=0,
-        epochs=run.epochs,
-        batch_size=run.batch_size,
-        accumulate=run.accumulate,
-        precision=run.precision,
-        device=run.device,
-        threads=run.threads,
-        rows=np.empty(0, dtype=np.int64),
-        train_rows=parts.part("train"),
-        validation_rows=parts.part("validation"),
-        metadata=pd.DataFrame(),
-        files=SetupFiles.of(out, str(setup), 0),
-        provenance={"data_sha256": store.manifest["content_sha256"]},
-    )
 
 
 class _StepTimes(Callback):
@@ -202,23 +170,27 @@ class _StepTimes(Callback):
 
 
 def train_round(*, job: Job, epochs: int, number: int) -> dict[str, Any]:
-    """In a process of its own: train ``job``'s setup for ``epochs`` more; the record of round ``number``.
+    """Train a setup for some epochs more, in a process of its own.
 
-    Where an earlier process was killed after its last step, time per step and memory are unknown (None).
+    Args:
+        job: The setup, with the checkpoint of the rounds before.
+        epochs: Epochs of a round.
+        number: Number of the round, from 0.
+
+    Returns:
+        The record of the round. Where an earlier process was killed after its last step, time per step and
+        memory are unknown (None).
     """
-    import torch
-
-    torch.set_num_threads(job.threads)
+    use_threads(job.training)
     store = ImageStore.open(job.store)
     steps = _StepTimes()
     first = number * epochs
-    result, memory = train_measured(
-        make_objective(job, store), job, store, callbacks=[steps], pause_after_epoch=first + epochs
-    )
+    job = replace(job, training=replace(job.training, pause_after_epoch=first + epochs))
+    result, memory = train_measured(make_objective(job, store), job, store, callbacks=[steps])
     return {
         "setup": str(job.setup),
         "protocol": job.protocol,
-        "seed": job.seed,
+        "seed": job.training.seed,
         "round": number,
         "epochs": [record.describe() for record in result.history[first : first + epochs]],
         "time_per_view_ns": steps.time_per_view_ns(),

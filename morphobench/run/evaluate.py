@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from morphobench._util.files import write_whole
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.options import EvaluationOptions
+from morphobench.types import Float32Array, Protocol
 
 
-def evaluated(inputs: EvaluationInput, tasks: Sequence[str], tables: Path) -> dict[str, Any]:
-    """A record's ``metrics``, ``intervals`` (null where there is none, and why) and ``tasks``.
+def inputs_of(
+    embeddings: Float32Array,
+    metadata: pd.DataFrame,
+    options: EvaluationOptions,
+    *,
+    protocol: Protocol,
+    seed: int,
+    device: str = "cpu",
+) -> EvaluationInput:
+    """Make the input of the tasks.
 
-    Tables go to ``tables``/TASK.NAME.csv.
+    Args:
+        embeddings: Embeddings of N images, float (N, D).
+        metadata: Their metadata, N rows.
+        options: How they are evaluated.
+        protocol: Rules of the evaluation.
+        seed: Seed of the tasks' random numbers.
+        device: Device that classifiers train on.
+
+    Returns:
+        The input.
+
+    Raises:
+        InputError: Embeddings or metadata that cannot be evaluated.
+    """
+    return EvaluationInput(
+        embeddings=embeddings,
+        metadata=metadata,
+        protocol=protocol,
+        seed=seed,
+        sweep=options.sweep,
+        pairs=options.pairs,
+        balance_classes=options.balance_classes,
+        aggregate=options.aggregate,
+        normalize=options.normalize,
+        device=device,
+    )
+
+
+def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> dict[str, Any]:
+    """Evaluate embeddings, and write the tables of the tasks.
+
+    Args:
+        inputs: The embeddings, and how to evaluate them.
+        tasks: Names of tasks.
+        tables: Folder of the tables; they become TASK.NAME.csv.
+
+    Returns:
+        A record's ``metrics``, ``intervals`` (null where there is none, and why) and ``tasks``.
     """
     spent: dict[str, Any] = {}
     metrics: dict[str, float] = {}
@@ -32,8 +81,14 @@ def evaluated(inputs: EvaluationInput, tasks: Sequence[str], tables: Path) -> di
 
 
 def described(intervals: dict[str, Interval]) -> dict[str, Any]:
-    """``intervals`` by metric as [low, high] or null, ``interval_units``, and ``interval_reasons`` of
-    none.
+    """Lay intervals out as a record keeps them.
+
+    Args:
+        intervals: Intervals by metric.
+
+    Returns:
+        ``intervals`` by metric as [low, high] or null, ``interval_units`` of those that are there, and
+        ``interval_reasons`` of those that are not.
     """
     return {
         "intervals": {key: one.pair for key, one in intervals.items()},

@@ -11,6 +11,7 @@ from pathlib import Path
 from morphobench.errors import InputError
 
 OPTIONS = "run.json"
+CONFIG = "config.toml"
 RESULTS = "results.jsonl"
 FAILURES = "failures.jsonl"
 COSTS = "cost.jsonl"
@@ -24,6 +25,7 @@ _SEED = "__seed"
 
 OWN_NAMES = (
     OPTIONS,
+    CONFIG,
     RESULTS,
     FAILURES,
     COSTS,

@@ -17,9 +17,9 @@ from morphobench.data import split
 from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
 from morphobench.run.environment import environment
-from morphobench.run.evaluate import evaluated
+from morphobench.run.evaluate import evaluated, inputs_of
 from morphobench.run.folder import RESULTS, SetupFiles
-from morphobench.run.options import RunOptions
+from morphobench.run.prepare import read_options
 from morphobench.run.record import (
     SCHEMA_VERSION,
     Record,
@@ -71,7 +71,8 @@ def add_external(
     (naming some), and for a name that another file has.
     """
     path, out = Path(path), Path(out)
-    options = RunOptions.read(out)
+    options = read_options(out)
+    execution = options.execution
     setup = f"{PREFIX}{path.stem if name is None else name}"
     if "/" in setup.removeprefix(PREFIX) or setup == PREFIX:
         raise InputError(f"--name: a name without a slash wanted, got {name!r}")
@@ -95,11 +96,13 @@ def add_external(
                 embeddings, described, _run_metadata(out, sibling), seed, sibling, other_images
             )
             started = time.perf_counter()
-            found = evaluated(
-                options.evaluation(matched.embeddings, matched.metadata, seed),
-                options.tasks,
-                SetupFiles.of(out, setup, seed).tables,
+            inputs = inputs_of(
+                *(matched.embeddings, matched.metadata, options.evaluation),
+                protocol=options.protocol,
+                seed=seed,
+                device=execution.device,
             )
+            found = evaluated(inputs, options.evaluation.tasks, SetupFiles.of(out, setup, seed).tables)
             record = {
                 "schema_version": SCHEMA_VERSION,
                 "setup": setup,
@@ -117,7 +120,7 @@ def add_external(
                 "warnings": [*matched.warnings, *_other_protocol(provenance, options.protocol)],
                 **found,
                 "evaluation_s": time.perf_counter() - started,
-                "environment": environment(device=options.device, threads=options.threads),
+                "environment": environment(device=execution.device, threads=execution.threads),
             }
             made[seed] = append_record(out / RESULTS, record)
     return [made[seed] for seed in sorted(made)]

@@ -1,287 +1,365 @@
-"""What a run was asked to do, and the refusal to mix two askings in one folder."""
+"""Options of a run: which setups are trained, on what, how, and how they are evaluated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from morphobench._util.cpu import available_cores
-from morphobench._util.json import plain, read_json, write_json
+from morphobench._util.options import Options, convert, group, option, option_fields
 from morphobench.errors import InputError
-from morphobench.run.folder import LOCK, OPTIONS, remove_own
-from morphobench.setups import PARADIGMS, PROFILES, Setup, Sweep, select
-from morphobench.types import (
-    DEFAULT_PROTOCOL,
-    PROTOCOLS,
-    Aggregate,
-    Float32Array,
-    Normalization,
-    Precision,
-    Protocol,
+from morphobench.options import DataOptions, EvaluationOptions, ExecutionOptions, TrainingOptions
+from morphobench.setups import (
+    ALIASES,
+    FURTHER_PARADIGMS,
+    PARADIGMS,
+    PRESETS,
+    SETTINGS,
+    SETUPS,
+    Setup,
+    Sweep,
+    select,
 )
+from morphobench.types import DEFAULT_PROTOCOL, Protocol
 
-if TYPE_CHECKING:
-    import pandas as pd
+_COST_DEFAULTS = {"train_images": 256, "batch_size": 32}
 
-    from morphobench.evaluation import EvaluationInput
-
-_FIRST = {"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize"}
-"""What runs did before these were options, and so did not keep."""
+BASELINE_NAMES = ("chance", "mean_intensity", "pca_pixels", "untrained_encoder")
+"""Baselines of this package, known without importing them."""
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Everything that a run's results depend on; made by ``resolve``, kept in ``OUT/run.json``.
+class SetupOptions(Options):
+    """Options of every command that trains setups; made by ``resolve``."""
 
-    ``images`` is None for all of the store, ``train_images`` for all of the train part. ``objectives``:
-    "package.module:Class" by paradigm, for those that are neither the study's nor installed.
-    """
-
-    setups: tuple[Setup, ...]
-    profile: str
-    protocol: Protocol
-    seeds: int
-    epochs: int
-    images: int | None
-    train_images: int | None
-    batch_size: int
-    sweep: Sweep
-    tasks: tuple[str, ...]
-    baselines: tuple[str, ...]
-    objectives: Mapping[str, str]
-    encoder: tuple[str, ...]
-    accumulate: int
-    precision: Precision
-    device: str
-    threads: int
-    pairs: tuple[tuple[str, str], ...] | None = None
-    balance_classes: bool = False
-    aggregate: Aggregate = "median"
-    normalize: Normalization = "mad_robustize"
+    setups: tuple[Setup, ...] = option(
+        "PARADIGM/SETTING, with wildcards in quotes, separated by commas, such as 'byol/*,*/aug_multi_crop'. "
+        f"Paradigms of the study: {', '.join(PARADIGMS)}; further ones, named only in full or in part: "
+        f"{', '.join(FURTHER_PARADIGMS)}; also understood: "
+        f"{', '.join(f'{alias} for {name}' for alias, name in ALIASES.items())}. "
+        f"Settings: {', '.join(SETTINGS)}",
+        default=SETUPS,
+        kind=tuple[str, ...],
+        metavar="PATTERNS",
+        default_text="the study's 16 setups",
+    )
+    protocol: Protocol = option(
+        "rules of training and evaluation: corrected-1 does what the study describes, reference-1 what its "
+        "published program computes",
+        default=DEFAULT_PROTOCOL,
+    )
+    objectives: tuple[str, ...] = option(
+        "your own paradigm, compared with the study's; may be given several times",
+        default=(),
+        flag="--objective",
+        metavar="package.module:Class",
+        separator=None,
+    )
+    encoders: tuple[str, ...] = option(
+        "encoder that is trained: study, resnet18, vit_small, package.module:factory, or "
+        "small:kind=K,depth=D,pool=P,channels=C, where * and + give several; may be given several times, to "
+        "compare them",
+        default=("study",),
+        flag="--encoder",
+        metavar="NAME",
+        separator=None,
+    )
+    data: DataOptions = group(DataOptions)
+    training: TrainingOptions = group(TrainingOptions)
+    execution: ExecutionOptions = group(ExecutionOptions)
 
     @classmethod
-    def resolve(
-        cls,
-        *,
-        setups: Sequence[str] | None = None,
-        profile: str = "quick",
-        protocol: Protocol = DEFAULT_PROTOCOL,
-        seeds: int | None = None,
-        epochs: int | None = None,
-        images: int | None = None,
-        train_images: int | None = None,
-        batch_size: int | None = None,
-        tasks: Sequence[str] | None = None,
-        baselines: Sequence[str] | None = None,
-        objectives: Sequence[str] = (),
-        encoder: str | Sequence[str] = "study",
-        accumulate: int = 1,
-        precision: Precision = "float32",
-        device: str = "auto",
-        threads: int | None = None,
-        pairs: Sequence[tuple[str, str]] | None = None,
-        balance_classes: bool = False,
-        aggregate: Aggregate = "median",
-        normalize: Normalization = "mad_robustize",
-    ) -> RunOptions:
-        """The options with the profile's numbers where none are given; InputError names a bad one.
+    def resolve(cls, **given: Any) -> Self:
+        """Make the options of what users gave.
 
-        ``objectives``: further paradigms, "package.module:Class"; with no ``setups`` chosen, those of the
-        study and these are. ``encoder``: one, or several to compare; each setup is then done with each, as
-        "paradigm/setting@encoder".
+        Args:
+            **given: Values by field name, those of groups among them; None stands for the default, except
+                for ``images`` and ``train_images``, where it stands for all.
+
+        Returns:
+            The options, with setups matched, encoders expanded, device and threads those of this machine.
+
+        Raises:
+            InputError: A value is not allowed, a pattern matches no setup, a module cannot be imported.
         """
         import torch
 
-        from morphobench.evaluation.api import TASKS
+        from morphobench.models import encoder_names
         from morphobench.objectives import registry
-        from morphobench.run.baselines import BASELINES
         from morphobench.training.runtime.precision import require_precision
 
-        if profile not in PROFILES:
-            raise InputError(f"--profile: one of {', '.join(PROFILES)} wanted, got {profile!r}")
-        if protocol not in PROTOCOLS:
-            raise InputError(f"--protocol: one of {', '.join(PROTOCOLS)} wanted, got {protocol!r}")
-        numbers = {
-            "seeds": seeds,
-            "epochs": epochs,
-            "images": images,
-            "train-images": train_images,
-            "batch-size": batch_size,
-            "accumulate": accumulate,
-            "threads": threads,
-        }
-        for name, number in numbers.items():
-            if number is not None and number < 1:
-                raise InputError(f"--{name}: at least 1 wanted, got {number}")
-        base = PROFILES[profile]
-        further = _objectives(objectives, registry.names())
-        known = (*registry.names(), *further)
-        if setups is None and further:
-            setups = [f"{name}/*" for name in (*PARADIGMS, *further)]
-        encoders = _encoders((encoder,) if isinstance(encoder, str) else encoder)
-        chosen = select(setups, extra=known)
-        if len(encoders) > 1:
-            chosen = tuple(replace(setup, encoder=name) for setup in chosen for name in encoders)
-        device = _device(device)
-        require_precision(precision, torch.device(device))
-        return cls(
-            setups=chosen,
-            profile=profile,
-            protocol=protocol,
-            seeds=base.seeds if seeds is None else seeds,
-            epochs=base.epochs if epochs is None else epochs,
-            images=base.images if images is None else images,
-            train_images=base.train_images if train_images is None else train_images,
-            batch_size=base.batch_size if batch_size is None else batch_size,
-            sweep=base.sweep,
-            tasks=_chosen("--task", tasks, tuple(TASKS)),
-            baselines=_chosen("--baselines", baselines, tuple(BASELINES)),
-            objectives=further,
-            encoder=encoders,
-            accumulate=accumulate,
-            precision=precision,
-            device=device,
-            threads=available_cores() if threads is None else threads,
-            pairs=None if pairs is None else tuple(pairs),
-            balance_classes=balance_classes,
-            aggregate=aggregate,
-            normalize=normalize,
+        values = _checked(cls, given)
+        paradigms = _paradigms(values.get("objectives", ()), registry.names())
+        patterns = values.get("setups")
+        if patterns is None and paradigms:
+            patterns = [f"{name}/*" for name in (*PARADIGMS, *paradigms)]
+        encoders = tuple(
+            dict.fromkeys(name for text in values.get("encoders", ("study",)) for name in encoder_names(text))
         )
+        values["encoders"] = encoders
+        values["setups"] = _setups(patterns, encoders, (*registry.names(), *paradigms))
+        values["device"] = _device(values.get("device", "auto"))
+        values["threads"] = values.get("threads") or available_cores()
+        require_precision(values.get("precision", "float32"), torch.device(values["device"]))
+        return cls.build(**values)
+
+    def objective_of(self, setup: Setup) -> str:
+        """Name that ``objectives.create`` takes for a setup's paradigm.
+
+        Args:
+            setup: One of these options' setups.
+
+        Returns:
+            The paradigm, or "package.module:Class" for one given by ``objectives``.
+        """
+        from morphobench.objectives.registry import find
+
+        own = {str(find(text).name): text for text in self.objectives}
+        return own.get(setup.paradigm, setup.paradigm)
+
+    def encoder_of(self, setup: Setup) -> str:
+        """Name of the encoder that a setup trains.
+
+        Args:
+            setup: One of these options' setups.
+
+        Returns:
+            The setup's own where several are compared, else the one of all setups.
+        """
+        return setup.encoder or self.encoders[0]
+
+
+@dataclass(frozen=True)
+class RunOptions(SetupOptions):
+    """Everything that a run's results depend on; kept in ``OUT/run.json`` and ``OUT/config.toml``."""
+
+    profile: str = option(
+        "preset of images, epochs, seeds, batch size and hyper-parameter grids: smoke (minutes), quick "
+        "(several minutes), paper (the whole study); other options override it",
+        default="quick",
+        choices=tuple(PRESETS),
+    )
+    seeds: int = option(
+        "repetitions, each with its own random seed", default=1, metavar="K", minimum=1, maximum=10_000
+    )
+    baselines: tuple[str, ...] = option(
+        f"features that need no training, to compare with: {', '.join(BASELINE_NAMES)}",
+        default=BASELINE_NAMES,
+        metavar="NAMES",
+        default_text="all",
+        off="--no-baselines",
+    )
+    evaluation: EvaluationOptions = group(EvaluationOptions)
 
     @classmethod
-    def read(cls, out: Path) -> RunOptions:
-        """The options of the run in ``out``, as its run.json keeps them; InputError where it has none."""
-        content = read_json(out / OPTIONS)
-        kept = dict(content["options"]) if isinstance(content, dict) and "options" in content else {}
-        try:
-            kept["setups"] = tuple(Setup.parse(name) for name in kept["setups"])
-            kept["sweep"] = Sweep(**{name: _frozen(value) for name, value in kept["sweep"].items()})
-            return cls(**{name: _frozen(value) for name, value in kept.items()})
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{out / OPTIONS}: the options of a run wanted, got others ({error})") from error
+    def resolve(cls, **given: Any) -> Self:
+        """Make the options of what users gave, with the preset's values where nothing was given.
 
-    def evaluation(self, embeddings: Float32Array, metadata: pd.DataFrame, seed: int) -> EvaluationInput:
-        """The embeddings (N, D) of images with ``metadata``, to be evaluated as this run does."""
-        from morphobench.evaluation import EvaluationInput
+        Args:
+            **given: As of ``SetupOptions.resolve``; ``profile`` names the preset.
 
-        return EvaluationInput(
-            embeddings=embeddings,
-            metadata=metadata,
-            protocol=self.protocol,
-            seed=seed,
-            sweep=self.sweep,
-            pairs=self.pairs,
-            balance_classes=self.balance_classes,
-            aggregate=self.aggregate,
-            normalize=self.normalize,
-            device=self.device,
-        )
+        Returns:
+            The options.
 
-    def describe(self) -> dict[str, Any]:
-        """Every option, as plain JSON types."""
-        own = {**vars(self), "setups": [str(setup) for setup in self.setups], "sweep": vars(self.sweep)}
-        return dict(plain(own))
+        Raises:
+            InputError: A value is not allowed.
+        """
+        from morphobench.evaluation.api import TASKS
+
+        values = _checked(cls, given)
+        preset = PRESETS[values.get("profile", "quick")]
+        values = {**preset.defaults(), **values}
+        values["tasks"] = _known("--task", values.get("tasks"), tuple(TASKS))
+        values["baselines"] = _known("--baselines", values.get("baselines"), BASELINE_NAMES)
+        return super().resolve(**values)
+
+    @classmethod
+    def default_texts(cls) -> Mapping[str, str]:
+        """Values of each preset, by the name of the option."""
+        return {
+            name: "from --profile: "
+            + ", ".join(
+                f"{preset.name} {'all' if (value := preset.defaults()[name]) is None else value}"
+                for preset in PRESETS.values()
+            )
+            for name in ("images", "train_images", "epochs", "batch_size", "seeds")
+        }
+
+    @classmethod
+    def from_description(cls, described: Mapping[str, Any]) -> Self:
+        """Read what ``describe`` returned, of this or the last version; nothing is asked of this machine.
+
+        Args:
+            described: Values by name, as JSON types.
+
+        Returns:
+            The options.
+
+        Raises:
+            InputError: An option is unknown or has a value that is not allowed.
+        """
+        values = _checked(cls, upgraded(described))
+        values["setups"] = tuple(Setup.parse(name) for name in values.get("setups", ()))
+        return cls.build(**values)
 
     def notes(self) -> list[str]:
-        """What a reader of the results must know: how this run does less than the study."""
-        notes = []
-        if self.pairs is not None:
-            notes.append(f"similarity of {len(self.pairs)} chosen pairs")
-        if self.balance_classes:
-            notes.append("classifiers' loss weighted by class")
-        if (self.aggregate, self.normalize) != ("median", "mad_robustize"):
-            notes.append(f"profiles: {self.aggregate} of images, normalized by {self.normalize}")
-        if self.sweep != Sweep():
-            notes.append("thinned sweeps")
-        if len(self.encoder) > 1:
-            notes.append(f"{len(self.encoder)} encoders")
-        elif self.encoder != ("study",):
-            notes.append(f"encoder {self.encoder[0]}, not the study's")
-        if self.epochs < PROFILES["paper"].epochs:
-            notes.append(f"{self.epochs} of the study's {PROFILES['paper'].epochs} epochs")
-        if self.batch_size * self.accumulate != PROFILES["paper"].batch_size:
-            notes.append(
-                f"batches of {self.batch_size * self.accumulate} images, not {PROFILES['paper'].batch_size}"
-            )
-        if self.precision != "float32":
-            notes.append(f"trained in {self.precision}, not float32")
-        if self.images is not None:
-            notes.append(f"at most {self.images} images")
-        if self.train_images is not None:
-            notes.append(f"learning from at most {self.train_images} images")
-        if self.seeds == 1:
-            notes.append("one seed")
-        return notes
+        """What a reader of the results must know: how this run does less than, or other than, the study."""
+        paper, training, evaluation = PRESETS["paper"], self.training, self.evaluation
+        profiles = (evaluation.aggregate, evaluation.normalize)
+        facts = [
+            (evaluation.pairs is not None, f"similarity of {len(evaluation.pairs or ())} chosen pairs"),
+            (evaluation.balance_classes, "classifiers' loss weighted by class"),
+            (
+                profiles != ("median", "mad_robustize"),
+                f"profiles: {profiles[0]} of images, normalized by {profiles[1]}",
+            ),
+            (evaluation.sweep != Sweep(), "thinned sweeps"),
+            (len(self.encoders) > 1, f"{len(self.encoders)} encoders"),
+            (
+                len(self.encoders) == 1 and self.encoders != ("study",),
+                f"encoder {self.encoders[0]}, not the study's",
+            ),
+            (training.epochs < paper.epochs, f"{training.epochs} of the study's {paper.epochs} epochs"),
+            (
+                training.images_per_step != paper.batch_size,
+                f"batches of {training.images_per_step} images, not {paper.batch_size}",
+            ),
+            (training.precision != "float32", f"trained in {training.precision}, not float32"),
+            (self.data.images is not None, f"at most {self.data.images} images"),
+            (
+                self.data.train_images is not None,
+                f"learning from at most {self.data.train_images} images",
+            ),
+            (self.seeds == 1, "one seed"),
+        ]
+        return [text for holds, text in facts if holds]
 
 
-def prepare(out: Path, content: dict[str, Any], *, fresh: bool) -> None:
-    """Make ``out`` the folder of a run with ``content`` = {"options", "data"}, or check that it is already.
+@dataclass(frozen=True)
+class CostOptions(SetupOptions):
+    """What is measured and until when.
 
-    InputError where it holds a run made with other options (named), or files that are not a run's.
-    ``fresh`` removes an earlier run's files, and only those.
+    All setups take part in ``rounds`` rounds of ``epochs_per_round`` epochs; those whose validation loss has
+    not converged by then go on, until ``training.epochs``.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"OUT: a folder wanted, got the file {out}")
-    if (out / OPTIONS).is_file():
-        if fresh:
-            remove_own(out)
-        else:
-            _refuse_other(out, content)
-            return
-    elif out.is_dir() and any(entry.name != LOCK for entry in out.iterdir()):
-        raise InputError(
-            f"OUT: a new or empty folder or one of an earlier run wanted, but {out} holds other files"
-        )
-    write_json(out / OPTIONS, content)
+
+    rounds: int = option(
+        "rounds that all setups take part in", default=5, metavar="R", minimum=1, maximum=100_000
+    )
+    epochs_per_round: int = option("epochs of each round", default=1, metavar="E", minimum=1, maximum=100_000)
+    improvement: float = option(
+        "a setup has converged when its validation loss has not fallen by this share of itself within "
+        "--patience epochs",
+        default=0.01,
+        metavar="X",
+        minimum=0,
+        maximum=0.999,
+    )
+    patience: int = option(
+        "epochs within which the validation loss must fall by --improvement",
+        default=5,
+        metavar="K",
+        minimum=1,
+        maximum=100_000,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training.epochs < self.rounds * self.epochs_per_round:
+            raise InputError(
+                f"--epochs must be at least {self.rounds} rounds x {self.epochs_per_round}, "
+                f"got {self.training.epochs}"
+            )
+
+    @classmethod
+    def resolve(cls, **given: Any) -> Self:
+        """Make the options of what users gave; by default few images, so that an epoch takes seconds.
+
+        Args:
+            **given: As of ``SetupOptions.resolve``.
+
+        Returns:
+            The options.
+
+        Raises:
+            InputError: A value is not allowed.
+        """
+        return super().resolve(**{**_COST_DEFAULTS, **given})
+
+    @classmethod
+    def default_texts(cls) -> Mapping[str, str]:
+        """Defaults that differ from those of training."""
+        texts = {name: str(value) for name, value in _COST_DEFAULTS.items()}
+        return {**texts, "epochs": "50; setups that converge earlier stop there"}
 
 
-def _refuse_other(out: Path, content: dict[str, Any]) -> None:
-    there = read_json(out / OPTIONS)
-    if not isinstance(there, dict) or not all(isinstance(there.get(key), dict) for key in content):
-        raise InputError(f"{out / OPTIONS}: the options of a run wanted, got other JSON; --fresh starts anew")
-    differences = [
-        f"{_option(part, key)} {_shown(there[part].get(key))} there, {_shown(value)} asked"
-        for part, values in content.items()
-        for key, value in plain(values).items()
-        if there[part].get(key, _FIRST.get(key)) != value
-    ]
-    if differences:
-        raise InputError(
-            f"{out}: made with other options: {'; '.join(differences)}. "
-            "Take another OUT, or --fresh to do it anew"
-        )
+def upgraded(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring options that an earlier version kept to the present names.
+
+    Args:
+        described: Options by name, as ``run.json`` keeps them.
+
+    Returns:
+        The same with the present names; options that did not exist then with what was done then.
+    """
+    found = {"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize", **described}
+    if "encoder" in found:
+        found["encoders"] = found.pop("encoder")
+    if isinstance(found.get("objectives"), Mapping):
+        found["objectives"] = list(found["objectives"].values())
+    found.update(found.pop("sweep", {}))
+    return found
 
 
-def _option(part: str, key: str) -> str:
-    return f"--{key.replace('_', '-')}" if part == "options" and key != "sweep" else key.replace("_", " ")
+def _checked(cls: type[Options], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values as their options' types; None, where it stands for the default, left out."""
+    known = {one.name: one for one in option_fields(cls)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"options must be among {', '.join(sorted(known))}, got {name}")
+        if name == "setups" and value is not None:
+            value = [value] if isinstance(value, str) else [str(setup) for setup in value]
+        if value is not None:
+            values[name] = convert(known[name], value, label=known[name].label)
+        elif name in ("images", "train_images"):
+            values[name] = None
+    return values
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        text = ", ".join(str(item) for item in value)
-        return text if len(value) <= 4 else f"{len(value)} of them"
-    if value is None:
-        return "all"
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _setups(
+    patterns: Iterable[str] | None, encoders: Sequence[str], paradigms: Sequence[str]
+) -> tuple[Setup, ...]:
+    """The setups that patterns match, with each of several encoders; "pattern@encoder" with that one."""
+    if len(encoders) == 1:
+        return select(patterns, extra=paradigms)
+    chosen = select(
+        None if patterns is None else [pattern.partition("@")[0] for pattern in patterns], extra=paradigms
+    )
+    product = [replace(setup, encoder=name) for setup in chosen for name in encoders]
+    if patterns is None:
+        return tuple(product)
+    reached = set()
+    for pattern in patterns:
+        name, _, encoder = pattern.partition("@")
+        matched = select([name], extra=paradigms)
+        reached |= {
+            replace(setup, encoder=one) for setup in matched for one in encoders if encoder in ("", one)
+        }
+    return tuple(setup for setup in product if setup in reached)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
-
-
-def _chosen(option: str, names: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+def _known(flag: str, names: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
     if names is None:
         return known
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise InputError(f"{option}: of {', '.join(known)} wanted, got {', '.join(unknown)}")
+        raise InputError(f"{flag} must be of {', '.join(known)}, got {', '.join(unknown)}")
     return tuple(name for name in known if name in names)
 
 
-def _objectives(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+def _paradigms(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
     from morphobench.objectives import registry
 
     found: dict[str, str] = {}
@@ -290,16 +368,10 @@ def _objectives(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
         if ":" not in text or name in known or name in found:
             reason = f"another paradigm is named {name!r}" if ":" in text else "it names no class"
             raise InputError(
-                f"--objective: package.module:Class of a new paradigm wanted, got {text!r}: {reason}"
+                f"--objective must be package.module:Class of a new paradigm, got {text!r}: {reason}"
             )
         found[name] = text
     return found
-
-
-def _encoders(given: Sequence[str]) -> tuple[str, ...]:
-    from morphobench.models import encoder_names
-
-    return tuple(dict.fromkeys(name for text in given for name in encoder_names(text)))
 
 
 def _device(device: str) -> str:
@@ -310,9 +382,9 @@ def _device(device: str) -> str:
     try:
         kind = torch.device(device).type
     except RuntimeError:
-        raise InputError(f"--device: auto, cpu or cuda wanted, got {device!r}") from None
+        raise InputError(f"--device must be auto, cpu, cuda or cuda:N, got {device!r}") from None
     if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"--device: {device} wanted, but PyTorch finds no CUDA device here")
+        raise InputError(f"--device must be cpu or auto where PyTorch finds no CUDA device, got {device!r}")
     if kind not in ("cpu", "cuda"):
-        raise InputError(f"--device: auto, cpu or cuda wanted, got {device!r}")
+        raise InputError(f"--device must be auto, cpu, cuda or cuda:N, got {device!r}")
     return device

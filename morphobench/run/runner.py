@@ -7,26 +7,25 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from morphobench import types
 from morphobench._util.json import plain, read_json, write_json
-from morphobench.data import ImageStore, split, subset
-from morphobench.data.splits.split import Split
+from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, run_isolated
-from morphobench.objectives.registry import find
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
+from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
-from morphobench.run.evaluate import evaluated
+from morphobench.run.evaluate import evaluated, inputs_of
 from morphobench.run.folder import FAILURES, LOCK, RESULTS, SetupFiles
-from morphobench.run.options import RunOptions, prepare
+from morphobench.run.job import Embedding, Job, training_job, training_options
+from morphobench.run.options import RunOptions
+from morphobench.run.prepare import prepare
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import (
     SCHEMA_VERSION,
@@ -36,43 +35,38 @@ from morphobench.run.record import (
     finished,
     read_records,
 )
-from morphobench.run.worker import Job
-from morphobench.setups import PARADIGMS, Setup
-from morphobench.types import Int64Array
+from morphobench.setups import Setup
 
 _WORKER = "morphobench.run.worker"
-_SUBSET_SEED = 0  # every seed of a run looks at the same images
-
-
-@dataclass(frozen=True)
-class SeedData:
-    """The data of one seed: rows of the store, their split, their metadata with ``Metadata_Split``."""
-
-    rows: Int64Array
-    parts: Split
-    metadata: pd.DataFrame
-
-    def part(self, name: str) -> Int64Array:
-        """The store's rows of "train", "validation" or "test"."""
-        chosen: Int64Array = self.rows[self.parts.rows(name)]
-        return chosen
 
 
 def run(
     store_path: types.Path, out: types.Path, *, options: RunOptions, fresh: bool = False, quiet: bool = False
 ) -> list[Record]:
-    """Train and evaluate every setup and seed of ``options`` on the store; the records, baselines first.
+    """Train and evaluate every setup and seed on a store.
 
-    What ``out`` already holds is not done again. Ctrl-C leaves ``out`` valid; the same call goes on there.
-    Raises InputError for bad input or an ``out`` made with other options (unless ``fresh``), and CheckError
-    at the end when setups failed (``failures.jsonl`` says how); the others are done and recorded.
+    What the folder already holds is not done again. Ctrl-C leaves it valid; the same call goes on there.
+
+    Args:
+        store_path: The store.
+        out: Folder of the results.
+        options: Which setups, and how.
+        fresh: Whether to remove the results of another run there first.
+        quiet: Whether to show no progress.
+
+    Returns:
+        The records, baselines first.
+
+    Raises:
+        InputError: Bad input, or a folder of results made with other options.
+        CheckError: At the end, where setups failed (``failures.jsonl`` says how); the others are recorded.
     """
     out = Path(out)
     store, rows, data = open_data(store_path, options)
-    seeds = {seed: seed_data(store, rows, seed, options.train_images) for seed in range(options.seeds)}
+    seeds = {seed: seed_data(store, rows, seed, options.data.train_images) for seed in range(options.seeds)}
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
-        prepare(out, {"options": options.describe(), "data": data}, fresh=fresh)
+        prepare(out, options, data, store=store.path, fresh=fresh)
         work = _Run(store, out, options, plain(data), seeds)
         failures = work.all(quiet=quiet)
     if failures:
@@ -81,26 +75,6 @@ def run(
             f"{'; ...' if len(failures) > 3 else ''}. {out / FAILURES} says how; run again to try them again"
         )
     return read_records(out)
-
-
-def open_data(store_path: types.Path, options: RunOptions) -> tuple[ImageStore, Int64Array, dict[str, Any]]:
-    """The store, the rows of it that ``options`` take, and what identifies them.
-
-    InputError where the setups need a class that the rows lack.
-    """
-    store = ImageStore.open(store_path)
-    images = len(store) if options.images is None else min(options.images, len(store))
-    rows = subset(store.metadata, images=images, seed=_SUBSET_SEED)
-    _require_classes(store, rows, options)
-    return (
-        store,
-        rows,
-        {
-            "content_sha256": store.manifest["content_sha256"],
-            "images": len(rows),
-            "image_shape": store.images.shape[1:],
-        },
-    )
 
 
 class _Run:
@@ -113,7 +87,7 @@ class _Run:
         seeds: Mapping[int, SeedData],
     ) -> None:
         self.store, self.out, self.options, self.data, self.seeds = store, out, options, data, seeds
-        self.environment = environment(device=options.device, threads=options.threads)
+        self.environment = environment(device=options.execution.device, threads=options.execution.threads)
         self.work = [
             (name, seed)
             for seed in seeds
@@ -158,16 +132,22 @@ class _Run:
         elif name.startswith(PREFIX):
             outcome = self._baseline(name.removeprefix(PREFIX), seed, files)
         else:
-            job = self._job(Setup.parse(name), seed, files)
-            outcome = run_isolated(
-                f"{_WORKER}:train_and_embed", {"job": job}, on_message=progress.message
-            ).value
+            work = {
+                "job": self._job(Setup.parse(name), seed, files),
+                "embedding": self._embedding(name, seed, files),
+            }
+            outcome = run_isolated(f"{_WORKER}:train_and_embed", work, on_message=progress.message).value
         trained_s = time.perf_counter() - started
         progress.message({"stage": "evaluating"})
         embeddings, metadata, _ = read_embeddings(files.embeddings)
-        found = evaluated(
-            self.options.evaluation(embeddings, metadata, seed), self.options.tasks, files.tables
+        options = self.options
+        inputs = inputs_of(
+            *(embeddings, metadata, options.evaluation),
+            protocol=options.protocol,
+            seed=seed,
+            device=options.execution.device,
         )
+        found = evaluated(inputs, options.evaluation.tasks, files.tables)
         record = self._record(name, seed, outcome)
         return {
             **record,
@@ -178,34 +158,21 @@ class _Run:
         }
 
     def _job(self, setup: Setup, seed: int, files: SetupFiles) -> Job:
-        options, data = self.options, self.seeds[seed]
-        return Job(
-            store=self.store.path,
-            setup=setup,
-            objective=options.objectives.get(setup.paradigm, setup.paradigm),
-            encoder=setup.encoder or options.encoder[0],
-            protocol=options.protocol,
-            seed=seed,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            accumulate=options.accumulate,
-            precision=options.precision,
-            device=options.device,
-            threads=options.threads,
-            rows=data.rows,
-            train_rows=data.part("train"),
-            validation_rows=data.part("validation"),
-            metadata=data.metadata,
-            files=files,
-            provenance=self._provenance(str(setup), seed),
+        return training_job(
+            setup, self.options, self.store, self.seeds[seed], seed=seed, checkpoint_dir=files.folder
         )
+
+    def _embedding(self, name: str, seed: int, files: SetupFiles) -> Embedding:
+        data = self.seeds[seed]
+        return Embedding(data.rows, data.metadata, files, self._provenance(name, seed))
 
     def _provenance(self, name: str, seed: int) -> dict[str, Any]:
         return {
+            "schema_version": SCHEMA_VERSION,
             "setup": name,
             "protocol": self.options.protocol,
             "seed": seed,
-            "epochs": self.options.epochs,
+            "epochs": self.options.training.epochs,
             "data_sha256": self.data["content_sha256"],
             "morphobench": self.environment["versions"]["morphobench"],
             "torch": self.environment["versions"]["torch"],
@@ -217,9 +184,14 @@ class _Run:
         plain_name, _, encoder = name.partition("@")
         features = BASELINES[plain_name]
         if features is None:
-            job = self._job(Setup(PARADIGMS[0], "no_aug_one_crop", encoder), seed, files)
-            job = replace(job, provenance=self._provenance(f"{PREFIX}{name}", seed))
-            return dict(run_isolated(f"{_WORKER}:embed_untrained", {"job": job}).value)
+            work = {
+                "store": self.store.path,
+                "encoder": encoder or self.options.encoders[0],
+                "protocol": self.options.protocol,
+                "training": training_options(self.options, self.store, seed=seed),
+                "embedding": self._embedding(f"{PREFIX}{name}", seed, files),
+            }
+            return dict(run_isolated(f"{_WORKER}:embed_untrained", work).value)
         embeddings = features(self.store.images, data.rows, data.part("train"), seed)
         files.embeddings.parent.mkdir(parents=True, exist_ok=True)
         write_embeddings(
@@ -244,8 +216,8 @@ class _Run:
             "kind": "baseline" if name.startswith(PREFIX) else "setup",
             "protocol": options.protocol,
             "seed": seed,
-            "encoder": name.partition("@")[2] or options.encoder[0],
-            "precision": options.precision,
+            "encoder": name.partition("@")[2] or options.encoders[0],
+            "precision": options.training.precision,
             "time_per_view_ns": training.get("time_per_view_ns"),
             "time_per_epoch_s": training.get("time_per_epoch_s"),
             "time_per_image_ns": _time_per_image_ns(training, counts["train"]),
@@ -264,8 +236,8 @@ class _Run:
             "features": outcome.get("features"),
             "weights_sha256": outcome.get("weights_sha256"),
             "preset": options.profile,
-            "epochs": options.epochs,
-            "batch_size": options.batch_size,
+            "epochs": options.training.epochs,
+            "batch_size": options.training.batch_size,
             "profile": options.describe(),
             "notes": options.notes(),
             "data": self.data,
@@ -283,25 +255,16 @@ class _Run:
         append_line(self.out / FAILURES, failure)
 
 
-def seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int | None) -> SeedData:
-    """Split ``rows`` of the store by ``seed``; of the train part at most ``train_images`` stay."""
-    metadata = store.metadata.iloc[rows]
-    parts = split(metadata, seed=seed)
-    train = np.flatnonzero(parts.labels == "train")
-    if train_images is not None and len(train) > train_images:
-        kept = parts.labels != "train"
-        kept[train[subset(metadata.iloc[train], images=train_images, seed=_SUBSET_SEED)]] = True
-        rows, metadata, parts = rows[kept], metadata[kept], replace(parts, labels=parts.labels[kept])
-    described = metadata[[name for name in metadata.columns if str(name).startswith("Metadata_")]]
-    described = described.assign(
-        Metadata_ImageId=store.image_ids[rows], Metadata_Split=np.asarray(parts.labels, dtype=object)
-    )
-    return SeedData(rows, parts, described)
-
-
 def baseline_names(options: RunOptions) -> list[str]:
-    """The baselines of a run; the untrained encoder once for each of several encoders, as "name@encoder"."""
-    several = options.encoder if len(options.encoder) > 1 else ()
+    """List the baselines of a run.
+
+    Args:
+        options: Options of the run.
+
+    Returns:
+        Names; the untrained encoder once for each of several encoders, as "name@encoder".
+    """
+    several = options.encoders if len(options.encoders) > 1 else ()
     return [
         name
         for baseline in options.baselines
@@ -313,21 +276,6 @@ def baseline_names(options: RunOptions) -> list[str]:
     ]
 
 
-def _require_classes(store: ImageStore, rows: Int64Array, options: RunOptions) -> None:
-    present = sorted({("control", "drug")[label] for label in store.labels[rows]})
-    needing = [str(setup) for setup in options.setups if _needs_labels(setup, options)]
-    if needing and len(present) < 2:
-        raise InputError(
-            f"Metadata_ControlType: control and drug images wanted by {needing[0]}, "
-            f"got only {present[0]} images; --setups can leave out what needs both"
-        )
-
-
-def _needs_labels(setup: Setup, options: RunOptions) -> bool:
-    objective = find(options.objectives.get(setup.paradigm, setup.paradigm))
-    return bool(getattr(objective, "needs_labels", True))
-
-
 def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None:
     seconds = training.get("time_per_epoch_s")
     return None if seconds is None or not images else seconds * 1e9 / images
@@ -335,14 +283,24 @@ def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None
 
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Keep two runs out of one folder; the system drops the lock when the process ends, however it ends."""
+    """Keep two runs out of one folder; the system drops the lock when the process ends, however it ends.
+
+    Args:
+        out: The folder.
+
+    Yields:
+        Nothing; the folder is locked meanwhile.
+
+    Raises:
+        InputError: Another run is at work there.
+    """
     descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(
-                f"OUT: a folder no run is working in wanted, but one is at work in {out}"
+                f"OUT must be a folder in which no run is at work, but one is at work in {out}"
             ) from None
         yield
     finally:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from morphobench._util.hashing import sha256_file
@@ -25,8 +23,8 @@ from morphobench.measure import (
 )
 from morphobench.models import save_encoder
 from morphobench.objectives import Objective, create
-from morphobench.run.folder import SetupFiles
-from morphobench.setups import Setup
+from morphobench.run.job import Embedding, Job
+from morphobench.setups import PARADIGMS
 from morphobench.training import (
     Callback,
     EpochRecord,
@@ -37,62 +35,37 @@ from morphobench.training import (
     train,
 )
 from morphobench.training.runtime.precision import matrix_products
-from morphobench.types import Int64Array, Precision, Protocol
+from morphobench.types import Protocol
 
 _TELL_S = 0.5
 
 
-@dataclass(frozen=True)
-class Job:
-    """One setup and seed: what to train on (rows of the store, int64), how, and where results go.
-
-    ``objective``: the name that ``objectives.create`` takes. ``rows``: all images of the run; ``train_rows``
-    and ``validation_rows`` are among them. ``metadata``: the rows' metadata with ``Metadata_Split``, for the
-    file of embeddings.
-    """
-
-    store: Path
-    setup: Setup
-    objective: str
-    encoder: str
-    protocol: Protocol
-    seed: int
-    epochs: int
-    batch_size: int
-    accumulate: int
-    precision: Precision
-    device: str
-    threads: int
-    rows: Int64Array
-    train_rows: Int64Array
-    validation_rows: Int64Array
-    metadata: pd.DataFrame
-    files: SetupFiles
-    provenance: Mapping[str, Any]
-
-
-def train_and_embed(*, job: Job) -> dict[str, Any]:
-    """Train ``job``'s setup; write weights, embeddings and, last, the outcome; return the outcome.
+def train_and_embed(*, job: Job, embedding: Embedding) -> dict[str, Any]:
+    """Train a setup; write weights, embeddings and, last, the outcome.
 
     The peaks of memory are those of training; embedding comes after they are read.
+
+    Args:
+        job: What to train.
+        embedding: What to embed with the trained encoder.
+
+    Returns:
+        The outcome, as ``embedding.files.outcome`` holds it.
     """
-    torch.set_num_threads(job.threads)
+    use_threads(job.training)
     store = ImageStore.open(job.store)
     objective = make_objective(job, store)
     result, memory = train_measured(objective, job, store)
     report({"stage": "embedding"})
-    weights_sha256 = _save(objective.encoder, job)
-    embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
     spec = view_spec(job.setup.setting)
     outcome = {
         "training": result.describe(),
         "views": spec.describe(),
         "views_per_image": spec.views,
         **memory,
-        "weights_sha256": weights_sha256,
-        **embedding,
+        **_embed_and_write(objective.encoder, store, job.training, embedding),
     }
-    write_json(job.files.outcome, outcome)
+    write_json(embedding.files.outcome, outcome)
     return outcome
 
 
@@ -102,9 +75,18 @@ def train_measured(
     store: ImageStore,
     *,
     callbacks: Sequence[Callback] = (),
-    pause_after_epoch: int | None = None,
 ) -> tuple[TrainingResult, dict[str, int | None]]:
-    """Train as ``job`` says; the result, and the peaks of this process's memory while it trained."""
+    """Train, and read the peaks of this process's memory while it trained.
+
+    Args:
+        objective: What `make_objective` made of the job.
+        job: What to train, and how.
+        store: The job's store.
+        callbacks: Further callbacks.
+
+    Returns:
+        The result of training, and bytes by kind of memory.
+    """
     before = current_host_memory_bytes()
     reset_peak_host_memory()
     result = train(
@@ -113,19 +95,7 @@ def train_measured(
         labels=store.labels[job.train_rows],
         image_ids=store.image_ids[job.train_rows],
         setting=job.setup.setting,
-        options=TrainingOptions(
-            epochs=job.epochs,
-            batch_size=job.batch_size,
-            accumulate=job.accumulate,
-            precision=job.precision,
-            seed=job.seed,
-            size_px=store.images.shape[2],
-            device=job.device,
-            threads=job.threads,
-            checkpoint_dir=job.files.folder,
-            data_id=str(job.provenance.get("data_sha256")),
-            pause_after_epoch=pause_after_epoch,
-        ),
+        options=job.training,
         validation=(
             ImageRows(store.images, job.validation_rows),
             store.labels[job.validation_rows],
@@ -133,7 +103,7 @@ def train_measured(
         ),
         callbacks=[_Teller(), *callbacks],
     )
-    device = peak_device_memory(job.device)
+    device = peak_device_memory(job.training.device)
     return result, {
         "peak_host_memory_bytes": peak_host_memory_bytes(),
         "host_memory_before_training_bytes": before,
@@ -142,54 +112,90 @@ def train_measured(
     }
 
 
-def embed_untrained(*, job: Job) -> dict[str, Any]:
-    """Embed with the encoder as every setup of this seed starts with it; write weights and embeddings."""
-    torch.set_num_threads(job.threads)
-    store = ImageStore.open(job.store)
-    objective = make_objective(job, store)
-    weights_sha256 = _save(objective.encoder, job)
-    embedding = _embed_and_write(objective.encoder, store, job, weights_sha256)
-    outcome = {"weights_sha256": weights_sha256, **embedding}
-    write_json(job.files.outcome, outcome)
+def embed_untrained(
+    *, store: Path, encoder: str, protocol: Protocol, training: TrainingOptions, embedding: Embedding
+) -> dict[str, Any]:
+    """Embed with the encoder as every setup of a seed starts with it; write weights and embeddings.
+
+    Args:
+        store: The store's folder.
+        encoder: Name of the encoder.
+        protocol: Rules of training.
+        training: The run's, with the seed and the device.
+        embedding: What to embed.
+
+    Returns:
+        The outcome, as ``embedding.files.outcome`` holds it.
+    """
+    use_threads(training)
+    opened = ImageStore.open(store)
+    # Every paradigm gives its encoder the same initial weights, so any of them will do.
+    objective = _create(PARADIGMS[0], encoder, protocol, training, opened)
+    outcome = _embed_and_write(objective.encoder, opened, training, embedding)
+    write_json(embedding.files.outcome, outcome)
     return outcome
 
 
 def make_objective(job: Job, store: ImageStore) -> Objective:
-    """The objective that ``job`` trains, with its initial weights, for the store's images."""
+    """Make the objective that a job trains, with its initial weights.
+
+    Args:
+        job: What is trained.
+        store: Its store, which says the size and channels of images.
+
+    Returns:
+        The objective, on the job's device.
+    """
+    return _create(job.objective, job.encoder, job.protocol, job.training, store)
+
+
+def _create(
+    objective: str, encoder: str, protocol: Protocol, training: TrainingOptions, store: ImageStore
+) -> Objective:
     return create(
-        job.objective,
-        encoder=job.encoder,
-        protocol=job.protocol,
+        objective,
+        encoder=encoder,
+        protocol=protocol,
         channels=store.images.shape[1],
         size_px=store.images.shape[2],
-        seed=job.seed,
-        device=job.device,
+        seed=training.seed,
+        device=training.device,
     )
 
 
-def _save(encoder: torch.nn.Module, job: Job) -> str:
-    job.files.weights.parent.mkdir(parents=True, exist_ok=True)
-    save_encoder(
-        job.files.weights, encoder, metadata={key: str(value) for key, value in job.provenance.items()}
-    )
-    return sha256_file(job.files.weights)
+def use_threads(training: TrainingOptions) -> None:
+    """Give torch as many threads as the options say.
+
+    Args:
+        training: Options of training; None threads leave torch's own number.
+    """
+    if training.threads is not None:
+        torch.set_num_threads(training.threads)
 
 
 def _embed_and_write(
-    encoder: torch.nn.Module, store: ImageStore, job: Job, weights_sha256: str
+    encoder: torch.nn.Module, store: ImageStore, training: TrainingOptions, embedding: Embedding
 ) -> dict[str, Any]:
+    files, provenance = embedding.files, embedding.provenance
+    files.weights.parent.mkdir(parents=True, exist_ok=True)
+    save_encoder(files.weights, encoder, metadata={key: str(value) for key, value in provenance.items()})
+    weights_sha256 = sha256_file(files.weights)
     started = time.perf_counter_ns()
-    with matrix_products(job.precision, torch.device(job.device)):
-        embeddings = embed(encoder, ImageRows(store.images, job.rows), device=job.device)
+    with matrix_products(training.precision, torch.device(training.device)):
+        embeddings = embed(encoder, ImageRows(store.images, embedding.rows), device=training.device)
     nanoseconds = time.perf_counter_ns() - started
-    job.files.embeddings.parent.mkdir(parents=True, exist_ok=True)
+    files.embeddings.parent.mkdir(parents=True, exist_ok=True)
     write_embeddings(
-        job.files.embeddings,
+        files.embeddings,
         embeddings,
-        job.metadata,
-        provenance={**job.provenance, "weights_sha256": weights_sha256},
+        embedding.metadata,
+        provenance={**provenance, "weights_sha256": weights_sha256},
     )
-    return {"embedding_time_per_image_ns": nanoseconds / len(job.rows), "features": embeddings.shape[1]}
+    return {
+        "weights_sha256": weights_sha256,
+        "embedding_time_per_image_ns": nanoseconds / len(embedding.rows),
+        "features": embeddings.shape[1],
+    }
 
 
 class _Teller(Callback):

@@ -37,8 +37,8 @@ def test_tables_files_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--rounds", "9", "--epochs", "3"], "--epochs: at least 9 rounds x 1 wanted, got 3"),
-        (["--improvement", "1.5"], "improvement: 0 or more and below 1 wanted, got 1.5"),
+        (["--rounds", "9", "--epochs", "3"], "--epochs must be at least 9 rounds x 1, got 3"),
+        (["--improvement", "1.5"], "--improvement must be at most 0.999, got 1.5"),
         (["--docs", "absent.md"], "absent.md: a page to put the tables into wanted"),
         (["--precision", "bf16"], "precision: float32 wanted on cpu, got bf16"),
         (["--encoder", "small:depth=9"], "small with depth 2, 3, 4 wanted, got 9"),

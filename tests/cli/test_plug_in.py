@@ -46,7 +46,7 @@ def test_in_a_runs_record_and_table(folder: Path) -> None:
     _command(folder, "-m", "morphobench", "run", "store", "out", *options, *tasks)
     lines = (folder / "out" / "results.jsonl").read_text().splitlines()
     (record,) = [one for one in map(json.loads, lines) if one["setup"] == SETUP]
-    assert record["profile"]["objectives"] == {"rotation": "rotation:Rotation"}
+    assert record["profile"]["objectives"] == ["rotation:Rotation"]
     assert record["time_per_view_ns"] > 0
     assert record["peak_host_memory_bytes"] > 0
     assert 0 <= record["metrics"]["classification.roc_auc"] <= 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import morphobench as mb
-from morphobench.cli.parser import make_parser
+from morphobench.cli.parser import given_options
+from morphobench.cli.program import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -36,10 +37,12 @@ def test_every_command_of_the_pages_is_understood(page: str, command: str) -> No
     arguments = [word for word in shlex.split(command)[1:] if word != "COMMAND"]
     if {"--help", "--version"} & set(arguments):
         with pytest.raises(SystemExit) as left:
-            make_parser().parse_args(arguments)
+            parse(arguments)
         assert left.value.code == 0
     else:
-        assert callable(make_parser().parse_args(arguments).command), f"{page}: {command}"
+        found, texts = parse(arguments)
+        assert arguments[0] == found.name, f"{page}: {command}"
+        given_options(found.options, texts)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)

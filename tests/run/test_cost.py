@@ -13,18 +13,19 @@ from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.report.statistics.cost import setup_costs
 from morphobench.run import cost
-from morphobench.run.cost import COSTS, CostOptions, measure_cost, rounds_left
-from morphobench.training import Plateau
-from tests.run.conftest import tiny_options
+from morphobench.run.cost import measure_cost, rounds_left
+from morphobench.run.folder import COSTS
+from morphobench.run.options import CostOptions
 
 SETUPS = ["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"]
 
 
 def options_of(
-    *, rounds: int = 2, epochs: int = 4, plateau: Plateau | None = None, **changes: Any
+    *, rounds: int = 2, epochs: int = 4, improvement: float = 0.0, patience: int = 99, **changes: Any
 ) -> CostOptions:
-    run = tiny_options(setups=SETUPS, tasks=[], epochs=epochs, train_images=24, batch_size=8, **changes)
-    return CostOptions(run, rounds=rounds, plateau=plateau or Plateau(0.0, 99))
+    chosen = {"setups": SETUPS, "images": 64, "train_images": 24, "batch_size": 8, "device": "cpu"}
+    further = {"rounds": rounds, "epochs": epochs, "improvement": improvement, "patience": patience}
+    return CostOptions.resolve(**{**chosen, **further, "threads": 1, **changes})
 
 
 def order_of(records: list[dict[str, Any]]) -> list[tuple[int, str]]:
@@ -57,10 +58,8 @@ def test_rounds_take_turns_and_go_on_from_one_another(measured: tuple[Path, dict
 def test_in_rounds_it_is_the_same_training_as_in_one_go(
     measured: tuple[Path, dict[str, Any]], store: ImageStore, tmp_path: Path
 ) -> None:
-    run = options_of(epochs=4).run
-    whole = measure_cost(
-        store.path, tmp_path / "out", options=CostOptions(run, rounds=1, epochs_per_round=4), quiet=True
-    )
+    options = options_of(epochs=4, rounds=1, epochs_per_round=4)
+    whole = measure_cost(store.path, tmp_path / "out", options=options, quiet=True)
     for setup in SETUPS:
         (one,) = [record for record in whole["records"] if record["setup"] == setup]
         losses = [
@@ -117,8 +116,8 @@ def record(setup: str, number: int, loss: float) -> dict[str, Any]:
 
 
 def test_who_takes_part_in_a_round() -> None:
-    options = options_of(rounds=2, epochs=5, plateau=Plateau(0.1, 2))
-    weak, ours = options.run.setups
+    options = options_of(rounds=2, epochs=5, improvement=0.1, patience=2)
+    weak, ours = options.setups
     falling, flat = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 1.0, 1.0, 1.0, 1.0)
     records = [record(str(weak), number, loss) for number, loss in enumerate(falling)]
     records += [record(str(ours), number, loss) for number, loss in enumerate(flat)]
@@ -133,7 +132,7 @@ def test_who_takes_part_in_a_round() -> None:
 
 
 def test_bad_numbers_are_refused() -> None:
-    with pytest.raises(InputError, match="--epochs: at least 3 rounds x 1 wanted, got 2"):
+    with pytest.raises(InputError, match="--epochs must be at least 3 rounds x 1, got 2"):
         options_of(rounds=3, epochs=2)
-    with pytest.raises(InputError, match="--rounds, --epochs-per-round"):
+    with pytest.raises(InputError, match="rounds must be at least 1, got 0"):
         options_of(rounds=0)

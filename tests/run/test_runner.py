@@ -18,6 +18,7 @@ from morphobench.models import load_encoder
 from morphobench.report.statistics.table import build_table
 from morphobench.run import read_records, run, runner
 from morphobench.run.folder import SetupFiles
+from morphobench.run.prepare import prepare
 from morphobench.run.record import read_lines
 from tests.run.conftest import tiny_options, tiny_store
 
@@ -185,7 +186,12 @@ def test_a_failed_setup_is_told_and_the_others_go_on(
 
 def test_a_torn_line_is_done_again_and_a_broken_one_is_named(store: ImageStore, tmp_path: Path) -> None:
     out, options = tmp_path / "out", tiny_options(setups=["weakly_supervised/aug_one_crop"])
-    runner.prepare(out, _content(store, options), fresh=False)
+    data = {
+        "content_sha256": store.manifest["content_sha256"],
+        "images": 64,
+        "image_shape": store.images.shape[1:],
+    }
+    prepare(out, options, data, store=store.path, fresh=False)
     (out / "results.jsonl").write_text('{"setup": "weakly_supervised/aug_one_crop", "protoc')
     with pytest.warns(DamagedFileWarning, match="line 1 was cut off"):
         (record,) = run(store.path, out, options=options, quiet=True)
@@ -217,7 +223,7 @@ def test_a_paradigm_from_outside_is_run_as_the_others(store: ImageStore, tmp_pat
 
 
 def test_another_encoder_is_trained_and_named(store: ImageStore, tmp_path: Path) -> None:
-    options = tiny_options(encoder="resnet18", images=48)
+    options = tiny_options(encoders="resnet18", images=48)
     (record,) = run(store.path, tmp_path / "out", options=options, quiet=True)
     assert record.features != 2048
     assert "encoder resnet18, not the study's" in record.notes
@@ -226,7 +232,7 @@ def test_another_encoder_is_trained_and_named(store: ImageStore, tmp_path: Path)
 def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: Path) -> None:
     encoders = ["study", "small:pool=max+average,channels=8", "resnet18", "vit_small"]
     options = tiny_options(
-        encoder=encoders,
+        encoders=encoders,
         images=48,
         baselines=["mean_intensity", "untrained_encoder"],
         tasks=["classification"],
@@ -262,12 +268,3 @@ def test_one_class_is_refused_where_a_setup_needs_both(tmp_path: Path) -> None:
 
 def _interrupt(*args: Any, **kwargs: Any) -> None:
     raise KeyboardInterrupt
-
-
-def _content(store: ImageStore, options: Any) -> dict[str, Any]:
-    data = {
-        "content_sha256": store.manifest["content_sha256"],
-        "images": 64,
-        "image_shape": store.images.shape[1:],
-    }
-    return {"options": options.describe(), "data": data}

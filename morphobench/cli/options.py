@@ -1,0 +1,252 @@
+"""Options of the commands; those that runs depend on are in ``morphobench.options`` and ``run.options``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from morphobench._util.options import Options, argument, group, option, option_fields
+from morphobench.errors import InputError
+from morphobench.options import EvaluationOptions
+from morphobench.run.options import CostOptions, RunOptions
+from morphobench.setups import PRESETS, SETTINGS
+from morphobench.types import Protocol
+
+_STORE = "store of images, as `simulate` and `ingest` make it"
+_OUT = "folder of the results; run again with the same options to go on where it stopped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateOptions(Options):
+    """Options of ``morphobench simulate``."""
+
+    store: Path = argument("STORE", "folder to make")
+    images: int = option("number of images", metavar="N", minimum=1, maximum=10**9)
+    seed: int = option("random seed of the images", default=0, metavar="S", minimum=0)
+    null: bool = option("no drug has any effect: whatever a setup finds is chance", default=False)
+    cell_lines: int = option(
+        "number of cell lines, at most the study's 21", default=21, metavar="L", minimum=1, maximum=21
+    )
+    fresh: bool = option("replace a store made earlier", default=False, saved=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestOptions(Options):
+    """Options of ``morphobench ingest``."""
+
+    source: Path = argument("SOURCE", "folder of images")
+    store: Path = argument("STORE", "folder to make")
+    metadata: Path | None = option(
+        "CSV or Parquet table with a `path` column (relative to SOURCE) and Metadata_ columns",
+        default=None,
+        metavar="TABLE",
+        default_text="folder names are the classes: drugs/, controls/ ...",
+    )
+    pattern: str | None = option(
+        "regular expression over the file name; its named groups become Metadata_ columns. "
+        "study: the published study's file names",
+        default=None,
+        metavar="REGEX|study",
+    )
+    channels: str | None = option(
+        "channels to keep, by number from 0, separated by commas",
+        default=None,
+        metavar="0,2",
+        default_text="all",
+    )
+    size_px: int = option(
+        "height and width of the stored images",
+        default=64,
+        metavar="PX",
+        unit="px",
+        minimum=1,
+        maximum=65_535,
+    )
+    fit: Literal["resize", "crop"] = option(
+        "how an image of another size is made to fit: resize it, or crop its centre", default="resize"
+    )
+    tile: int | None = option(
+        "cut each image into tiles of PX pixels first", default=None, metavar="PX", minimum=1, maximum=65_535
+    )
+    value_range: str = option(
+        "how intensities become 8 bits: as they are, each image's own range or percentiles, or a fixed range",
+        default="none",
+        flag="--range",
+        metavar="none|minmax|percentile|LO:HI",
+    )
+    fresh: bool = option("replace a store made earlier", default=False, saved=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCommand(Options):
+    """Options of ``morphobench run``."""
+
+    store: Path = argument("STORE", _STORE)
+    out: Path = argument("OUT", _OUT)
+    run: RunOptions = group(RunOptions, inline=True)
+    fresh: bool = option("remove the results of an earlier run in OUT first", default=False, saved=False)
+    quiet: bool = option("show no progress", default=False, saved=False)
+
+    @classmethod
+    def default_texts(cls) -> dict[str, str]:
+        """Values of each preset."""
+        return dict(RunOptions.default_texts())
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostCommand(Options):
+    """Options of ``morphobench cost``."""
+
+    store: Path = argument("STORE", _STORE)
+    out: Path = argument("OUT", _OUT)
+    cost: CostOptions = group(CostOptions, inline=True)
+    budget_min: float | None = option(
+        "start nothing more after M minutes, once the first --rounds rounds are done",
+        default=None,
+        metavar="M",
+        unit="minutes",
+        minimum=0,
+        default_text="no limit",
+    )
+    docs: Path | None = option("put the tables into this page as well", default=None, metavar="PAGE.md")
+    fresh: bool = option("remove the results of an earlier run in OUT first", default=False, saved=False)
+    quiet: bool = option("show no progress", default=False, saved=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.budget_min == 0:
+            raise InputError("--budget-min must be more than 0 minutes, got 0")
+
+    @classmethod
+    def default_texts(cls) -> dict[str, str]:
+        """Defaults that differ from those of training."""
+        return dict(CostOptions.default_texts())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions(Options):
+    """Options of ``morphobench embed``."""
+
+    store: Path = argument("STORE", _STORE)
+    weights: Path = option("encoder: our .safetensors file or a published .torch file")
+    out: Path = option("file to write", metavar="EMBEDDINGS.parquet")
+    device: str = option("cpu, cuda or cuda:N", default="cpu")
+    fresh: bool = option("replace a file made from other weights or images", default=False, saved=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(Options):
+    """Options of ``morphobench evaluate``."""
+
+    embeddings: tuple[Path, ...] = argument(
+        "EMBEDDINGS.parquet", "tables of Metadata_ columns and feature columns: Parquet, CSV or .h5ad"
+    )
+    into: Path | None = option(
+        "add them to the tables of this run: on its images and splits, with its protocol and tasks",
+        default=None,
+        metavar="OUT",
+    )
+    name: str | None = option("name of the row in OUT's table", default=None, default_text="the file's name")
+    other_images: bool = option(
+        "with --into: take rows that are of other images than the run's, with a warning", default=False
+    )
+    protocol: Protocol | None = option(
+        "rules of the evaluation",
+        default=None,
+        default_text="those the file was made under, else corrected-1",
+    )
+    seed: int = option("random seed of splits and classifiers", default=0, metavar="S", minimum=0)
+    profile: str = option(
+        "preset whose hyper-parameter grids the tasks try", default="paper", choices=tuple(PRESETS)
+    )
+    evaluation: EvaluationOptions = group(EvaluationOptions, inline=True)
+    json: Path | None = option("write metrics, tables and warnings to this file", default=None)
+    fresh: bool = option(
+        "with --into: replace rows of another file under that name", default=False, saved=False
+    )
+
+    @classmethod
+    def resolve(cls, **given: Any) -> Self:
+        """Make the options of what users gave; with ``into``, those of the run count.
+
+        Args:
+            **given: Values by field name.
+
+        Returns:
+            The options.
+
+        Raises:
+            InputError: Options that the run has are given beside ``into``, or one name for several files.
+        """
+        if given.get("into") is not None:
+            runs = {"protocol", "seed", "profile", *(one.name for one in option_fields(EvaluationOptions))}
+            besides = [one.label for one in option_fields(cls) if one.name in given and one.name in runs]
+            if besides:
+                raise InputError(f"--into takes the options of the run, got {', '.join(besides)} besides")
+        if given.get("name") is not None and len(given.get("embeddings", ())) > 1:
+            raise InputError(f"--name must be given with one file, got {len(given['embeddings'])} files")
+        sweep = vars(PRESETS[given.get("profile", "paper")].sweep)
+        return super().resolve(**{**sweep, **given})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummarizeOptions(Options):
+    """Options of ``morphobench summarize``."""
+
+    source: Path = argument("FILE_OR_OUT", "OUT, a results.jsonl, or a pytest-benchmark JSON file")
+    all_metrics: bool = option("show every metric in a second table", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(Options):
+    """Options of ``morphobench report``."""
+
+    out: Path = argument("OUT", "folder of the results of `run`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsOptions(Options):
+    """Options of ``morphobench views``."""
+
+    store: Path = argument("STORE", _STORE)
+    out: Path = option("picture to write (.png)", metavar="PICTURE")
+    setting: str = option(
+        "setting whose views are shown; all: the four under each other",
+        default="aug_multi_crop",
+        choices=(*SETTINGS, "all"),
+    )
+    spec: Path | None = option(
+        "show other views than a setting's: JSON file of what ViewSpec.describe() returns",
+        default=None,
+        metavar="JSON",
+    )
+    images: int = option("how many images to show", default=8, metavar="N", minimum=1, maximum=10_000)
+    seed: int = option("random seed of the views", default=0, metavar="S", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(Options):
+    """Options of ``morphobench compare``."""
+
+    base: Path = argument("BASE.json", "pytest-benchmark JSON file, results.jsonl or OUT")
+    new: Path = argument("NEW.json", "the same kind as BASE")
+    tolerance: float = option(
+        "largest ratio NEW / BASE of time and memory that passes",
+        default=1.25,
+        metavar="R",
+        minimum=1,
+        maximum=1e9,
+    )
+    metric_tolerance: float | None = option(
+        "largest loss of any metric that passes",
+        default=None,
+        metavar="X",
+        minimum=0,
+        default_text="metrics are shown, not judged",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoOptions(Options):
+    """``morphobench info`` has no options of its own."""

@@ -1,0 +1,89 @@
+"""The commands, in the order of the help.
+
+To add one: its options in ``cli/options.py``, its function in ``cli/commands.py``, an entry here.
+"""
+
+from __future__ import annotations
+
+from morphobench.cli import commands, options
+from morphobench.cli.parser import Command
+
+COMMANDS = (
+    Command(
+        "simulate",
+        "make a store of simulated cell images with known answers",
+        options.SimulateOptions,
+        commands.simulate,
+        "morphobench simulate store --images 2000 --seed 1",
+    ),
+    Command(
+        "ingest",
+        "read images from disk into a store",
+        options.IngestOptions,
+        commands.ingest,
+        "morphobench ingest images/ store --metadata images/wells.csv --size-px 64",
+    ),
+    Command(
+        "run",
+        "train and evaluate setups under identical conditions; run again to go on where it stopped",
+        options.RunCommand,
+        commands.run,
+        "morphobench run store results --profile quick --setups '*/aug_multi_crop,simclr/aug_one_crop'",
+    ),
+    Command(
+        "cost",
+        "measure training time and memory of setups in interleaved rounds, per epoch and to convergence",
+        options.CostCommand,
+        commands.cost,
+        "morphobench cost store costs --rounds 5 --budget-min 60",
+    ),
+    Command(
+        "embed",
+        "embed a store's images with a trained encoder",
+        options.EmbedOptions,
+        commands.embed_store,
+        "morphobench embed store --weights encoder.safetensors --out embeddings.parquet",
+    ),
+    Command(
+        "evaluate",
+        "evaluate embeddings, whoever made them",
+        options.EvaluateOptions,
+        commands.evaluate_embeddings,
+        "morphobench evaluate profiles.parquet --into results --name cellprofiler",
+    ),
+    Command(
+        "summarize",
+        "print the table of a run or of benchmarks",
+        options.SummarizeOptions,
+        commands.summarize_results,
+        "morphobench summarize results",
+    ),
+    Command(
+        "report",
+        "write the page of a run's tables and figures",
+        options.ReportOptions,
+        commands.report,
+        "morphobench report results",
+    ),
+    Command(
+        "views",
+        "make a picture of the views of a store's images",
+        options.ViewsOptions,
+        commands.views,
+        "morphobench views store --out views.png --setting all",
+    ),
+    Command(
+        "compare",
+        "compare two benchmark files or two runs; exit code 1 where NEW is worse",
+        options.CompareOptions,
+        commands.compare,
+        "morphobench compare before.json after.json --tolerance 1.1",
+    ),
+    Command(
+        "info",
+        "show versions, the build, the machine, setups and presets as JSON",
+        options.InfoOptions,
+        commands.info,
+        "morphobench info",
+    ),
+)
