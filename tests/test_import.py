@@ -91,6 +91,4 @@ print(views.shape, len(medians))
 def test_views_and_distances_need_numpy_alone(tmp_path: Path) -> None:
     done = _run(NUMPY_ALONE, tmp_path, PYTHONPATH=str(Path(mb.__path__[0]).parent))
     assert done.returncode == 0, done.stderr
-    assert (
-        done.stdout.split("\n")[0] == "(5, 6, 1, 64, 64) ['braycurtis', 'correlation', 'cosine', 'euclidean']"
-    )
+    assert done.stdout.strip() == "(5, 6, 1, 64, 64) 4"
