@@ -77,6 +77,11 @@ class Progress:
             self._bar.stop()
 
     @property
+    def is_bar(self) -> bool:
+        """Whether a bar is shown; otherwise lines are written."""
+        return self._bar is not None
+
+    @property
     def seconds_left(self) -> float | None:
         """Estimated time left in seconds; None before the first step is done."""
         steps = self._done - self._first
@@ -84,20 +89,33 @@ class Progress:
             return None
         return (time.monotonic() - self._began) / steps * max(self._total - self._done, 0)
 
-    def update(self, done: int | None = None, *, label: str | None = None, detail: str | None = None) -> None:
+    def update(
+        self,
+        done: int | None = None,
+        *,
+        total: int | None = None,
+        label: str | None = None,
+        detail: str | None = None,
+    ) -> None:
         """Show another state.
 
         Args:
             done: number of steps that are done (default: as before).
+            total: number of steps (default: as before).
             label: what is being done (default: as before).
             detail: what stands behind the label, such as "epoch 3/50" (default: as before).
         """
         self._done = self._done if done is None else done
+        self._total = self._total if total is None else total
         self._label = self._label if label is None else label
         self._detail = self._detail if detail is None else detail
         if self._bar is not None:
             self._bar.update(
-                self._task, completed=self._done, text=printable(self._text()), left=self._time_left()
+                self._task,
+                completed=self._done,
+                total=self._total,
+                text=printable(self._text()),
+                left=self._time_left(),
             )
         elif time.monotonic() - self._last_line >= self._interval_s:
             left = self._time_left()

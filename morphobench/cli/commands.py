@@ -5,9 +5,10 @@ Imports of heavy packages stand inside the functions: ``--help`` and errors of u
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,9 @@ def simulate(options: SimulateOptions) -> int:
     """
     from morphobench import data
 
-    _show_store(data.simulate(options.store, **_rest(options, "store"), progress=_counter("drawing")))
+    with _counter("drawing images") as count:
+        store = data.simulate(options.store, **_rest(options, "store"), progress=count)
+    _show_store(store)
     return 0
 
 
@@ -59,7 +62,8 @@ def ingest(options: IngestOptions) -> int:
     from morphobench import data
 
     further = _rest(options, "source", "store")
-    store = data.ingest(options.source, options.store, **further, progress=_counter("reading"))
+    with _counter("reading images") as count:
+        store = data.ingest(options.source, options.store, **further, progress=count)
     _show_store(store)
     rejected = len(store.rejected)
     if rejected:
@@ -330,16 +334,13 @@ def _rest(options: Any, *positional: str) -> dict[str, Any]:
     return {name: value for name, value in vars(options).items() if name not in positional}
 
 
-def _counter(what: str) -> Callable[[int, int], None] | None:
-    """Shows how many images are done on a terminal; None elsewhere."""
-    if not sys.stderr.isatty():
-        return None
+@contextlib.contextmanager
+def _counter(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function of (done, total) that shows progress on stderr."""
+    from morphobench._util.progress import Progress
 
-    def show(done: int, total: int) -> None:
-        end = "\n" if done >= total else ""
-        print(f"\r{what} {done}/{total}", end=end, file=sys.stderr, flush=True)  # noqa: T201
-
-    return show
+    with Progress(label, 1) as shown:
+        yield lambda done, total: shown.update(done, total=total)
 
 
 def _benchmarks(path: Path) -> dict[str, Any] | None:

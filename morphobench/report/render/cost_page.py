@@ -13,7 +13,6 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from morphobench._util.files import write_whole
 from morphobench.errors import InputError
 from morphobench.report.render.numbers import MISSING, number, with_unit
 from morphobench.report.statistics.cost import CLAIM, Claim, Interval, Ratio, SetupCost, claims, setup_costs

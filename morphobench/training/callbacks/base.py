@@ -10,9 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from morphobench._util.files import write_whole
+from morphobench._util.progress import Progress
 from morphobench.training.options import EpochRecord, TrainingResult
 
 if TYPE_CHECKING:
@@ -96,91 +96,57 @@ def _json_line(values: Mapping[str, Any]) -> str:
     return json.dumps(defined(values), allow_nan=False) + "\n"
 
 
-class TerminalProgress(Callback):
-    """A bar over all steps with images/s, the epoch's loss and the time left."""
+class TrainingProgress(Callback):
+    """Progress over all steps: a bar with images/s, the epoch's loss and the time left, or plain lines.
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            TextColumn("{task.fields[rate]:.0f} images/s"),
-            TextColumn("{task.fields[loss]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self._began = 0.0
+    Without a terminal a line is written when training starts, after each epoch, and at most every
+    ``interval_s`` seconds within one.
+
+    Args:
+        console: where it is shown (default: stderr).
+        interval_s: seconds between lines.
+    """
+
+    def __init__(self, console: Console | None = None, *, interval_s: float = 30.0) -> None:
+        self._console, self._interval_s = console, interval_s
+        self._shown: Progress | None = None
+        self._began, self._loss = 0.0, ""
 
     def start(self, state: TrainingState) -> None:
-        """Show the bar."""
-        epochs = state.options.epochs
-        self._task = self._progress.add_task(
-            state.setup,
-            total=epochs * state.steps_per_epoch,
-            completed=state.step,
-            epoch=state.epochs_done + 1,
-            epochs=epochs,
-            rate=0.0,
-            loss="",
-        )
+        """Show the bar, or say what is trained."""
+        total = state.options.epochs * state.steps_per_epoch
         self._began = perf_counter()
-        self._progress.start()
+        self._shown = Progress(
+            state.setup, total, done=state.step, console=self._console, interval_s=self._interval_s
+        )
+        self._shown.start()
+        if not self._shown.is_bar:
+            resumed = f", from step {state.step}" if state.step else ""
+            self._shown.print(f"{state.setup}: {state.options.epochs} epochs, {total} steps{resumed}")
 
     def step(self, state: TrainingState) -> None:
-        """Move the bar."""
+        """Show the step."""
+        if self._shown is None:
+            return
+        epoch = min(state.epochs_done + 1, state.options.epochs)
         rate = _images_per_s(state, perf_counter() - self._began)
-        self._progress.update(self._task, completed=state.step, rate=rate)
+        detail = f"epoch {epoch}/{state.options.epochs}, {rate:.0f} images/s{self._loss}"
+        self._shown.update(state.step, detail=detail)
 
     def epoch(self, state: TrainingState, record: EpochRecord) -> None:
-        """Show the epoch's loss."""
-        epoch = min(record.epoch + 1, state.options.epochs)
-        self._progress.update(self._task, epoch=epoch, loss=f"loss {record.training['loss']:.4g}")
+        """Show the epoch's losses."""
+        self._loss = f", loss {record.training['loss']:.4g}"
+        if self._shown is not None and not self._shown.is_bar:
+            validation = "" if record.validation is None else f", validation {record.validation['loss']:.4g}"
+            self._shown.print(
+                f"{state.setup}: epoch {record.epoch}/{state.options.epochs}{self._loss}{validation}, "
+                f"{record.images_per_s:.0f} images/s"
+            )
 
     def close(self, error: BaseException | None) -> None:  # noqa: ARG002
         """Remove the bar."""
-        self._progress.stop()
-
-
-class PlainProgress(Callback):
-    """A line when training starts, after each epoch, and every ``interval_s`` seconds within one."""
-
-    def __init__(self, console: Console, *, interval_s: float = 30.0) -> None:
-        self._console, self._interval_s = console, interval_s
-        self._began = self._last = 0.0
-
-    def start(self, state: TrainingState) -> None:
-        """Say what is trained."""
-        self._began = self._last = perf_counter()
-        resumed = f", from step {state.step}" if state.step else ""
-        total = state.options.epochs * state.steps_per_epoch
-        self._say(f"{state.setup}: {state.options.epochs} epochs, {total} steps{resumed}")
-
-    def step(self, state: TrainingState) -> None:
-        """Say how far, where the last line is old."""
-        now = perf_counter()
-        if now - self._last >= self._interval_s:
-            self._last = now
-            elapsed = now - self._began
-            done = state.step - state.resumed_at_step
-            left = (state.options.epochs * state.steps_per_epoch - state.step) * elapsed / max(done, 1)
-            self._say(
-                f"{state.setup}: epoch {state.epochs_done + 1}/{state.options.epochs}, "
-                f"step {state.position}/{state.steps_per_epoch}, "
-                f"{_images_per_s(state, elapsed):.0f} images/s, {left:.0f} s left"
-            )
-
-    def epoch(self, state: TrainingState, record: EpochRecord) -> None:
-        """Say the epoch's losses and speed."""
-        self._last = perf_counter()
-        validation = "" if record.validation is None else f", validation {record.validation['loss']:.4g}"
-        self._say(
-            f"{state.setup}: epoch {record.epoch}/{state.options.epochs}, "
-            f"loss {record.training['loss']:.4g}{validation}, {record.images_per_s:.0f} images/s"
-        )
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+        if self._shown is not None:
+            self._shown.stop()
 
 
 def _images_per_s(state: TrainingState, elapsed_s: float) -> float:
@@ -189,6 +155,12 @@ def _images_per_s(state: TrainingState, elapsed_s: float) -> float:
 
 
 def progress(console: Console | None = None) -> Callback:
-    """Progress: a bar on a terminal, plain lines elsewhere; on stderr unless a console is given."""
-    console = Console(stderr=True) if console is None else console
-    return TerminalProgress(console) if console.is_terminal else PlainProgress(console)
+    """Make the callback that shows progress: a bar on a terminal, plain lines elsewhere.
+
+    Args:
+        console: where it is shown (default: stderr).
+
+    Returns:
+        The callback.
+    """
+    return TrainingProgress(console)

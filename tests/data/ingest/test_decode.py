@@ -12,8 +12,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from morphobench.data.ingest.decode import decode
 from morphobench.data.ingest import decode as images_module
+from morphobench.data.ingest.decode import decode
 from morphobench.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)

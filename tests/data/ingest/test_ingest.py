@@ -189,7 +189,7 @@ def test_a_table_outranks_the_names(table: tuple[Path, pd.DataFrame], tmp_path: 
     [
         ("(", "a regular expression, got"),
         (r"\d", "named groups"),
-        (r"(?P<Well>zzz)", "matches none of 6 paths"),
+        (r"(?P<Well>zzz)", "matches none of 6, such as"),
     ],
 )
 def test_bad_patterns_are_refused(folders: Path, tmp_path: Path, pattern: str, message: str) -> None:
