@@ -1,4 +1,4 @@
-"""The feed beside the trainer: how long training waits for views, and its cost beside ready-made ones."""
+"""The loader beside the trainer: how long training waits for views, and its cost beside ready-made ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from morphobench.data.store.reader import ImageStore
 from morphobench.measure.timing import interleaved
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
-from morphobench.training import Callback, ImageRows, TrainingOptions, TrainingState, train, trainer
-from morphobench.training.data.loader import Feed, Step
-from morphobench.training.data.views import make_feed
+from morphobench.training import Callback, ImageRows, TrainingOptions, TrainingState, train
+from morphobench.training.data.loader import LabelledImages, Step, TrainingLoader
+from morphobench.training.data.views import make_loader
 
 SETTING = "aug_multi_crop"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -52,17 +52,15 @@ class Waits(Callback):
 
 
 class Prepared:
-    """A feed whose steps were made before: what training would take if views cost nothing."""
+    """A loader whose steps were made before: what training would take if views cost nothing."""
 
-    def __init__(self, feed: Feed) -> None:
-        self.steps_per_epoch, self.batch_size, self.views = feed.steps_per_epoch, feed.batch_size, feed.views
-        self.images_per_step, self.view_shape, self.buffer_bytes = (
-            feed.images_per_step,
-            feed.view_shape,
-            feed.buffer_bytes,
-        )
+    def __init__(self, loader: TrainingLoader) -> None:
+        self.steps_per_epoch, self.batch_size = loader.steps_per_epoch, loader.batch_size
+        self.images_per_step, self.views = loader.images_per_step, loader.views
+        self.view_shape, self.buffer_bytes = loader.view_shape, loader.buffer_bytes
         self._steps = [
-            Step(tuple(view.clone() for view in step.views), step.labels.clone()) for step in feed.epoch(0)
+            Step(tuple(view.clone() for view in step.views), step.batch.map(torch.clone))
+            for step in loader.epoch(0)
         ]
 
     def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
@@ -73,7 +71,7 @@ class Prepared:
 
 @pytest.mark.parametrize("paradigm", PARADIGMS)
 def test_training_never_waits_for_views(
-    paradigm: str, cells: ImageStore, benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch
+    paradigm: str, cells: ImageStore, benchmark: BenchmarkFixture
 ) -> None:
     """An epoch of the real trainer, 5 views an image: fed by the prefetching thread, in line, and ready-made.
 
@@ -91,22 +89,21 @@ def test_training_never_waits_for_views(
             epochs=1, batch_size=batch, device=DEVICE, threads=2, prefetch=kind == "feed", check_memory=False
         )
 
-        def feed(data: Any, objective: Any, **further: Any) -> Any:
-            if kind != "prepared":
-                return make_feed(data, objective, **further)
-            if not prepared:
-                prepared.append(Prepared(make_feed(data, objective, **further)))
-            return prepared[0]
-
-        monkeypatch.setattr(trainer, "make_feed", feed)
+        objective = create(paradigm, seed=0)
+        data = LabelledImages(
+            ImageRows(cells.images, rows), labels=cells.labels[rows], image_ids=cells.image_ids[rows]
+        )
+        if kind == "prepared" and not prepared:
+            prepared.append(Prepared(make_loader(data, objective, setting=SETTING, options=options)))
         train(
-            create(paradigm, seed=0),
-            images=ImageRows(cells.images, rows),
-            labels=cells.labels[rows],
-            image_ids=cells.image_ids[rows],
+            objective,
+            images=data.images,
+            labels=data.labels,
+            image_ids=data.image_ids,
             setting=SETTING,
             options=options,
             callbacks=[waits[kind]],
+            loader=prepared[0] if kind == "prepared" else None,
         )
 
     run("prepared")  # makes the steps, and is not timed

@@ -18,6 +18,7 @@ from torch import nn
 from morphobench import __version__, types
 from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
+from morphobench.models.preprocessing import map_images
 from morphobench.models.study_encoder import Encoder
 from morphobench.types import Float32Array, UInt8Array
 
@@ -64,29 +65,13 @@ def embed(
     training = encoder.training
     encoder.to(target).eval()
     try:
-        with torch.inference_mode():
-            return _embed(encoder, images, target, size)
+        if images.shape[0] == 0:
+            with torch.inference_mode():
+                features = encoder(torch.zeros((1, *images.shape[1:]), device=target)).flatten(1)
+            return np.empty((0, features.shape[1]), np.float32)
+        return map_images(lambda pixels: encoder(pixels).flatten(1), images, batch_size=size, device=target)
     finally:
         encoder.train(training)
-
-
-def _embed(encoder: nn.Module, images: Any, device: torch.device, size: int) -> Float32Array:
-    count = images.shape[0]
-    if count == 0:
-        features = encoder(torch.zeros((1, *images.shape[1:]), device=device))
-        return np.empty((0, features.flatten(1).shape[1]), np.float32)
-    embeddings: Float32Array | None = None
-    for start in range(0, count, size):
-        # Slices in order suit a memory map; torch needs an array that may be written to, hence the copy.
-        part = torch.from_numpy(np.array(images[start : start + size]))
-        pixels = part.to(device).to(torch.float32).div_(255)
-        if device.type != "cpu":  # on a CPU the encoder's own kernels choose the memory format
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-        features = encoder(pixels).flatten(1)
-        if embeddings is None:
-            embeddings = np.empty((count, features.shape[1]), np.float32)
-        embeddings[start : start + size] = features.float().cpu().numpy()
-    return np.empty((0, 0), np.float32) if embeddings is None else embeddings
 
 
 def write_embeddings(

@@ -102,12 +102,8 @@ def _cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     return sorted(sorted(group) for group in found if len(group) > 1)
 
 
-PENDING_CYCLES = "morphobench.training"
-"""Folders that still hold a cycle of lazy or type-checking imports."""
-
-
 def test_modules_form_no_cycle() -> None:
-    assert [group for group in _cycles(_module_graph()) if not group[0].startswith(PENDING_CYCLES)] == []
+    assert _cycles(_module_graph()) == []
 
 
 def test_the_cycle_rule_sees_a_cycle() -> None:

@@ -15,12 +15,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "morphobench"
 PENDING = (
     "cli",
     "data",
-    "models",
-    "objectives",
     "report",
     "run",
     "setups.py",
-    "training",
 )
 """Parts of the package whose docstrings are still to be brought into this form."""
 

@@ -131,16 +131,15 @@ def embed_store(options: EmbedOptions) -> int:
     Returns:
         Exit code.
     """
-    from morphobench._util.hashing import sha256_file
     from morphobench.data import ImageStore
     from morphobench.embeddings import embed, read_embeddings, write_embeddings
-    from morphobench.models import load_encoder
+    from morphobench.models import load_encoder, weights_sha256
     from morphobench.run.environment import environment
 
     store = ImageStore.open(options.store)
     encoder = load_encoder(options.weights)
     made_from = {
-        "weights_sha256": sha256_file(options.weights),
+        "weights_sha256": weights_sha256(encoder),
         "data_sha256": str(store.manifest["content_sha256"]),
     }
     if options.out.exists() and not options.fresh:

@@ -6,6 +6,7 @@ from morphobench.models.backbones import ENCODERS, EncoderFactory, encoder_names
 from morphobench.models.heads import Classifier, Decoder, Projection
 from morphobench.models.init_seed import seeded
 from morphobench.models.study_encoder import Encoder
+from morphobench.models.tensor_file import weights_sha256
 from morphobench.models.weights import PublishedNetwork, load_encoder, load_published, save_encoder
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "make_encoder",
     "save_encoder",
     "seeded",
+    "weights_sha256",
 ]

@@ -40,7 +40,7 @@ def _features_last(tensor: Tensor) -> Tensor:
     return tensor.detach().permute(0, 2, 3, 1).contiguous()
 
 
-class _Stem(torch.autograd.Function):
+class _ConvPoolStem(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         images = images.detach().contiguous()
@@ -70,7 +70,7 @@ class _Stem(torch.autograd.Function):
         return None, weight_gradient, bias_gradient
 
 
-class _Pool(torch.autograd.Function):
+class _MaxPoolRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor) -> Tensor:
         last = _features_last(images)
@@ -91,7 +91,7 @@ class _Pool(torch.autograd.Function):
         return image_gradient.permute(0, 3, 1, 2)
 
 
-class _Unfold(torch.autograd.Function):
+class _PixelShuffle(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, grid: Tensor) -> Tensor:
         count, rows, columns, _, features = grid.shape
@@ -113,7 +113,7 @@ class _Unfold(torch.autograd.Function):
         return grid_gradient
 
 
-class _Readout(torch.autograd.Function):
+class _OutputConv(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, grid: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         grid, weight = grid.detach(), weight.detach()
@@ -135,28 +135,50 @@ class _Readout(torch.autograd.Function):
         return grid_gradient, weight_gradient, gradient.sum((0, 2, 3))
 
 
-def stem(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """3x3 convolution with padding 1, 2x2 max-pool, ReLU: (N, C, H, W) to (N, F, H/2, W/2).
+def conv_pool_stem(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Apply a 3x3 convolution with padding 1, a 2x2 max-pool and ReLU.
 
-    ``weight`` (F, C, 3, 3), ``bias`` (F,), as ``conv2d`` has them; H and W even.
+    Args:
+        images: (N, C, H, W), H and W even.
+        weight: (F, C, 3, 3), as ``conv2d`` has it.
+        bias: (F,).
+
+    Returns:
+        (N, F, H/2, W/2).
     """
     if images.requires_grad or not _compiled(images, len(bias)):
-        return pool(functional.conv2d(images, weight, bias, padding=1))
+        return max_pool_relu(functional.conv2d(images, weight, bias, padding=1))
     turned = weight.permute(1, 2, 3, 0).reshape(weight.shape[1], 9, len(bias)).contiguous()
-    out: Tensor = _Stem.apply(images, turned, bias)
+    out: Tensor = _ConvPoolStem.apply(images, turned, bias)
     return out
 
 
-def pool(images: Tensor) -> Tensor:
-    """2x2 max-pool, then ReLU: (N, F, H, W) to (N, F, H/2, W/2), H and W even."""
+def max_pool_relu(images: Tensor) -> Tensor:
+    """Apply a 2x2 max-pool, then ReLU.
+
+    Args:
+        images: (N, F, H, W), H and W even.
+
+    Returns:
+        (N, F, H/2, W/2).
+    """
     if not _compiled(images, images.shape[1]):
         return functional.relu(functional.max_pool2d(images, 2))
-    out: Tensor = _Pool.apply(images)
+    out: Tensor = _MaxPoolRelu.apply(images)
     return out
 
 
 def transposed(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``conv_transpose2d`` (stride 1, padding 1) as the convolution it is; ``weight`` (in, out, 3, 3)."""
+    """Apply ``conv_transpose2d`` (stride 1, padding 1), as the convolution that it is.
+
+    Args:
+        images: (N, in, H, W).
+        weight: (in, out, 3, 3).
+        bias: (out,).
+
+    Returns:
+        (N, out, H, W).
+    """
     return functional.conv2d(images, weight.flip(2, 3).transpose(0, 1), bias, padding=1)
 
 
@@ -168,8 +190,7 @@ def _taps(dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def _phase_weight(weight: Tensor) -> Tensor:
-    """The 2x2 weights (4 out, in, 2, 2) of upsampling x2 and then ``transposed``; ``weight`` (in, out, 3,
-    3).
+    """The 2x2 weights (4 out, in, 2, 2) of upsampling x2, then ``transposed``; ``weight`` (in, out, 3, 3).
 
     Row 2i + a of the large image sees rows 2i + a - 1, 2i + a, 2i + a + 1, which are copies of two rows of
     the small one: (i - 1, i, i) for a = 0, (i, i, i + 1) for a = 1. So two of the three taps add up.
@@ -179,10 +200,18 @@ def _phase_weight(weight: Tensor) -> Tensor:
     return phases.reshape(4 * weight.shape[1], weight.shape[0], 2, 2)
 
 
-def phase_grid(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Upsampling x2 (nearest), then ``transposed``: the large image's phases, (N, h + 1, w + 1, 4, F).
+def subpixel_grid(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Upsample x2 (nearest), then apply ``transposed``; the result as a grid of subpixels.
 
-    Pixel (2i + a, 2j + b) of the large image is phase 2a + b of cell (i + a, j + b).
+    Pixel (2i + a, 2j + b) of the large image is subpixel 2a + b of cell (i + a, j + b).
+
+    Args:
+        images: (N, in, h, w).
+        weight: (in, F, 3, 3).
+        bias: (F,).
+
+    Returns:
+        (N, h + 1, w + 1, 4, F).
     """
     small = functional.conv2d(images, _phase_weight(weight), bias.repeat(4), padding=1)
     last = small.permute(0, 2, 3, 1).contiguous()
@@ -198,18 +227,34 @@ def _large(grid: Tensor) -> Tensor:
     return functional.relu(large.reshape(count, 2 * height, 2 * width, features)).permute(0, 3, 1, 2)
 
 
-def unfold(grid: Tensor) -> Tensor:
-    """The rectified large image (N, F, 2h, 2w) of a ``phase_grid``."""
+def pixel_shuffle(grid: Tensor) -> Tensor:
+    """Rectify a ``subpixel_grid`` and order it as the large image.
+
+    Args:
+        grid: (N, h + 1, w + 1, 4, F).
+
+    Returns:
+        (N, F, 2h, 2w).
+    """
     if not _compiled(grid, grid.shape[-1]):
         return _large(grid)
-    large: Tensor = _Unfold.apply(grid)
+    large: Tensor = _PixelShuffle.apply(grid)
     return large
 
 
-def readout(grid: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``transposed`` of ``unfold(grid)``: logits (N, C, 2h, 2w); ``weight`` (F, C, 3, 3)."""
+def output_conv(grid: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Apply ``transposed`` to ``pixel_shuffle(grid)``, without writing the large image.
+
+    Args:
+        grid: (N, h + 1, w + 1, 4, F).
+        weight: (F, C, 3, 3).
+        bias: (C,).
+
+    Returns:
+        Logits (N, C, 2h, 2w).
+    """
     if not _compiled(grid, grid.shape[-1]) or (grid.shape[2] - 1) % 4:
         return transposed(_large(grid), weight, bias)
     turned = weight.flip(2, 3).permute(1, 2, 3, 0).reshape(len(bias), 9, len(weight)).contiguous()
-    logits: Tensor = _Readout.apply(grid, turned, bias)
+    logits: Tensor = _OutputConv.apply(grid, turned, bias)
     return logits

@@ -12,10 +12,16 @@ import torch
 
 @contextmanager
 def seeded(seed: int, part: str) -> Iterator[None]:
-    """Within it, torch's CPU generator starts from (``seed``, ``part``); afterwards it goes on as if
-    untouched.
+    """Start torch's CPU generator from a seed and a name within the block; afterwards it is as before.
 
-    So that an encoder starts from the same weights in every paradigm, whichever heads each one has.
+    So an encoder starts from the same weights in every paradigm, whichever heads each one has.
+
+    Args:
+        seed: at least 0.
+        part: name of what is initialized.
+
+    Yields:
+        None: the block runs in between.
     """
     key = np.random.SeedSequence([seed, zlib.crc32(part.encode())])
     with torch.random.fork_rng(devices=[]):

@@ -1,7 +1,7 @@
 """Work on a batch's parts side by side: a thread for each core, each part whole on one core.
 
 A micro-batch that one core carries through forward and backward stays in that core's cache, and no layer
-waits for another core; that beats splitting every layer over the cores. Parts are dealt out in a fixed
+waits for another core; that beats splitting every layer over the cores. Parts are shared out in a fixed
 order, so that sums over them have the same bits again for the same number of threads.
 """
 
@@ -32,11 +32,10 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 @cache
 def _keep_memory() -> None:
-    """Let the C library keep freed memory for the next micro-batch instead of giving it back and faulting
-    it in.
+    """Let the C library keep freed memory for the next micro-batch.
 
-    Without this about a tenth of a training step is the kernel zeroing pages. Does nothing where the C
-    library has no ``mallopt``.
+    Otherwise it gives the memory back and faults it in again: about a tenth of a training step is then the
+    kernel zeroing pages. Does nothing where the C library has no ``mallopt``.
     """
     trim_threshold, mmap_threshold = -1, -3
     with suppress(AttributeError, OSError):
@@ -45,16 +44,26 @@ def _keep_memory() -> None:
         library.mallopt(trim_threshold, 256 << 20)
 
 
-def deal(parts: Sequence[slice], work: Callable[[Sequence[slice]], _Result]) -> list[_Result]:
-    """``work`` on every ``threads``-th part, for each of PyTorch's threads: results in the threads' order.
+def map_microbatches(work: Callable[[Sequence[slice]], _Result], slices: Sequence[slice]) -> list[_Result]:
+    """Call a function on the micro-batches of a batch, on PyTorch's number of threads.
 
-    Parts that differ in cost should alternate. The first exception of any thread is raised here after all
-    are done.
+    Thread t of T gets every T-th micro-batch from the t-th on; micro-batches that differ in cost should
+    alternate.
+
+    Args:
+        work: is given one thread's micro-batches.
+        slices: the micro-batches.
+
+    Returns:
+        The results in the order of the threads.
+
+    Raises:
+        Exception: the first one that any thread raised, after all are done.
     """
-    threads = min(torch.get_num_threads(), len(parts))
+    threads = min(torch.get_num_threads(), len(slices))
     _keep_memory()
     if threads <= 1:
-        return [work(parts)]
+        return [work(slices)]
     gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
     def alone(share: Sequence[slice]) -> _Result:
@@ -63,7 +72,7 @@ def deal(parts: Sequence[slice], work: Callable[[Sequence[slice]], _Result]) -> 
             return work(share)
 
     before = torch.get_num_threads()
-    futures = [_pool(threads).submit(alone, parts[first::threads]) for first in range(threads)]
+    futures = [_pool(threads).submit(alone, slices[first::threads]) for first in range(threads)]
     try:
         errors = [future.exception() for future in futures]
     finally:
@@ -75,8 +84,40 @@ def deal(parts: Sequence[slice], work: Callable[[Sequence[slice]], _Result]) -> 
     return [future.result() for future in futures]
 
 
+def concatenated(
+    function: Callable[[Tensor], Tensor], images: Tensor, slices: Sequence[slice], *, threads: bool = True
+) -> Tensor:
+    """Apply a function to the micro-batches of a batch and put the results together again.
+
+    Args:
+        function: maps (n, ...) to (n, D).
+        images: (N, ...).
+        slices: the micro-batches, which cover the batch in order.
+        threads: whether several threads may work at a time.
+
+    Returns:
+        (N, D).
+    """
+    kept: dict[int, Tensor] = {}
+
+    def work(share: Sequence[slice]) -> None:
+        for part in share:
+            kept[part.start] = function(images[part])
+
+    if threads:
+        map_microbatches(work, slices)
+    else:
+        work(slices)
+    return torch.cat([kept[part.start] for part in slices])
+
+
 def add_gradients(parameters: Sequence[Tensor], shares: Sequence[Sequence[Tensor | None]]) -> None:
-    """Add each share's gradients, one per parameter or None, to the parameters' ``.grad``, in order."""
+    """Add gradients to the parameters' ``.grad``, in order.
+
+    Args:
+        parameters: what the gradients are of.
+        shares: each a gradient, or None, per parameter.
+    """
     for share in shares:
         for parameter, gradient in zip(parameters, share, strict=True):
             if gradient is None:
@@ -88,14 +129,30 @@ def add_gradients(parameters: Sequence[Tensor], shares: Sequence[Sequence[Tensor
 
 
 def in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:
-    """``values`` with the strides of ``parameter``, as fused optimizers want; itself where it has them."""
+    """Give values the strides of a parameter, as fused optimizers need them.
+
+    Args:
+        parameter: the layout to follow.
+        values: of the same shape.
+
+    Returns:
+        ``values`` itself where it has those strides, else a copy.
+    """
     if values.stride() == parameter.stride():
         return values
     return torch.empty_like(parameter, requires_grad=False).copy_(values)
 
 
 def added(total: list[Tensor | None] | None, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """``total`` plus ``gradients``, in place where ``total`` has one already."""
+    """Add gradients to a sum, in place where the sum has one already.
+
+    Args:
+        total: the sum so far; None before the first.
+        gradients: one per parameter, or None.
+
+    Returns:
+        The sum.
+    """
     if total is None:
         return list(gradients)
     for index, gradient in enumerate(gradients):

@@ -15,40 +15,61 @@ from morphobench.types import Float32Array
 
 
 def as_batch(images: NDArray[Any] | Tensor, *, channels: int) -> NDArray[np.uint8]:
-    """``images`` as uint8 (N, C, H, W) without a copy where it has that form; (N, H, W) is one channel.
+    """Give images four axes, without a copy where they have them.
 
-    TypeError unless uint8; InputError for another rank or number of channels.
+    Args:
+        images: uint8 (N, C, H, W), or (N, H, W) for one channel.
+        channels: C.
+
+    Returns:
+        uint8 (N, C, H, W).
+
+    Raises:
+        TypeError: for another dtype.
+        InputError: for another rank or number of channels.
     """
     array = images.numpy(force=True) if isinstance(images, Tensor) else images
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-        raise TypeError(f"images: uint8 array wanted, got {getattr(array, 'dtype', type(array).__name__)}")
+        got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"images must be a uint8 array, got {got}")
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4 or array.shape[1] != channels:
-        raise InputError(f"images: shape (N, {channels}, H, W) wanted, got {tuple(images.shape)}")
+        raise InputError(f"images must have shape (N, {channels}, H, W), got {tuple(images.shape)}")
     return array
 
 
 def map_images(
     function: Callable[[Tensor], Tensor],
-    images: NDArray[Any] | Tensor,
+    images: Any,
     *,
-    channels: int,
     batch_size: int,
     device: torch.device | str = "cpu",
 ) -> Float32Array:
-    """``function`` of images / 255 in float32, ``batch_size`` images at a time, without gradients."""
-    array = as_batch(images, channels=channels)
-    if len(array) == 0:
-        raise InputError("images: at least one wanted, got none")
+    """Apply a function to images / 255 in float32, a batch at a time, without gradients.
+
+    Args:
+        function: maps float32 (B, C, H, W) in [0, 1] to (B, ...).
+        images: uint8 (N, C, H, W) with N > 0: an array, a memory map, or anything with such slices.
+        batch_size: B.
+        device: where the function computes.
+
+    Returns:
+        float32 (N, ...) on the host.
+    """
+    target = torch.device(device)
     results: Float32Array | None = None
     with torch.inference_mode():
-        for start in range(0, len(array), batch_size):
-            # a memory-mapped store is read-only, and torch wants memory it may write to: copy the batch
-            batch = torch.from_numpy(np.array(array[start : start + batch_size])).to(device)
-            values = function(batch.to(torch.float32).div_(255)).to("cpu", torch.float32).numpy()
+        for start in range(0, images.shape[0], batch_size):
+            # slices, in order, suit a memory map; the copy may be written to, which torch wants of an array
+            batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(target)
+            pixels = batch.to(torch.float32).div_(255)
+            if target.type != "cpu":  # on a CPU the encoder's own kernels choose the layout
+                pixels = pixels.contiguous(memory_format=torch.channels_last)
+            values = function(pixels).to("cpu", torch.float32).numpy()
             if results is None:
-                results = np.empty((len(array), *values.shape[1:]), dtype=np.float32)
+                results = np.empty((images.shape[0], *values.shape[1:]), dtype=np.float32)
             results[start : start + len(values)] = values
-    assert results is not None  # noqa: S101  (there is at least one image)
+    if results is None:
+        raise InputError("images must hold at least one image, got none")
     return results

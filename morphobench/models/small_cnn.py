@@ -30,9 +30,12 @@ GRID = 4
 class SmallSpec:
     """One backbone of the family.
 
-    ``kind``: "plain" (3x3 convolution), "residual" (two of them around a skip; He et al. 2016) or "separable"
-    (3x3 for each channel, then 1x1; Howard et al. 2017, MobileNets). ``depth``: 2 to 4 blocks, each followed
-    by ReLU and a 2x2 pool. ``pool``: "max" or "average". ``channels``: 8 to 256, the same in every block.
+    Attributes:
+        kind: "plain" (3x3 convolution), "residual" (two of them around a skip; He et al. 2016) or "separable"
+            (3x3 for each channel, then 1x1; Howard et al. 2017, MobileNets).
+        depth: 2 to 4 blocks, each followed by ReLU and a 2x2 pool.
+        pool: "max" or "average".
+        channels: 8 to 256, the same in every block.
     """
 
     kind: str = "plain"
@@ -41,20 +44,15 @@ class SmallSpec:
     channels: int = 32
 
     def __post_init__(self) -> None:
-        for name, known in _KNOWN.items():
-            if getattr(self, name) not in known:
-                raise InputError(
-                    f"encoder: {FAMILY} with {name} {_shown(name)} wanted, got {getattr(self, name)!r}"
-                )
+        for name, value in vars(self).items():
+            if value not in _KNOWN[name]:
+                raise InputError(f"encoder: {name} of {FAMILY} must be {_shown(name)}, got {value!r}")
 
     @property
     def name(self) -> str:
         """The one name of this backbone, without what has its default."""
-        given = [
-            f"{field.name}={getattr(self, field.name)}"
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        ]
+        defaults = {field.name: field.default for field in fields(self)}
+        given = [f"{name}={value}" for name, value in vars(self).items() if value != defaults[name]]
         return f"{FAMILY}:{','.join(given)}" if given else FAMILY
 
 
@@ -67,15 +65,29 @@ def _shown(name: str) -> str:
 
 
 def is_small(name: str) -> bool:
-    """Whether ``name`` is of this family."""
+    """Tell whether a name is of this family.
+
+    Args:
+        name: of an encoder.
+
+    Returns:
+        Whether :func:`small_specs` takes it.
+    """
     return name == FAMILY or name.startswith(f"{FAMILY}:")
 
 
 def small_specs(name: str) -> Iterator[SmallSpec]:
-    """Every backbone that ``name`` means: one, or all combinations where it has several values.
+    """Yield every backbone that a name means: one, or all combinations where it has several values.
 
-    ``kind=*`` and so on are all values (of channels: 8, 16, ... 256), ``pool=max+average`` those named;
-    ``small:kind=*,depth=*`` are the nine. InputError names an option or value that the family has not.
+    Args:
+        name: such as ``small:kind=*,depth=*``, which means the nine. ``*`` stands for all values (of
+            channels: 8, 16, ... 256), ``pool=max+average`` for those named.
+
+    Yields:
+        The backbones.
+
+    Raises:
+        InputError: for an option or value that the family does not have.
     """
     several: dict[str, list[Any]] = {}
     _, _, text = name.partition(":")
@@ -83,7 +95,7 @@ def small_specs(name: str) -> Iterator[SmallSpec]:
         key, equals, values = part.partition("=")
         if key not in _KNOWN or not equals or key in several:
             raise InputError(
-                f"encoder: {FAMILY}:NAME=VALUE,... with each of {', '.join(_KNOWN)} at most once wanted, "
+                f"encoder must be {FAMILY}:NAME=VALUE,... with each of {', '.join(_KNOWN)} at most once, "
                 f"got {name!r}"
             )
         if values == "*":
@@ -95,7 +107,7 @@ def small_specs(name: str) -> Iterator[SmallSpec]:
 
 
 class _Block(nn.Module):
-    """(N, inputs, H, W) to (N, channels, H, W), rectified."""
+    """Map (N, inputs, H, W) to (N, channels, H, W), rectified."""
 
     def __init__(self, kind: str, inputs: int, channels: int) -> None:
         super().__init__()
@@ -123,14 +135,26 @@ class _Block(nn.Module):
 class SmallBackbone(nn.Module):
     """``spec``'s blocks and pools, then a like pool to a 4x4 grid: (N, C, S, S) to (N, 16 channels).
 
-    Without batch statistics, so that it trains in micro-batches. InputError for a size that the pools bring
-    below one pixel.
+    Without batch statistics, so that it trains in micro-batches.
+
+    Attributes:
+        embedding_size: D.
     """
 
     def __init__(self, spec: SmallSpec, channels: int, size_px: int) -> None:
+        """Make the layers.
+
+        Args:
+            spec: which backbone of the family.
+            channels: C.
+            size_px: S.
+
+        Raises:
+            InputError: for a size that the pools bring below one pixel.
+        """
         super().__init__()
         if size_px < 2**spec.depth:
-            raise InputError(f"size_px: at least {2**spec.depth} wanted for {spec.name}, got {size_px}")
+            raise InputError(f"size_px must be at least {2**spec.depth} for {spec.name}, got {size_px}")
         inputs = [channels, *[spec.channels] * (spec.depth - 1)]
         self.blocks = nn.ModuleList(_Block(spec.kind, count, spec.channels) for count in inputs)
         average = spec.pool == "average"
@@ -139,7 +163,14 @@ class SmallBackbone(nn.Module):
         self.embedding_size = spec.channels * GRID**2
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embeddings (N, D)."""
+        """Embed images.
+
+        Args:
+            images: float32 (N, C, S, S).
+
+        Returns:
+            float32 (N, D).
+        """
         features = images
         for block in self.blocks:
             features = self._pool(block(features), 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -11,29 +10,45 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import fused_layers as layers
-from morphobench.models.microbatch import deal
+from morphobench.models.microbatch import concatenated
 
 IMAGE_SIZE_PX = 64
 """Height and width of the study's images."""
 
-PART = 16
+MICRO_BATCH = 16
 """Images that pass through the encoder at a time on a CPU core, so that what they need stays in its cache."""
 
 
 class Encoder(nn.Module):
     """Convolutions C->64->32->16->8, each 3x3 with padding 1, with two 2x2 max-pools.
 
-    ``encoder(images)`` maps float32 (N, C, S, S) in [0, 1] to (N, D), the flattened (8, S/4, S/4) feature
-    map; D is 2048 for S = 64. Its parameters are named ``0``, ``3``, ``6`` and ``8``, the places the study's
-    program gives them. InputError for fewer than one channel, or a size that is no positive multiple of 4.
+    Maps float32 (N, C, S, S) in [0, 1] to (N, D), the flattened (8, S/4, S/4) feature map; D is 2048 for
+    S = 64. The parameters are named ``0``, ``3``, ``6`` and ``8``, the places that the study's program gives
+    them.
+
+    Attributes:
+        encoder_name: the name that ``make_encoder`` takes.
+        channels: C.
+        size_px: S.
+        embedding_size: D.
     """
 
     def __init__(self, channels: int = 1, *, size_px: int = IMAGE_SIZE_PX) -> None:
+        """Make the layers with PyTorch's default initialization.
+
+        Args:
+            channels: C.
+            size_px: S, a multiple of 4.
+
+        Raises:
+            InputError: for no channels, or another size.
+        """
         super().__init__()
         if channels < 1:
-            raise InputError(f"channels: at least 1 wanted, got {channels}")
+            raise InputError(f"channels must be at least 1, got {channels}")
         if size_px < 4 or size_px % 4:
-            raise InputError(f"size_px: a positive multiple of 4 wanted, got {size_px}")
+            raise InputError(f"size_px must be a positive multiple of 4, got {size_px}")
+        self.encoder_name = "study"
         self.channels = channels
         self.size_px = size_px
         self.feature_shape = (8, size_px // 4, size_px // 4)
@@ -47,23 +62,23 @@ class Encoder(nn.Module):
             self.add_module(name, nn.Conv2d(inputs, outputs, 3, padding=1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embeddings (N, D) of images (N, C, S, S); without gradients, on a CPU, on all its cores."""
-        parts = [slice(start, start + PART) for start in range(0, len(images), PART)]
+        """Embed images; without gradients, on a CPU, on all its cores.
+
+        Args:
+            images: float32 (N, C, S, S) in [0, 1].
+
+        Returns:
+            float32 (N, D).
+        """
+        parts = [slice(start, start + MICRO_BATCH) for start in range(0, len(images), MICRO_BATCH)]
         if torch.is_grad_enabled() or images.device.type != "cpu" or len(parts) < 2:
             return self._embed(images)
-        kept: dict[int, Tensor] = {}
-
-        def work(share: Sequence[slice]) -> None:
-            for part in share:
-                kept[part.start] = self._embed(images[part])
-
-        deal(parts, work)
-        return torch.cat([kept[part.start] for part in parts])
+        return concatenated(self._embed, images, parts)
 
     def _embed(self, images: Tensor) -> Tensor:
         first, second, third, last = (cast(nn.Conv2d, self.get_submodule(name)) for name in "0368")
-        hidden = layers.stem(images, first.weight, cast(Tensor, first.bias))
-        hidden = layers.pool(second(hidden))
+        hidden = layers.conv_pool_stem(images, first.weight, cast(Tensor, first.bias))
+        hidden = layers.max_pool_relu(second(hidden))
         hidden = functional.relu(third(hidden))
         embeddings: Tensor = last(hidden).flatten(1)
         return embeddings

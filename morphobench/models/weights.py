@@ -10,16 +10,15 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
-from morphobench.models.backbones import make_encoder
+from morphobench.models.backbones import NamedEncoder, make_encoder
 from morphobench.models.heads import Classifier, Decoder
-from morphobench.models.preprocessing import map_images
+from morphobench.models.preprocessing import as_batch, map_images
 from morphobench.models.small_cnn import is_small
 from morphobench.models.study_encoder import Encoder
+from morphobench.models.tensor_file import write_tensors
 from morphobench.types import Float32Array, Path
 
 FORMAT = "morphobench-encoder-1"
@@ -29,58 +28,93 @@ _BATCH = 64
 class PublishedNetwork:
     """A network of the study, whole: an encoder with the decoder or the classifier it was trained with.
 
-    ``kind`` is ``"autoencoder"`` or ``"deep_classifier"``. All methods take uint8 (N, C, H, W), or (N, H, W)
-    for one channel, and divide by 255; they raise TypeError for another dtype and InputError for another
-    shape.
+    All methods take uint8 (N, C, H, W), or (N, H, W) for one channel, and divide by 255; they raise TypeError
+    for another dtype and InputError for another shape.
+
+    Attributes:
+        encoder: embeds.
+        head: the decoder or the classifier.
+        kind: ``"autoencoder"`` or ``"deep_classifier"``.
     """
 
     def __init__(self, encoder: Encoder, head: Decoder | Classifier) -> None:
+        """Take two networks, in evaluation mode from then on.
+
+        Args:
+            encoder: embeds.
+            head: what follows it.
+        """
         self.encoder = encoder.eval()
         self.head = head.eval()
         self.kind = "autoencoder" if isinstance(head, Decoder) else "deep_classifier"
 
     def _map(self, network: nn.Module, images: NDArray[Any] | Tensor) -> Float32Array:
-        return map_images(network, images, channels=self.encoder.channels, batch_size=_BATCH)
+        return map_images(network, as_batch(images, channels=self.encoder.channels), batch_size=_BATCH)
 
     def embed(self, images: NDArray[Any] | Tensor) -> Float32Array:
-        """Embeddings, float32 (N, 2048)."""
+        """Embed images.
+
+        Args:
+            images: uint8 (N, C, H, W).
+
+        Returns:
+            float32 (N, 2048).
+        """
         return self._map(self.encoder, images)
 
     def class_probability(self, images: NDArray[Any] | Tensor) -> Float32Array:
-        """Softmax of the classifier, float32 (N, 2); column 1 is the drug class. InputError for an
-        autoencoder.
+        """Classify images.
+
+        Args:
+            images: uint8 (N, C, H, W).
+
+        Returns:
+            Softmax of the classifier, float32 (N, 2); column 1 is the drug class.
+
+        Raises:
+            InputError: for an autoencoder.
         """
         if self.kind != "deep_classifier":
-            raise InputError("class_probability: a deep classifier wanted, this network is an autoencoder")
+            raise InputError("class_probability must be asked of a deep classifier, got an autoencoder")
         return self._map(nn.Sequential(self.encoder, self.head, nn.Softmax(dim=1)), images)
 
     def reconstruct(self, images: NDArray[Any] | Tensor) -> Float32Array:
-        """Reconstructions in [0, 1], float32 (N, C, 64, 64). InputError for a deep classifier."""
+        """Reconstruct images.
+
+        Args:
+            images: uint8 (N, C, H, W).
+
+        Returns:
+            float32 (N, C, 64, 64) in [0, 1].
+
+        Raises:
+            InputError: for a deep classifier.
+        """
         if self.kind != "autoencoder":
-            raise InputError("reconstruct: an autoencoder wanted, this network is a deep classifier")
+            raise InputError("reconstruct must be asked of an autoencoder, got a deep classifier")
         return self._map(nn.Sequential(self.encoder, self.head, nn.Sigmoid()), images)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a weights file and its metadata (none in ``.torch`` files)."""
+    """Read the tensors of a weights file and its metadata (none in ``.torch`` files)."""
     file = FilePath(path)
     if not file.is_file():
-        raise InputError(f"{file}: a weights file wanted, got no such file")
+        raise InputError(f"{file} must be a weights file, got no such file")
     if file.suffix == ".safetensors":
         try:
             with safe_open(file, framework="pt", device="cpu") as opened:
                 tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
                 return tensors, dict(opened.metadata() or {})
         except SafetensorError as error:
-            raise InputError(f"{file}: a safetensors file wanted, got another content ({error})") from error
+            raise InputError(f"{file} must be a safetensors file, got other content ({error})") from error
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(
-            f"{file}: a plain PyTorch state dict wanted, got a file that does not load as one"
+            f"{file} must be a plain PyTorch state dict, got a file that does not load as one"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{file}: a state dict of tensors wanted, got {type(state).__name__}")
+        raise InputError(f"{file} must be a state dict of tensors, got {type(state).__name__}")
     return dict(state), {}
 
 
@@ -90,7 +124,7 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], prefix: str, path: P
         found = state.get(prefix + name)
         if found is None or found.shape != parameter.shape:
             got = "none" if found is None else f"shape {tuple(found.shape)}"
-            raise InputError(f"{path}: {prefix + name} of shape {tuple(parameter.shape)} wanted, got {got}")
+            raise InputError(f"{path}: {prefix + name} must have shape {tuple(parameter.shape)}, got {got}")
         with torch.no_grad():
             parameter.copy_(found)
     return module
@@ -101,39 +135,54 @@ def _encoder_from(state: Mapping[str, Tensor], path: Path, *, size_px: int = 64)
     prefix = next((prefix for prefix in ("encoder.", "model.") if f"{prefix}0.weight" in state), None)
     if prefix is None or state[f"{prefix}0.weight"].ndim != 4:
         shown = ", ".join(list(state)[:4]) or "nothing"
-        raise InputError(f"{path}: encoder.0.weight or model.0.weight wanted, got {shown}")
+        raise InputError(f"{path} must hold encoder.0.weight or model.0.weight, got {shown}")
     encoder = Encoder(state[f"{prefix}0.weight"].shape[1], size_px=size_px)
     _filled(encoder, state, prefix, path)
     return encoder, prefix
 
 
 def load_encoder(path: Path, *, encoder: str | None = None) -> nn.Module:
-    """The encoder of a weights file, in evaluation mode on the CPU.
+    """Load the encoder of a weights file.
 
-    ``path``: a ``.safetensors`` file of ``save_encoder``, or a ``.torch`` state dict of the study
-    (autoencoder or deep classifier; read with ``weights_only=True``, so that no code in it runs).
-    ``encoder``: wanted only for a file of an encoder at ``"package.module:factory"``, which must be that
-    name: a file may not choose what is imported. InputError names the file and what is wrong with it.
+    Args:
+        path: a ``.safetensors`` file of ``save_encoder``, or a ``.torch`` state dict of the study
+            (autoencoder or deep classifier; read with ``weights_only=True``, so that no code in it runs).
+        encoder: needed only for the file of an encoder at ``"package.module:factory"``, and must be that
+            name: a file may not choose what is imported.
+
+    Returns:
+        The encoder, in evaluation mode on the CPU.
+
+    Raises:
+        InputError: naming the file and what is wrong with it.
     """
     state, metadata = _read(path)
     if metadata and metadata.get("format", FORMAT) != FORMAT:
-        raise InputError(f"{path}: format {FORMAT} wanted, got {metadata['format']}")
+        raise InputError(f"{path} must have the format {FORMAT}, got {metadata['format']}")
     name, size_px = metadata.get("encoder", "study"), int(metadata.get("size_px", "64"))
     if name == "study":
         return _encoder_from(state, path, size_px=size_px)[0].eval()
     if ":" in name and not is_small(name) and name != encoder:
-        raise InputError(f"{path}: made with encoder {name!r}; pass encoder={name!r} to import it")
+        raise InputError(f"encoder must be {name!r}, with which {path} was made, got {encoder!r}")
     network = make_encoder(name, int(metadata.get("channels", "1")), size_px)
     try:
         network.load_state_dict({key.removeprefix("encoder."): value for key, value in state.items()})
     except RuntimeError as error:
-        raise InputError(f"{path}: the weights of a {name} wanted, got others ({error})") from error
+        raise InputError(f"{path} must hold the weights of a {name}, got others ({error})") from error
     return network.eval()
 
 
 def load_published(path: Path) -> PublishedNetwork:
-    """A published network, whole, from its ``.torch`` state dict. InputError names the file and what is
-    wrong.
+    """Load a published network, whole.
+
+    Args:
+        path: its ``.torch`` state dict.
+
+    Returns:
+        The encoder with its decoder or classifier.
+
+    Raises:
+        InputError: naming the file and what is wrong with it.
     """
     state, _ = _read(path)
     encoder, prefix = _encoder_from(state, path)
@@ -148,21 +197,32 @@ def load_published(path: Path) -> PublishedNetwork:
 
 
 def save_encoder(path: Path, encoder: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
-    """Write ``encoder`` to a ``.safetensors`` file that ``load_encoder`` reads.
+    """Write an encoder to a file that ``load_encoder`` reads; equal content gives equal bytes.
 
-    ``metadata``: further text to keep in the file's header (setup, seed, protocol ...); InputError where a
-    value is not a string, or a name is one of those that the format itself uses.
+    Args:
+        path: the ``.safetensors`` file.
+        encoder: as ``make_encoder`` or ``load_encoder`` returned it.
+        metadata: further text for the file's header (setup, seed, protocol ...).
+
+    Raises:
+        InputError: for another encoder, where a value of ``metadata`` is not a string, or a name is one of
+            those that the format itself uses.
     """
-    own = {"format": FORMAT, "encoder": str(getattr(encoder, "encoder_name", "study"))}
-    own |= {key: str(getattr(encoder, key, value)) for key, value in {"channels": 1, "size_px": 64}.items()}
+    if not isinstance(encoder, NamedEncoder):
+        raise InputError(f"encoder must be one that make_encoder returned, got {type(encoder).__name__}")
+    own = {
+        "format": FORMAT,
+        "encoder": encoder.encoder_name,
+        "channels": str(encoder.channels),
+        "size_px": str(encoder.size_px),
+    }
     for key, value in (metadata or {}).items():
         if key in own or not isinstance(value, str):
             raise InputError(
-                f"metadata: strings under names other than {', '.join(own)} wanted, got {key}={value!r}"
+                f"metadata must be strings under names other than {', '.join(own)}, got {key}={value!r}"
             )
     tensors = {
         f"encoder.{name}": tensor.detach().to("cpu").contiguous()
         for name, tensor in encoder.state_dict().items()
     }
-    with file_in_place_of(FilePath(path)) as temporary:
-        save_file(tensors, temporary, metadata={**own, **(metadata or {})})
+    write_tensors(FilePath(path), tensors, {**own, **(metadata or {})})

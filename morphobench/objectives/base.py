@@ -1,49 +1,60 @@
-"""What the objectives share: networks by name, optimizers, argument checks, state, and sums over parts."""
+"""What objectives share: networks by name, optimizers, the step, argument checks, settings and state."""
 
 from __future__ import annotations
 
+import inspect
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import Decoder, seeded
-from morphobench.models.backbones import EncoderFactory, make_encoder, needs_whole_batch
-from morphobench.models.microbatch import add_gradients, added, deal, in_layout_of
-from morphobench.objectives.protocol import Objective as Objective
+from morphobench.models.backbones import EncoderFactory, encoder_identity, make_encoder, needs_whole_batch
+from morphobench.objectives.microbatches import MicrobatchedNetworks
+from morphobench.objectives.protocol import Batch, Sampler, StopRule
+from morphobench.objectives.validation import check_labels, check_views
 from morphobench.types import PROTOCOLS
 from morphobench.types import Protocol as ProtocolId
 
-MICRO_BATCH = 16
-"""Images that pass through the network at a time on a CPU, so that what they need stays in the cache."""
+OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+"""Optimizers by the name that the option ``optimizer`` takes."""
 
+_NOT_SETTINGS = ("self", "device", "encoder")
 _Module = TypeVar("_Module", bound=nn.Module)
-_Result = TypeVar("_Result")
 
 
-class BaseObjective(ABC):
-    """Networks by published name, Adam, argument checks and state; a paradigm adds its networks and its
-    loss.
+class BaseObjective(MicrobatchedNetworks):
+    """Base class of objectives: a paradigm adds its networks and its loss.
 
-    Construction (all by keyword): ``protocol``; ``channels`` of the images; ``seed`` of the initial
-    weights (the encoder's depend on it alone, whatever the paradigm); ``device``; ``learning_rate``
-    (default 1e-4, the study's); ``size_px`` (default 64); ``micro_batch``, images per pass (default 16
-    on a CPU, the whole batch elsewhere; changes results by rounding only); ``encoder``, the name of
-    another encoder than the study's or its factory (`morphobench.models.make_encoder`); one with batch
-    statistics takes each batch whole.
+    The short way is :meth:`loss`, from which this class makes the whole step (forward, backward, optimizer)
+    and the validation. A paradigm that computes its gradients itself, for example a micro-batch at a time,
+    overrides :meth:`accumulate` instead.
 
-    A step is ``accumulate`` (adds to the gradients), then ``update`` (optimizers, and whatever follows
-    them); a trainer that clips or sums gradients calls the two itself.
+    Attributes:
+        name: the paradigm's name in records and tables.
+        pair_views: whether a step takes two further views of each image instead of one view.
+        needs_labels: whether labels must be 0 and 1.
+        encoder: the network that embeds.
+        networks: all networks by the prefix of their parameters' names.
+        optimizers: torch optimizers by name.
+        steps: steps done.
+        ema_decay: decay of a target's or teacher's moving average; None where there is none.
     """
 
     name: ClassVar[str]
     pair_views: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = True
+    ema_decay: float | None = None
+    _settings: dict[str, Any]
+
+    def __new__(cls, *_: Any, **given: Any) -> BaseObjective:
+        """Note the arguments of the constructors, with their defaults, for :meth:`describe`."""
+        self = super().__new__(cls)
+        self._settings = {**_constructor_defaults(cls), **given}
+        return self
 
     def __init__(
         self,
@@ -56,13 +67,37 @@ class BaseObjective(ABC):
         size_px: int = 64,
         micro_batch: int | None = None,
         encoder: str | EncoderFactory = "study",
+        optimizer: str = "adam",
+        weight_decay: float = 0.0,
     ) -> None:
+        """Make the networks with their initial weights, and the optimizers.
+
+        Args:
+            protocol: the protocol whose rules to follow.
+            channels: channels of the images.
+            seed: seed of the initial weights; the encoder's depend on it alone, whatever the paradigm.
+            device: where the networks are put.
+            learning_rate: of every optimizer; the default is the study's.
+            size_px: height and width of a view.
+            micro_batch: images per pass; default 16 on a CPU, the whole batch elsewhere. Changes results by
+                rounding only. An encoder with batch statistics takes each batch whole.
+            encoder: name of the encoder, or its factory (see ``morphobench.models.make_encoder``).
+            optimizer: ``"adam"``, the study's, or ``"adamw"`` (Loshchilov and Hutter 2019).
+            weight_decay: of every optimizer.
+
+        Raises:
+            InputError: for an unknown name or a number out of range.
+        """
         if protocol not in PROTOCOLS:
-            raise InputError(f"protocol: one of {', '.join(PROTOCOLS)} wanted, got {protocol!r}")
+            raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
         if seed < 0:
-            raise InputError(f"seed: a non-negative integer wanted, got {seed}")
+            raise InputError(f"seed must be at least 0, got {seed}")
         if micro_batch is not None and micro_batch < 1:
-            raise InputError(f"micro_batch: at least 1 wanted, got {micro_batch}")
+            raise InputError(f"micro_batch must be at least 1, got {micro_batch}")
+        if optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
+        if weight_decay < 0:
+            raise InputError(f"weight_decay must be at least 0, got {weight_decay}")
         self.protocol = protocol
         self.channels = channels
         self.size_px = size_px
@@ -72,161 +107,171 @@ class BaseObjective(ABC):
         self.micro_batch = micro_batch
         self.steps = 0
         self.networks: list[tuple[str, nn.Module]] = []
-        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._optimizer, self._weight_decay = optimizer, weight_decay
         self._encoder_name = encoder
         self.encoder = self.make_encoder()
-        self._whole = needs_whole_batch(self.encoder)
+        self.takes_whole_batch = needs_whole_batch(self.encoder)
         self.embedding_size = int(cast(int, self.encoder.embedding_size))
         self.build()
+        if all(network is not self.encoder for _, network in self.networks):
+            self.networks.insert(0, ("encoder", self.encoder))
+        if not self.optimizers:
+            self.optimize("adam", *(network for _, network in self.networks))
         self.to(self.device)
 
-    # what a paradigm says
+    # what a paradigm defines
 
-    @abstractmethod
     def build(self) -> None:
-        """Add the networks and the optimizers; ``self.encoder`` is there already."""
+        """Add networks and optimizers; ``self.encoder`` is there already.
 
-    @abstractmethod
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        """Add the gradients of a batch to ``.grad`` and return its terms; arguments are checked already."""
+        An encoder that is not added is added as ``encoder``; without an optimizer of its own, one takes the
+        parameters of all networks.
+        """
 
-    @abstractmethod
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        """The terms of a batch, without gradients."""
+    def loss(self, views: tuple[Tensor, ...], batch: Batch) -> Tensor | dict[str, Tensor]:
+        """Compute the loss of a batch.
 
-    def after_update(self) -> None:  # noqa: B027  (a hook)
-        """What follows the optimizers' step; nothing by default."""
+        Args:
+            views: float32 (B, C, S, S) in [0, 1]; one, or two with ``pair_views``.
+            batch: labels and groups.
+
+        Returns:
+            The loss, a 0-dim tensor; or several terms by name, with the one to minimize as ``"loss"``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define loss(views, batch)")
+
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Add the gradients of a batch to ``.grad``; without gradients enabled only compute its terms.
+
+        Args:
+            views: as in :meth:`loss`; checked already.
+            batch: labels and groups.
+
+        Returns:
+            0-dim detached tensors by name, ``"loss"`` first.
+
+        Raises:
+            InputError: where the loss is no 0-dim tensor, or depends on no parameter.
+        """
+        found = self.loss(views, batch)
+        terms = {"loss": found} if isinstance(found, Tensor) else dict(found)
+        loss = terms.get("loss")
+        if loss is None or loss.ndim:
+            got = ", ".join(terms) if loss is None else f"one of shape {tuple(loss.shape)}"
+            raise InputError(f"{self.name}: loss must return a 0-dim tensor 'loss', got {got}")
+        if torch.is_grad_enabled():
+            if not loss.requires_grad:
+                raise InputError(f"{self.name}: the loss must depend on the networks, got a constant")
+            loss.backward()  # type: ignore[no-untyped-call]
+        rest = {name: term.detach() for name, term in terms.items() if name != "loss"}
+        return {"loss": loss.detach(), **rest}
+
+    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Compute the terms of a batch; called without gradients and in evaluation mode.
+
+        Args:
+            views: as in :meth:`loss`.
+            batch: labels and groups.
+
+        Returns:
+            As :meth:`accumulate`.
+        """
+        return self.accumulate(views, batch)
+
+    def after_update(self) -> None:
+        """Do what follows the optimizers' step; nothing by default."""
+
+    @property
+    def stop_rule(self) -> StopRule | None:
+        """When the protocol ends training before the last epoch; None: never."""
+        return None
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """How batches are sampled; None: the shuffled order that all setups share."""
+        return None
 
     # building blocks
 
     def make_encoder(self) -> nn.Module:
-        """An encoder with the seed's initial weights, the same ones each time."""
+        """Return an encoder with the seed's initial weights, the same ones each time."""
         with seeded(self.seed, "encoder"):
             return make_encoder(self._encoder_name, self.channels, self.size_px)
 
     def add(self, prefix: str, part: str, make: Callable[[], _Module]) -> _Module:
-        """Make a network from its own seed and register it under the names ``prefix.*``."""
+        """Make a network with initial weights of its own seed, and register it.
+
+        Args:
+            prefix: the network's parameters are named ``prefix.*``.
+            part: name from which, with the objective's seed, the initial weights are drawn.
+            make: makes the network.
+
+        Returns:
+            The network.
+        """
         with seeded(self.seed, part):
             network = make()
         self.networks.append((prefix, network))
         return network
 
     def add_decoder(self) -> nn.Module:
-        """The study's decoder under ``decoder.*``, behind a linear layer where another encoder needs one."""
+        """Add the study's decoder as ``decoder``, behind a linear layer where another encoder needs one."""
         decoder = self.add("decoder", "decoder", lambda: Decoder(self.channels, size_px=self.size_px))
-        wanted = math.prod(decoder.feature_shape)
-        if wanted == self.embedding_size:
+        inputs = math.prod(decoder.feature_shape)
+        if inputs == self.embedding_size:
             return decoder
         return nn.Sequential(
-            self.add("bridge", "bridge", lambda: nn.Linear(self.embedding_size, wanted)), decoder
+            self.add("bridge", "bridge", lambda: nn.Linear(self.embedding_size, inputs)), decoder
         )
 
     def optimize(self, name: str, *networks: nn.Module) -> None:
-        """One Adam over the parameters of ``networks``."""
-        parameters = [parameter for network in networks for parameter in network.parameters()]
-        self.optimizers[name] = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
+        """Add an optimizer over the parameters of some networks that require gradients.
 
-    def parts(self, images: int) -> list[slice]:
-        """The micro-batches of a batch."""
-        size = self.micro_batch or (MICRO_BATCH if self.device.type == "cpu" else images)
-        if self._whole:
-            size = images
-        return [slice(start, min(start + size, images)) for start in range(0, images, size)]
-
-    def trained(self) -> list[nn.Parameter]:
-        """The parameters that the optimizers step, in their order."""
-        groups = [group for optimizer in self.optimizers.values() for group in optimizer.param_groups]
-        return [parameter for group in groups for parameter in group["params"]]
-
-    def sum_losses(self, losses: Callable[[slice], Tensor], images: int) -> Tensor:
-        """The mean of ``losses`` over a batch, and its gradients, a micro-batch at a time.
-
-        ``losses`` gives the terms (K,) of a part, each summed over the part's images; the loss is the sum
-        of the terms. Adds the gradients of the batch's mean to ``.grad`` and returns its terms (K,),
-        detached. Without gradients enabled it only returns the terms.
+        Args:
+            name: the optimizer's name in the state.
+            networks: what it trains.
         """
-        parameters = self.trained()
+        parameters = [one for network in networks for one in network.parameters() if one.requires_grad]
+        self.optimizers[name] = OPTIMIZERS[self._optimizer](
+            parameters, lr=self.learning_rate, weight_decay=self._weight_decay, fused=True
+        )
 
-        def work(parts: Sequence[slice]) -> tuple[Tensor, list[Tensor | None]]:
-            terms, gradients = [], None
-            for part in parts:
-                values = losses(part) / images
-                if values.requires_grad:
-                    found = torch.autograd.grad(values.sum(), parameters, allow_unused=True)
-                    gradients = added(gradients, found)
-                terms.append(values.detach())
-            return torch.stack(terms).sum(0), gradients or [None] * len(parameters)
+    # the contract of Objective
 
-        shares = self._deal(self.parts(images), work)
-        add_gradients(parameters, [gradients for _, gradients in shares])
-        return torch.stack([terms for terms, _ in shares]).sum(0)
+    def describe(self) -> dict[str, Any]:
+        """Return every argument of the constructors, and the encoder's name and shapes."""
+        own = {name: value for name, value in self._settings.items() if name not in _NOT_SETTINGS}
+        return {"paradigm": self.name, **own, **encoder_identity(self.encoder)}
 
-    def embeddings(self, encoder: nn.Module, images: Tensor) -> Tensor:
-        """Embeddings (N, D) of a batch without gradients, a micro-batch at a time."""
-        parts, kept = self.parts(len(images)), dict[int, Tensor]()
+    def train_step(self, views: Sequence[Tensor], labels: Tensor | Batch) -> dict[str, Tensor]:
+        """Take one whole step: forward, backward, optimizers, and what follows.
 
-        def work(share: Sequence[slice]) -> None:
-            for part in share:
-                kept[part.start] = encoder(images[part])
+        Args:
+            views: float32 (B, C, S, S) in [0, 1]; one, or two for an objective with ``pair_views``.
+            labels: int64 (B,), 0 control and 1 drug; or a batch that also holds groups.
 
-        with torch.no_grad():
-            self._deal(parts, work)
-        return torch.cat([kept[part.start] for part in parts])
+        Returns:
+            0-dim detached tensors by name, ``"loss"`` first, without waiting for the device.
 
-    def loss_of_embeddings(self, images: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
-        """The terms (K,) that ``head`` makes of a batch's embeddings (N, D), and all their gradients.
-
-        For losses that are no sum over images, as those behind a BatchNorm: the encoder goes forward in
-        micro-batches, the head sees the whole batch, and its gradient goes back through the encoder in
-        the same micro-batches. Adds the gradients of the terms' sum to ``.grad``; returns the terms,
-        detached. Without gradients enabled it only returns the terms.
+        Raises:
+            TypeError: for another dtype.
+            InputError: for another shape, number of views or label.
         """
-        if not torch.is_grad_enabled():
-            return head(self.embeddings(self.encoder, images))
-        parts, kept = self.parts(len(images)), dict[int, Tensor]()
-
-        def forward(share: Sequence[slice]) -> None:
-            for part in share:
-                kept[part.start] = self.encoder(images[part])
-
-        self._deal(parts, forward)
-        whole = torch.cat([kept[part.start].detach() for part in parts]).requires_grad_()
-        inner = list(self.encoder.parameters())
-        ids = {id(parameter) for parameter in inner}
-        outer = [parameter for parameter in self.trained() if id(parameter) not in ids]
-        terms = head(whole)
-        gradient, *found = torch.autograd.grad(terms.sum(), [whole, *outer], allow_unused=True)
-        add_gradients(outer, [found])
-
-        def backward(share: Sequence[slice]) -> list[Tensor | None]:
-            total = None
-            for part in reversed(share):  # the last one is still in the cache
-                out = kept.pop(part.start)
-                total = added(total, torch.autograd.grad(out, inner, gradient[part], allow_unused=True))
-            return total or []
-
-        add_gradients(inner, self._deal(parts, backward))
-        return terms.detach()
-
-    def _deal(self, parts: Sequence[slice], work: Callable[[Sequence[slice]], _Result]) -> list[_Result]:
-        return deal(parts, work) if self.device.type == "cpu" else [work(parts)]
-
-    # the interface of Objective
-
-    def train_step(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """One whole step: forward, backward, optimizers, and what follows.
-
-        ``views``: float32 (B, C, S, S) in [0, 1], one, or two for an objective with ``pair_views``;
-        ``labels``: int64 (B,), 0 control and 1 drug. Returns 0-dim detached tensors by name, ``"loss"``
-        first, without waiting for the device. TypeError for another dtype, InputError for another shape,
-        number of views or label.
-        """
-        terms = self.accumulate(self._checked(views, labels), labels)
+        terms = self.accumulate(*self._checked(views, labels))
         self.update()
         return terms
 
-    def validation_loss(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """The terms of ``train_step`` in evaluation mode; changes no state."""
+    def validation_loss(self, views: Sequence[Tensor], labels: Tensor | Batch) -> dict[str, Tensor]:
+        """Compute the terms of ``train_step`` in evaluation mode; changes no state.
+
+        Args:
+            views: as in :meth:`train_step`.
+            labels: as in :meth:`train_step`.
+
+        Returns:
+            As :meth:`train_step`.
+        """
         checked = self._checked(views, labels)
         networks = [network for _, network in self.networks]
         training = [network.training for network in networks]
@@ -234,7 +279,7 @@ class BaseObjective(ABC):
             for network in networks:
                 network.eval()
             with torch.no_grad():
-                return self.evaluate(checked, labels)
+                return self.evaluate(*checked)
         finally:
             for network, mode in zip(networks, training, strict=True):
                 network.train(mode)
@@ -247,136 +292,20 @@ class BaseObjective(ABC):
         self.steps += 1
         self.after_update()
 
-    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Every parameter under its published name, e.g. ``model.0.weight`` or ``encoder.0.weight``."""
-        for prefix, network in self.networks:
-            yield from network.named_parameters(prefix)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, as flat tensors on the CPU, ready for safetensors.
-
-        ``network.NAME`` (parameters, buffers, BYOL's target), ``optimizer.WHICH.NAME.KEY`` (Adam's moments
-        and step), ``optimizer.WHICH.learning_rate`` and ``steps``. The tensors are copies.
-        """
-        state = {f"network.{name}": tensor.detach() for name, tensor in self._tensors()}
-        names: dict[Tensor, str] = {parameter: name for name, parameter in self.named_parameters()}
-        for which, optimizer in self.optimizers.items():
-            rate = float(optimizer.param_groups[0]["lr"])
-            state[f"optimizer.{which}.learning_rate"] = torch.tensor(rate, dtype=torch.float64)
-            for parameter, values in optimizer.state.items():
-                for key, value in values.items():
-                    state[f"optimizer.{which}.{names[parameter]}.{key}"] = value
-        state["steps"] = torch.tensor(self.steps)
-        return {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in state.items()}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what ``state_dict`` gave, exactly. InputError names what is missing, unknown or of
-        another shape.
-        """
-        own = dict(self._tensors())
-        wanted = {f"network.{name}" for name in own} | {"steps"}
-        wanted |= {f"optimizer.{which}.learning_rate" for which in self.optimizers}
-        parameters = dict(self.named_parameters())
-        moments: dict[str, dict[nn.Parameter, dict[str, Tensor]]] = {which: {} for which in self.optimizers}
-        unknown = []
-        for name, tensor in state.items():
-            if name in wanted:
-                continue
-            head, _, rest = name.partition(".")
-            which, _, rest = rest.partition(".")
-            owner, _, key = rest.rpartition(".")
-            if head != "optimizer" or which not in moments or owner not in parameters:
-                unknown.append(name)
-                continue
-            values = moments[which].setdefault(parameters[owner], {})
-            values[key] = self._placed(tensor, parameters[owner])
-        missing = sorted(wanted - set(state))
-        if missing or unknown:
-            raise InputError(
-                f"state: the tensors of {self.name} under {self.protocol} wanted; "
-                f"missing: {', '.join(missing[:5]) or 'none'}; unknown: {', '.join(unknown[:5]) or 'none'}"
-            )
-        for name, target in own.items():
-            source = state[f"network.{name}"]
-            if source.shape != target.shape or source.dtype != target.dtype:
-                raise InputError(
-                    f"state: network.{name} as {target.dtype} {tuple(target.shape)} wanted, "
-                    f"got {source.dtype} {tuple(source.shape)}"
-                )
-        with torch.no_grad():
-            for name, target in own.items():
-                target.copy_(state[f"network.{name}"])
-        for which, optimizer in self.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = float(state[f"optimizer.{which}.learning_rate"])
-            optimizer.state.clear()
-            optimizer.state.update(cast(Any, moments[which]))
-        self.steps = int(state["steps"])
-
-    def to(self, device: torch.device | str) -> BaseObjective:
-        """Move networks and optimizer state to ``device``, in place; returns the objective itself."""
-        self.device = torch.device(device)
-        # features innermost, as tensor cores want them; our kernels on the CPU bring their own order
-        layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
-        for _, network in self.networks:
-            network.to(self.device, memory_format=layout)  # type: ignore[call-overload]
-        for optimizer in self.optimizers.values():
-            for parameter, values in optimizer.state.items():
-                for key, value in values.items():
-                    values[key] = self._placed(value, parameter)
-        return self
-
-    def _placed(self, value: Tensor, parameter: Tensor) -> Tensor:
-        """A copy of an optimizer's value on the device, a parameter's moment in the parameter's layout."""
-        moved = value.to(self.device, copy=True)
-        return in_layout_of(parameter, moved) if moved.shape == parameter.shape else moved
-
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for prefix, network in self.networks:
-            for name, tensor in network.state_dict(keep_vars=True).items():
-                yield f"{prefix}.{name}", tensor
-
-    def _checked(self, views: Sequence[Tensor], labels: Tensor) -> tuple[Tensor, ...]:
-        wanted = 2 if self.pair_views else 1
-        if len(views) != wanted:
-            raise InputError(f"views: a tuple of {wanted} wanted for {self.name}, got {len(views)}")
+    def _checked(self, views: Sequence[Tensor], labels: Tensor | Batch) -> tuple[tuple[Tensor, ...], Batch]:
+        batch = labels if isinstance(labels, Batch) else Batch(labels)
         shape = (self.channels, self.size_px, self.size_px)
-        for position, view in enumerate(views):
-            if view.dtype != torch.float32:
-                raise TypeError(f"views[{position}]: float32 wanted, got {view.dtype}")
-            if (
-                view.ndim != 4
-                or tuple(view.shape[1:]) != shape
-                or len(view) != len(views[0])
-                or not len(view)
-            ):
-                raise InputError(
-                    f"views[{position}]: shape (B, {', '.join(map(str, shape))}) wanted, "
-                    f"got {tuple(view.shape)}"
-                )
-        if labels.dtype != torch.int64:
-            raise TypeError(f"labels: int64 wanted, got {labels.dtype}")
-        if labels.shape != views[0].shape[:1]:
-            raise InputError(f"labels: shape ({len(views[0])},) wanted, got {tuple(labels.shape)}")
-        # only where it costs no wait for the device
-        if self.needs_labels and labels.device.type == "cpu" and not ((labels == 0) | (labels == 1)).all():
-            raise InputError(f"labels: 0 (control) and 1 (drug) wanted, got {sorted(set(labels.tolist()))}")
-        return tuple(views)
+        check_views(views, count=2 if self.pair_views else 1, shape=shape, name=self.name)
+        check_labels(batch.labels, images=len(views[0]), binary=self.needs_labels)
+        return tuple(views), batch
 
 
-def classification_loss(logits: Tensor, labels: Tensor, *, protocol: ProtocolId) -> Tensor:
-    """Cross-entropy of logits (N, 2) and labels (N,), summed over the images.
-
-    ``reference-1`` applies softmax first and gives its result to the cross-entropy as if it were logits, as
-    the study's program does.
-    """
-    scores = logits.softmax(1) if protocol == "reference-1" else logits
-    return functional.cross_entropy(scores, labels, reduction="sum")
-
-
-def reconstruction_loss(logits: Tensor, images: Tensor) -> Tensor:
-    """Binary cross-entropy of sigmoid(logits) and images (N, C, S, S): mean over an image, summed over the
-    images.
-    """
-    summed = functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
-    return summed / images[0].numel()
+def _constructor_defaults(cls: type) -> dict[str, Any]:
+    """The keyword arguments of all constructors of a class and their defaults; a subclass's count first."""
+    found: dict[str, Any] = {}
+    for owner in cls.__mro__:
+        if "__init__" in vars(owner) and issubclass(owner, BaseObjective):
+            for name, parameter in inspect.signature(owner.__init__).parameters.items():
+                if parameter.default is not parameter.empty:
+                    found.setdefault(name, parameter.default)
+    return found

@@ -10,43 +10,45 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import dino_loss
+from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
 
 
-def dino_loss(
-    student: Tensor,
-    teacher: Tensor,
-    center: Tensor,
-    *,
-    student_temperature: float,
-    teacher_temperature: float,
-) -> Tensor:
-    """Cross-entropy of the teacher's centred, sharpened softmax and the student's: (B, K) each to (B,).
-
-    Caron et al. 2021, "Emerging properties in self-supervised vision transformers", equation 2 and
-    algorithm 1 (function H).
-    """
-    aims = ((teacher - center) / teacher_temperature).softmax(1)
-    return -(aims * functional.log_softmax(student / student_temperature, dim=1)).sum(1)
-
-
 class DinoHead(nn.Module):
-    """Linear, GELU, Linear to a unit vector, then its cosines with K ``prototypes``: (N, D) to (N, K).
+    """Linear, GELU, Linear to a unit vector, then its cosines with K prototypes: (N, D) to (N, K).
 
-    The paper's head (appendix C) with one hidden layer less. ``center`` (K,): the running mean of a teacher's
-    outputs.
+    The paper's head (appendix C) with one hidden layer less.
+
+    Attributes:
+        center: the running mean of a teacher's outputs, (K,).
     """
 
     center: Tensor
 
     def __init__(self, inputs: int, *, prototypes: int, hidden: int = 512, bottleneck: int = 64) -> None:
+        """Make the layers.
+
+        Args:
+            inputs: D.
+            prototypes: K.
+            hidden: features of the hidden layer.
+            bottleneck: length of the unit vector.
+        """
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, bottleneck))
         self.prototypes = nn.Linear(bottleneck, prototypes, bias=False)
         self.register_buffer("center", torch.zeros(prototypes))
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Scores (N, K)."""
+        """Score embeddings.
+
+        Args:
+            embeddings: (N, D).
+
+        Returns:
+            Cosines with the prototypes, (N, K).
+        """
         unit = functional.normalize(self.layers(embeddings), dim=1)
         return functional.linear(unit, functional.normalize(self.prototypes.weight, dim=1))
 
@@ -55,11 +57,10 @@ class DinoHead(nn.Module):
 class Dino(BaseObjective):
     """Student and teacher of one shape; no negatives, no predictor; both protocols alike. Takes two views.
 
-    ``loss``: the mean over images of the two symmetric terms, halved. After the optimizer's step the teacher
-    moves to ``ema_decay`` x itself + the rest x student (default 0.996), and the centre of its outputs to
-    ``center_momentum`` x itself + the rest x the batch's mean (default 0.9). ``temperatures``: student's and
-    teacher's, default (0.1, 0.04). ``prototypes``: default 1024; the paper has 65,536 for ImageNet.
-    Without the paper's small crops: every paradigm here gets the same views.
+    Caron et al. 2021, "Emerging properties in self-supervised vision transformers", without the paper's small
+    crops: every paradigm here gets the same views. ``loss``: the mean over images of the two symmetric terms,
+    halved. After the optimizer's step the teacher moves towards the student, and the centre of the teacher's
+    outputs towards the batch's mean.
 
     Parameters: ``encoder.*``, ``head.*``, and the teacher's, without gradient, under ``teacher_encoder.`` and
     ``teacher_head.``.
@@ -68,6 +69,7 @@ class Dino(BaseObjective):
     name: ClassVar[str] = "dino"
     pair_views: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
+    ema_decay: float
 
     def __init__(
         self,
@@ -78,13 +80,25 @@ class Dino(BaseObjective):
         prototypes: int = 1024,
         **options: Any,
     ) -> None:
+        """Make the networks.
+
+        Args:
+            ema_decay: the share of itself that the teacher keeps in a step.
+            center_momentum: the share of itself that the centre keeps in a step.
+            temperatures: the student's and the teacher's.
+            prototypes: K; the paper has 65,536 for ImageNet.
+            **options: those of every objective.
+
+        Raises:
+            InputError: for a number out of range.
+        """
         if not (0 <= ema_decay <= 1 and 0 <= center_momentum <= 1):
             raise InputError(
-                f"ema_decay, center_momentum: 0 to 1 wanted, got {ema_decay} and {center_momentum}"
+                f"ema_decay and center_momentum must be 0 to 1, got {ema_decay} and {center_momentum}"
             )
         if len(temperatures) != 2 or min(temperatures) <= 0 or prototypes < 2:
             raise InputError(
-                "temperatures, prototypes: two positive numbers and at least 2 wanted, "
+                "temperatures must be two numbers above 0 and prototypes at least 2, "
                 f"got {temperatures} and {prototypes}"
             )
         self.ema_decay, self.center_momentum = ema_decay, center_momentum
@@ -93,7 +107,7 @@ class Dino(BaseObjective):
         super().__init__(**options)
 
     def build(self) -> None:
-        """Student and teacher, equal at the start, and one Adam over the student."""
+        """Add student and teacher, equal at the start, and one optimizer over the student."""
         self.networks.append(("encoder", self.encoder))
         self.head = self.add("head", "head", self._make_head)
         self.teacher_encoder = self.add("teacher_encoder", "encoder", self.make_encoder)
@@ -108,14 +122,30 @@ class Dino(BaseObjective):
     def _make_head(self) -> DinoHead:
         return DinoHead(self.embedding_size, prototypes=self.prototypes)
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Gradients of the symmetric loss; notes the teacher's mean output for the centre."""
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Add the gradients of the symmetric loss; note the teacher's mean output for the centre.
+
+        Args:
+            views: two views, float32 (B, C, S, S) each.
+            batch: not used.
+
+        Returns:
+            ``loss``.
+        """
         terms, teacher = self._loss(views)
         self._means.append(teacher.mean(0))
         return terms
 
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """The symmetric loss."""
+    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Compute the symmetric loss.
+
+        Args:
+            views: two views, float32 (B, C, S, S) each.
+            batch: not used.
+
+        Returns:
+            ``loss``.
+        """
         return self._loss(views)[0]
 
     def _loss(self, views: tuple[Tensor, ...]) -> tuple[dict[str, Tensor], Tensor]:
@@ -125,11 +155,11 @@ class Dino(BaseObjective):
         hot, cold = self.temperatures
 
         def head(embeddings: Tensor) -> Tensor:
-            # each view's student aims at the other view's teacher
-            aims = teacher.roll(len(views[0]), 0)
+            # each view's student predicts the other view's teacher
+            targets = teacher.roll(len(views[0]), 0)
             losses = dino_loss(
                 self.head(embeddings),
-                aims,
+                targets,
                 self.teacher_head.center,
                 student_temperature=hot,
                 teacher_temperature=cold,

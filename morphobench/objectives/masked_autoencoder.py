@@ -10,16 +10,29 @@ from torch import Tensor
 
 from morphobench.errors import InputError
 from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import masked_loss
+from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
 
 
 def draw_masks(
     images: int, *, size_px: int, patch_px: int, ratio: float, seed: int, step: int, batch: int = 0
 ) -> Tensor:
-    """Which pixels are hidden, bool (N, 1, S, S): round(ratio x patches) patches of each image, drawn by
-    (seed, step), and by ``batch`` for further batches of a step.
+    """Draw which pixels are hidden: round(ratio x patches) patches of each image.
 
     Without replacement and uniformly, as He et al. 2022 sample (section 3, "Masking").
+
+    Args:
+        images: N.
+        size_px: S, a multiple of ``patch_px``.
+        patch_px: height and width of a patch.
+        ratio: share of the patches that is hidden.
+        seed: of the draw, together with ``step`` and ``batch``.
+        step: of the optimizer.
+        batch: number of the batch within the step.
+
+    Returns:
+        bool (N, 1, S, S), True where hidden.
     """
     side = size_px // patch_px
     order = (
@@ -31,57 +44,72 @@ def draw_masks(
     return hidden.repeat_interleave(patch_px, 2).repeat_interleave(patch_px, 3)
 
 
-def masked_loss(logits: Tensor, images: Tensor, hidden: Tensor) -> Tensor:
-    """Mean squared error of sigmoid(logits) over each image's hidden pixels, summed over the images.
-
-    He et al. 2022, "Masked autoencoders are scalable vision learners", section 3, "Reconstruction
-    target": the loss is computed on masked patches only. All images have equally many.
-    """
-    squared = (logits.sigmoid() - images).square() * hidden
-    return squared.sum() / (hidden[0].sum() * images.shape[1])
-
-
 @register("masked_autoencoder")
 class MaskedAutoencoder(BaseObjective):
     """Encoder and decoder of ``unsupervised``, with most of each image hidden; both protocols alike.
 
-    A convolutional encoder can't skip hidden patches, so it sees zeros there. ``mask_ratio``: default
-    0.75, the paper's. ``patch_px``: default 8, which divides the image's side. Parameters: ``encoder.*``,
-    ``decoder.*``. Terms: ``loss``. Masks depend on seed and step only; validation always uses the same
-    ones.
+    He et al. 2022, "Masked autoencoders are scalable vision learners". A convolutional encoder cannot skip
+    hidden patches, so it sees zeros there. Masks depend on seed and step only; validation always uses the
+    same ones. Parameters: ``encoder.*``, ``decoder.*``. Terms: ``loss``.
     """
 
     name: ClassVar[str] = "masked_autoencoder"
     needs_labels: ClassVar[bool] = False
 
     def __init__(self, *, mask_ratio: float = 0.75, patch_px: int = 8, **options: Any) -> None:
+        """Make the networks.
+
+        Args:
+            mask_ratio: share of the patches that is hidden; the default is the paper's.
+            patch_px: height and width of a patch; divides the image's side.
+            **options: those of every objective.
+
+        Raises:
+            InputError: for patches that do not divide the image, or none hidden.
+        """
         size_px = options.get("size_px", 64)
         if patch_px < 1 or size_px % patch_px:
-            raise InputError(f"patch_px: a divisor of {size_px} wanted, got {patch_px}")
+            raise InputError(f"patch_px must divide {size_px}, got {patch_px}")
         if not 1 <= round(mask_ratio * (size_px // patch_px) ** 2) <= (size_px // patch_px) ** 2:
-            raise InputError(f"mask_ratio: up to 1 and at least one patch wanted, got {mask_ratio}")
+            raise InputError(f"mask_ratio must be at most 1 and hide a patch, got {mask_ratio}")
         self.mask_ratio = mask_ratio
         self.patch_px = patch_px
-        self._held = 0
+        self._batches_of_step = 0
         super().__init__(**options)
 
     def build(self) -> None:
-        """The decoder, and one Adam over both networks."""
+        """Add the decoder, and one optimizer over both networks."""
         self.networks.append(("encoder", self.encoder))
         self.decoder = self.add_decoder()
         self.optimize("adam", self.encoder, self.decoder)
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Gradients of the mean loss over hidden pixels; each batch before an update has masks of its own."""
-        self._held += 1
-        return self._loss(views[0], self.steps + 1, self._held - 1)
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Add the gradients of the mean loss over hidden pixels; each batch of a step has masks of its own.
+
+        Args:
+            views: the one view, float32 (B, C, S, S).
+            batch: not used.
+
+        Returns:
+            ``loss``.
+        """
+        self._batches_of_step += 1
+        return self._loss(views[0], self.steps + 1, self._batches_of_step - 1)
 
     def after_update(self) -> None:
-        """The next batch is the first one of a step."""
-        self._held = 0
+        """Count the batches of the next step from 0."""
+        self._batches_of_step = 0
 
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """The loss under the masks that no step has."""
+    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Compute the loss under masks that no step has.
+
+        Args:
+            views: the one view, float32 (B, C, S, S).
+            batch: not used.
+
+        Returns:
+            ``loss``.
+        """
         return self._loss(views[0], 0)
 
     def _loss(self, images: Tensor, step: int, batch: int = 0) -> dict[str, Tensor]:

@@ -5,30 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from morphobench.errors import InputError
-
-if TYPE_CHECKING:
-    from morphobench.objectives.protocol import Objective
+from morphobench.objectives.protocol import Objective
 
 ENTRY_POINT_GROUP = "morphobench.objectives"
 _OWN = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")
 _FURTHER = ("dino", "simclr", "vicreg", "masked_autoencoder")
+ALIASES = {"byol": "self_supervised", "autoencoder": "unsupervised"}
+"""Names of the field for paradigms that the study named otherwise."""
 _classes: dict[str, type[Any]] = {}
 _Class = TypeVar("_Class", bound=type[Any])
 
 
 def register(name: str) -> Callable[[_Class], _Class]:
-    """Class decorator: make one known under ``name``. InputError when another class has that name."""
+    """Make a class known under a name, as a decorator.
+
+    Args:
+        name: the paradigm's name.
+
+    Returns:
+        The decorator, which returns the class itself.
+
+    Raises:
+        InputError: when another class has that name.
+    """
 
     def add(cls: _Class) -> _Class:
         known = _classes.get(name)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise InputError(
-                f"objective {name!r}: a name of its own wanted, got the name of "
+                f"objective {name!r} must have a name of its own, got the name of "
                 f"{known.__module__}:{known.__qualname__}"
             )
         _classes[name] = cls
@@ -43,30 +53,37 @@ def _load_own() -> None:
 
 
 def _installed() -> dict[str, Any]:
-    """Entry points by name; InputError where two packages, or a package and morphobench, share a name."""
+    """Entry points by name; InputError where two packages share a name."""
     found: dict[str, Any] = {}
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         clash = found.get(entry.name)
         if clash is not None and clash.value != entry.value:
             raise InputError(
-                f"objective {entry.name!r}: one installed class wanted, got {clash.value} and {entry.value}"
+                f"objective {entry.name!r} must be one installed class, got {clash.value} and {entry.value}"
             )
         found[entry.name] = entry
     return found
 
 
 def names() -> tuple[str, ...]:
-    """Every paradigm that ``create`` knows by name: the study's four first, then others by name."""
+    """Return every paradigm that ``create`` knows by name: the study's four first, then others by name."""
     _load_own()
     others = sorted({*_classes, *_installed()} - set(_OWN))
     return (*_OWN, *others)
 
 
 def find(name: str) -> type[Any]:
-    """The class registered under ``name``, of an entry point, or at ``"package.module:Class"``.
+    """Find the class of a paradigm.
 
-    Hyphens count as underscores, as the study spells its paradigms. InputError for an unknown name, naming
-    the known.
+    Args:
+        name: one of ``names()``, one of ``ALIASES``, or ``"package.module:Class"``. Hyphens count as
+            underscores, as the study spells its paradigms.
+
+    Returns:
+        The class, not made yet.
+
+    Raises:
+        InputError: for an unknown name, naming the known ones, and for what is no class of an objective.
     """
     if ":" in name:
         module, _, attribute = name.partition(":")
@@ -74,17 +91,18 @@ def find(name: str) -> type[Any]:
             found = getattr(import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise InputError(
-                f"objective: importable 'package.module:Class' wanted, got {name!r} ({error})"
+                f"objective must be an importable 'package.module:Class', got {name!r} ({error})"
             ) from error
         return _checked(found, name)
     _load_own()
     key = name.replace("-", "_")
+    key = ALIASES.get(key, key)
     entry = _installed().get(key)
     if key in _classes:
         return _classes[key]
     if entry is None:
         raise InputError(
-            f"objective: one of {', '.join(names())}, or 'package.module:Class' wanted, got {name!r}"
+            f"objective must be one of {', '.join(names())}, or 'package.module:Class', got {name!r}"
         )
     try:
         found = entry.load()
@@ -94,12 +112,15 @@ def find(name: str) -> type[Any]:
 
 
 def _checked(found: Any, name: str) -> type[Any]:
-    wanted = ("name", "pair_views", "train_step", "validation_loss", "named_parameters", "state_dict")
-    missing = [attribute for attribute in wanted if not hasattr(found, attribute)]
-    if not isinstance(found, type) or missing:
+    # the members that classes have before they are made; create() checks the others
+    methods = {key for key, value in vars(Objective).items() if callable(value) and not key.startswith("_")}
+    if not isinstance(found, type):
+        raise InputError(f"objective {name!r} must be a class, got {type(found).__name__}")
+    missing = sorted(methods - set(dir(found)))
+    if missing:
         raise InputError(
-            f"objective {name!r}: a class with {', '.join(wanted)} wanted, "
-            f"missing: {', '.join(missing) or 'a class'}"
+            f"objective {name!r} must be a class with {', '.join(sorted(methods))} (as subclasses of "
+            f"BaseObjective have), got one without {', '.join(missing)}"
         )
     return found
 
@@ -113,12 +134,21 @@ def create(
     device: torch.device | str = "cpu",
     **options: Any,
 ) -> Objective:
-    """A paradigm's networks and optimizers, ready to train.
+    """Make a paradigm's networks and optimizers, ready to train.
 
-    ``name``: one of ``names()`` or ``"package.module:Class"``. ``channels``: of the images. ``seed``: of the
-    initial weights; the same seed gives the same initial encoder in every paradigm. ``options``: the
-    paradigm's own, e.g. ``learning_rate``, ``ema_decay`` (see its class). InputError for an unknown name,
-    protocol or option.
+    Args:
+        name: what ``find`` takes.
+        protocol: the protocol whose rules to follow.
+        channels: channels of the images.
+        seed: of the initial weights; the same seed gives the same initial encoder in every paradigm.
+        device: where the networks are put.
+        **options: the paradigm's own, such as ``learning_rate`` or ``ema_decay`` (see its class).
+
+    Returns:
+        The objective.
+
+    Raises:
+        InputError: for an unknown name, protocol or option.
     """
     cls = find(name)
     try:
@@ -127,4 +157,6 @@ def create(
         if "unexpected keyword argument" not in str(error):
             raise
         raise InputError(f"{name}: {error}") from error
+    if not isinstance(made, Objective):
+        raise InputError(f"objective {name!r} must have all that Objective declares, got {cls.__name__}")
     return made

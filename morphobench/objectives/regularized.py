@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from morphobench.models import Classifier
-from morphobench.objectives.base import BaseObjective, classification_loss, reconstruction_loss
+from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import classification_loss, reconstruction_loss
+from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
 
 
@@ -29,7 +31,7 @@ class Regularized(BaseObjective):
     name: ClassVar[str] = "regularized"
 
     def build(self) -> None:
-        """Decoder and classifier, and the protocol's optimizers."""
+        """Add decoder and classifier, and the protocol's optimizers."""
         self.networks.append(("encoder", self.encoder))
         self.decoder = self.add_decoder()
         self.classifier = self.add("model", "classifier", lambda: Classifier(self.embedding_size))
@@ -39,14 +41,24 @@ class Regularized(BaseObjective):
         else:
             self.optimize("adam", self.encoder, self.decoder, self.classifier)
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        """Gradients of the mean of both losses."""
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Add the gradients of the mean of both losses.
+
+        Args:
+            views: the one view, float32 (B, C, S, S).
+            batch: labels.
+
+        Returns:
+            ``loss`` and both of its terms.
+        """
         (images,) = views
 
         def losses(part: slice) -> Tensor:
             embeddings = self.encoder(images[part])
             read = embeddings.detach() if self.protocol == "reference-1" else embeddings
-            discrimination = classification_loss(self.classifier(read), labels[part], protocol=self.protocol)
+            discrimination = classification_loss(
+                self.classifier(read), batch.labels[part], protocol=self.protocol
+            )
             return torch.stack([reconstruction_loss(self.decoder(embeddings), images[part]), discrimination])
 
         totals = self.sum_losses(losses, len(images))
@@ -56,5 +68,3 @@ class Regularized(BaseObjective):
             "reconstruction_loss": reconstruction,
             "classification_loss": discrimination,
         }
-
-    evaluate = accumulate

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import Classifier, Projection
 from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import byol_loss
+from morphobench.objectives.protocol import Batch, StopRule
 from morphobench.objectives.registry import register
 
 
-def byol_loss(predictions: Tensor, projections: Tensor) -> Tensor:
-    """2 - 2 cos between the online prediction and the target projection, (B, D) each, per image (B,).
+def study_stop_rule(losses: Sequence[float]) -> bool:
+    """Apply the published program's rule, from the third epoch on (protocol reference-1, point 4).
 
-    Grill et al. 2020, "Bootstrap your own latent", equation 2.
+    Args:
+        losses: mean training loss of each finished epoch, in order.
+
+    Returns:
+        Whether to stop: the last loss has grown twice in a row, exceeds the first epoch's, or equals the
+        previous one's to 4 decimals.
     """
-    cosine = (functional.normalize(predictions, dim=1) * functional.normalize(projections, dim=1)).sum(1)
-    return 2 - 2 * cosine
+    if len(losses) < 3:
+        return False
+    before, previous, last = losses[-3:]
+    return before < previous < last or last > losses[0] or round(last, 4) == round(previous, 4)
 
 
 @register("self_supervised")
@@ -42,16 +50,28 @@ class SelfSupervised(BaseObjective):
     name: ClassVar[str] = "self_supervised"
     pair_views: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
+    ema_decay: float
 
     def __init__(self, *, ema_decay: float | None = None, **options: Any) -> None:
-        reference = options.get("protocol") == "reference-1"
-        self.ema_decay = (0.8 if reference else 0.99) if ema_decay is None else ema_decay
-        if not 0 <= self.ema_decay <= 1:
-            raise InputError(f"ema_decay: between 0 and 1 wanted, got {self.ema_decay}")
+        """Make the networks.
+
+        Args:
+            ema_decay: the share of itself that the target keeps in a step; default 0.99, under
+                ``reference-1`` 0.8.
+            **options: those of every objective.
+
+        Raises:
+            InputError: for a decay out of range.
+        """
+        if ema_decay is None:
+            ema_decay = 0.8 if options.get("protocol") == "reference-1" else 0.99
+        self.ema_decay = self._settings["ema_decay"] = ema_decay
+        if not 0 <= ema_decay <= 1:
+            raise InputError(f"ema_decay must be 0 to 1, got {ema_decay}")
         super().__init__(**options)
 
     def build(self) -> None:
-        """Online and target networks, and one Adam over the online ones."""
+        """Add online and target networks, and one optimizer over the online ones."""
         self.networks.append(("net.model", self.encoder))
         unused: list[nn.Module] = []
         if self.protocol == "reference-1":
@@ -71,8 +91,14 @@ class SelfSupervised(BaseObjective):
         ]
         for _, theirs in self._pairs:
             theirs.requires_grad_(False)
-        self.optimize("adam", *online, self.predictor)
+        # without the unused classifier: no gradient reaches it
+        self.optimize("adam", self.encoder, self.projector, self.predictor)
         self._copy_to_target()
+
+    @property
+    def stop_rule(self) -> StopRule | None:
+        """The study's rule under ``reference-1``."""
+        return study_stop_rule if self.protocol == "reference-1" else None
 
     def _add_projector(self, prefix: str) -> Projection:
         return self.add(prefix, "projector", lambda: Projection(self.embedding_size))
@@ -93,15 +119,34 @@ class SelfSupervised(BaseObjective):
         if self.steps == 0 and self._written == [theirs._version for _, theirs in self._pairs]:
             self._copy_to_target()
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Gradients of the symmetric loss."""
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Add the gradients of the symmetric loss.
+
+        Args:
+            views: two views, float32 (B, C, S, S) each.
+            batch: not used.
+
+        Returns:
+            ``loss``.
+
+        Raises:
+            InputError: for a batch of one image.
+        """
         if len(views[0]) < 2:
-            raise InputError("views: at least 2 images wanted for BatchNorm, got 1")
+            raise InputError("views must hold at least 2 images for BatchNorm, got 1")
         self._start_target()
         return self._loss(views)
 
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """The symmetric loss, with BatchNorm's running statistics."""
+    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Compute the symmetric loss, with BatchNorm's running statistics.
+
+        Args:
+            views: two views, float32 (B, C, S, S) each.
+            batch: not used.
+
+        Returns:
+            ``loss``.
+        """
         return self._loss(views)
 
     def _loss(self, views: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -112,7 +157,7 @@ class SelfSupervised(BaseObjective):
 
         def head(embeddings: Tensor) -> Tensor:
             predictions = self.predictor(self.projector(embeddings, groups=2), groups=2)
-            # each view's prediction aims at the other view's projection
+            # each view predicts the other view's projection
             terms = byol_loss(predictions, targets.roll(len(views[0]), 0))
             return (terms.sum() / len(views[0])).view(1)
 
@@ -126,6 +171,10 @@ class SelfSupervised(BaseObjective):
             )
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """As every objective's; the loaded target counts as written to."""
+        """Take over what ``state_dict`` returned; the loaded target counts as written to.
+
+        Args:
+            state: tensors by name.
+        """
         super().load_state_dict(state)
         self._written = []

@@ -1,4 +1,4 @@
-"""Unsupervised: an autoencoder, alone or regularized by a classifier on its embedding."""
+"""Unsupervised: an autoencoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from morphobench.objectives.base import BaseObjective, reconstruction_loss
+from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import reconstruction_loss
+from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
 
 
@@ -21,18 +23,24 @@ class Unsupervised(BaseObjective):
     needs_labels: ClassVar[bool] = False
 
     def build(self) -> None:
-        """The decoder, and one Adam over both networks."""
+        """Add the decoder, and one optimizer over both networks."""
         self.networks.append(("encoder", self.encoder))
         self.decoder = self.add_decoder()
         self.optimize("adam", self.encoder, self.decoder)
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Gradients of the mean reconstruction loss."""
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Add the gradients of the mean reconstruction loss.
+
+        Args:
+            views: the one view, float32 (B, C, S, S).
+            batch: not used.
+
+        Returns:
+            ``loss``.
+        """
         (images,) = views
 
         def losses(part: slice) -> Tensor:
             return reconstruction_loss(self.decoder(self.encoder(images[part])), images[part]).view(1)
 
         return {"loss": self.sum_losses(losses, len(images))[0]}
-
-    evaluate = accumulate

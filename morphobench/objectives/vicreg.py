@@ -14,31 +14,17 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import covariance_loss, variance_loss
+from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
-
-_EPSILON = 1e-4
-
-
-def variance_loss(vectors: Tensor) -> Tensor:
-    """The mean over features of max(0, 1 - standard deviation), vectors (B, D); equation 1."""
-    return functional.relu(1 - (vectors.var(0) + _EPSILON).sqrt()).mean()
-
-
-def covariance_loss(vectors: Tensor) -> Tensor:
-    """The sum of squared covariances of different features, over D; vectors (B, D); equations 3 and 4."""
-    centred = vectors - vectors.mean(0)
-    covariance = centred.T @ centred / (len(vectors) - 1)
-    return (covariance.square().sum() - covariance.diagonal().square().sum()) / vectors.shape[1]
 
 
 @register("vicreg")
 class VICReg(BaseObjective):
     """Encoder and an expander of three layers; both protocols alike. Takes two views.
 
-    ``weights`` of invariance, variance and covariance: default 25, 25, 1, the paper's. ``features`` of
-    the expander: default 1024 (the paper's 8192 are for larger images). Parameters: ``encoder.*``,
-    ``expander.*``. Terms: ``loss`` = the weighted sum, ``invariance_loss``, ``variance_loss`` (both
-    views), ``covariance_loss`` (both views).
+    Parameters: ``encoder.*``, ``expander.*``. Terms: ``loss`` = the weighted sum, ``invariance_loss``,
+    ``variance_loss`` (both views), ``covariance_loss`` (both views).
     """
 
     name: ClassVar[str] = "vicreg"
@@ -48,14 +34,26 @@ class VICReg(BaseObjective):
     def __init__(
         self, *, weights: tuple[float, float, float] = (25.0, 25.0, 1.0), features: int = 1024, **options: Any
     ) -> None:
+        """Make the networks.
+
+        Args:
+            weights: of invariance, variance and covariance; the defaults are the paper's.
+            features: of the expander (the paper's 8192 are for larger images).
+            **options: those of every objective.
+
+        Raises:
+            InputError: for a negative weight or no features.
+        """
         if len(weights) != 3 or min(weights) < 0 or features < 1:
-            raise InputError(f"weights, features: three weights and a size wanted, got {weights}, {features}")
+            raise InputError(
+                f"weights must be three of at least 0 and features at least 1, got {weights}, {features}"
+            )
         self.weights = weights
         self.features = features
         super().__init__(**options)
 
     def build(self) -> None:
-        """The expander, and one Adam over both networks."""
+        """Add the expander, and one optimizer over both networks."""
         self.networks.append(("encoder", self.encoder))
         self.expander = self.add("expander", "expander", self._make_expander)
         self.optimize("adam", self.encoder, self.expander)
@@ -69,10 +67,21 @@ class VICReg(BaseObjective):
         ]
         return nn.Sequential(*hidden, nn.Linear(self.features, self.features))
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Gradients of the weighted sum."""
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Add the gradients of the weighted sum.
+
+        Args:
+            views: two views, float32 (B, C, S, S) each.
+            batch: not used.
+
+        Returns:
+            ``loss`` and its three terms without their weights.
+
+        Raises:
+            InputError: for a batch of one image.
+        """
         if len(views[0]) < 2:
-            raise InputError("views: at least 2 images wanted for variances, got 1")
+            raise InputError("views must hold at least 2 images for variances, got 1")
 
         def head(embeddings: Tensor) -> Tensor:
             # each view has its own batch statistics, as in the paper's algorithm 1
@@ -92,5 +101,3 @@ class VICReg(BaseObjective):
             for name, term, weight in zip(names, terms.unbind(), self.weights, strict=True)
         }
         return {"loss": terms.sum(), **plain}
-
-    evaluate = accumulate

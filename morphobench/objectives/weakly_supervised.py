@@ -7,7 +7,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from morphobench.models import Classifier
-from morphobench.objectives.base import BaseObjective, classification_loss
+from morphobench.objectives.base import BaseObjective
+from morphobench.objectives.losses import classification_loss
+from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
 
 
@@ -22,7 +24,7 @@ class WeaklySupervised(BaseObjective):
     name: ClassVar[str] = "weakly_supervised"
 
     def build(self) -> None:
-        """The classifier, and one Adam over both networks."""
+        """Add the classifier, and one optimizer over both networks."""
         slope = 1.0 if self.protocol == "reference-1" else 0.01
         self.networks.append(("model", self.encoder))
         self.classifier = self.add(
@@ -30,14 +32,20 @@ class WeaklySupervised(BaseObjective):
         )
         self.optimize("adam", self.encoder, self.classifier)
 
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        """Gradients of the mean cross-entropy."""
+    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Add the gradients of the mean cross-entropy.
+
+        Args:
+            views: the one view, float32 (B, C, S, S).
+            batch: labels.
+
+        Returns:
+            ``loss``.
+        """
         (images,) = views
 
         def losses(part: slice) -> Tensor:
             logits = self.classifier(self.encoder(images[part]))
-            return classification_loss(logits, labels[part], protocol=self.protocol).view(1)
+            return classification_loss(logits, batch.labels[part], protocol=self.protocol).view(1)
 
         return {"loss": self.sum_losses(losses, len(images))[0]}
-
-    evaluate = accumulate

@@ -156,7 +156,7 @@ class _StepTimes(Callback):
     """The times of the steps that this process takes, apart from those that the checkpoint knows."""
 
     def start(self, state: TrainingState) -> None:
-        self._state, self._before, self._step = state, len(state.clock.times_ns), state.step
+        self._state, self._before, self._step = state, len(state.timer.times_ns), state.step
 
     @property
     def trained(self) -> bool:
@@ -165,7 +165,7 @@ class _StepTimes(Callback):
 
     def time_per_view_ns(self) -> float | None:
         """Their median over the images of a batch; None where there is none to tell."""
-        own = self._state.clock.read()[self._before :] if self.trained else []
+        own = self._state.timer.read()[self._before :] if self.trained else []
         return median(own) / self._state.images_per_batch if own else None
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from morphobench._util.hashing import sha256_file
 from morphobench._util.json import write_json
 from morphobench.augment import view_spec
 from morphobench.data import ImageStore
@@ -21,7 +20,7 @@ from morphobench.measure import (
     report,
     reset_peak_host_memory,
 )
-from morphobench.models import save_encoder
+from morphobench.models import save_encoder, weights_sha256
 from morphobench.objectives import Objective, create
 from morphobench.run.job import Embedding, Job
 from morphobench.setups import PARADIGMS
@@ -179,7 +178,7 @@ def _embed_and_write(
     files, provenance = embedding.files, embedding.provenance
     files.weights.parent.mkdir(parents=True, exist_ok=True)
     save_encoder(files.weights, encoder, metadata={key: str(value) for key, value in provenance.items()})
-    weights_sha256 = sha256_file(files.weights)
+    digest = weights_sha256(encoder)
     started = time.perf_counter_ns()
     with matrix_products(training.precision, torch.device(training.device)):
         embeddings = embed(encoder, ImageRows(store.images, embedding.rows), device=training.device)
@@ -189,10 +188,10 @@ def _embed_and_write(
         files.embeddings,
         embeddings,
         embedding.metadata,
-        provenance={**provenance, "weights_sha256": weights_sha256},
+        provenance={**provenance, "weights_sha256": digest},
     )
     return {
-        "weights_sha256": weights_sha256,
+        "weights_sha256": digest,
         "embedding_time_per_image_ns": nanoseconds / len(embedding.rows),
         "features": embeddings.shape[1],
     }

@@ -1,15 +1,18 @@
-"""Training: one loop that knows no paradigm, exact resume, and what may watch or steer it."""
+"""Training: one loop that knows no paradigm, exact resume, and callbacks that watch or steer it."""
 
 from __future__ import annotations
 
-from morphobench.training.callbacks.base import Callback, MetricsFile, progress
+from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.metrics_file import MetricsFile
 from morphobench.training.callbacks.mlflow import MLflow
+from morphobench.training.callbacks.progress import progress
 from morphobench.training.callbacks.schedules import EmaSchedule, GradientClipping, LearningRateSchedule
 from morphobench.training.callbacks.tensorboard import TensorBoard
 from morphobench.training.callbacks.wandb import WeightsAndBiases
-from morphobench.training.data.loader import ImageRows
+from morphobench.training.data.loader import ImageRows, LabelledImages
 from morphobench.training.early_stopping import Plateau, convergence_epoch
-from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
+from morphobench.training.options import TrainingOptions
+from morphobench.training.results import EpochRecord, TrainingResult
 from morphobench.training.runtime.seeding import epoch_order
 from morphobench.training.state import NonFiniteLossError, TrainingState
 from morphobench.training.trainer import train
@@ -20,6 +23,7 @@ __all__ = [
     "EpochRecord",
     "GradientClipping",
     "ImageRows",
+    "LabelledImages",
     "LearningRateSchedule",
     "MLflow",
     "MetricsFile",

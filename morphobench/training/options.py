@@ -1,74 +1,7 @@
-"""What training is asked to do, and what it reports: frozen data without behaviour."""
+"""Options of training; they are defined beside the other options of a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from morphobench.options import TrainingOptions
 
-__all__ = ["EpochRecord", "TrainingOptions", "TrainingResult"]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One finished epoch.
-
-    Attributes:
-        epoch: its number, from 1.
-        step: optimizer steps done since the start of training.
-        training: mean of each of the objective's terms over the epoch's steps; ``loss`` among them.
-        validation: mean of each term over the validation images, whole-image view; None without them.
-        seconds: wall time of feeding and steps, without validation and checkpoints.
-        validation_seconds: wall time of the validation.
-        feed_wait_s: the part of ``seconds`` in which the step waited for views.
-        images_per_s: images (not views) per second of ``seconds``.
-    """
-
-    epoch: int
-    step: int
-    training: dict[str, float]
-    validation: dict[str, float] | None
-    seconds: float
-    validation_seconds: float
-    feed_wait_s: float
-    images_per_s: float
-
-    def describe(self) -> dict[str, Any]:
-        """The fields as plain JSON types."""
-        return dict(vars(self))
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What training did; the objective itself holds the weights.
-
-    Attributes:
-        history: one record per finished epoch.
-        time_per_view_ns: median wall time of a training step divided by the batch size, feeding and the
-            first (warm-up) step excluded.
-        time_per_epoch_s: mean of the epochs' ``seconds``.
-        feed_wait_s: mean per epoch of the time spent waiting for views.
-        views_trained: views that entered an optimizer step, over all epochs.
-        convergence_epoch: first epoch (from 1) whose validation loss is within 1 % of the best; None without
-            validation images.
-        stopped_early: whether the protocol's rule ended training before the last epoch.
-        epochs_done: finished epochs.
-        resumed_at_step: the step from which this call went on; 0 when it began anew.
-        memory_estimate_bytes: what training was expected to hold beside the libraries and the images.
-    """
-
-    history: tuple[EpochRecord, ...]
-    time_per_view_ns: float
-    time_per_epoch_s: float
-    feed_wait_s: float
-    views_trained: int
-    convergence_epoch: int | None
-    stopped_early: bool
-    epochs_done: int
-    resumed_at_step: int
-    memory_estimate_bytes: int | None
-
-    def describe(self) -> dict[str, Any]:
-        """The fields as plain JSON types."""
-        return {**vars(self), "history": [record.describe() for record in self.history]}
+__all__ = ["TrainingOptions"]

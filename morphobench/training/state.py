@@ -1,42 +1,23 @@
-"""Where training stands: everything, beside the objective, that a run killed here needs to go on."""
+"""Training state: counters, history and (de)serialization for checkpoints."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
 from morphobench.errors import CheckError
-from morphobench.training.callbacks.base import Callback
-from morphobench.training.data.loader import Feed, LabelledImages, Step
+from morphobench.objectives import Objective
+from morphobench.training.data.loader import Step, StepLoader
 from morphobench.training.early_stopping import convergence_epoch
-from morphobench.training.memory.estimate import MemoryEstimate
-from morphobench.training.options import EpochRecord, TrainingOptions, TrainingResult
-from morphobench.training.runtime.process_group import Group
+from morphobench.training.options import TrainingOptions
+from morphobench.training.results import SHUFFLED, EpochRecord, MemoryEstimate, TrainingResult
+from morphobench.training.runtime.process_group import ProcessGroup
 from morphobench.training.runtime.seeding import generator_states, restore_generators
-from morphobench.training.runtime.step_timer import StepClock
-
-if TYPE_CHECKING:
-    from morphobench.objectives.base import Objective
-
-
-_OBJECTIVE_OPTIONS = ("channels", "seed", "learning_rate", "ema_decay", "micro_batch", "options")
-_TRAINING_OPTIONS = (
-    "epochs",
-    "batch_size",
-    "accumulate",
-    "precision",
-    "seed",
-    "size_px",
-    "early_stopping",
-    "data_id",
-)
+from morphobench.training.runtime.step_timer import StepTimer
 
 
 class NonFiniteLossError(CheckError):
@@ -49,20 +30,26 @@ class NonFiniteLossError(CheckError):
     """
 
     def __init__(self, found: str, state: TrainingState) -> None:
+        """Note where training stood.
+
+        Args:
+            found: what was not finite, for the message.
+            state: of the training.
+        """
         self.epoch, self.step, self.terms = state.epochs_done + 1, state.step, state.means()
         super().__init__(
-            f"{state.setup}: a finite loss and finite weights wanted, got {found} by step {self.step} "
+            f"{state.setup}: loss and weights must be finite, got {found} by step {self.step} "
             f"(epoch {self.epoch}). A lower learning rate or gradient clipping may help; "
             "the last good checkpoint is kept"
         )
 
 
 class TrainingState:
-    """The position in the run, the epoch's sums, the history and the clocks; callbacks read it.
+    """The position in the run, the epoch's sums, the history and the times; callbacks read it.
 
     Attributes:
         objective: what is trained; holds weights, optimizers and all else of its own.
-        options: what training was asked to do.
+        options: of the training.
         setting: the setting of the views.
         steps_per_epoch: optimizer steps in an epoch.
         images_per_batch: images of one batch, over all processes.
@@ -80,18 +67,24 @@ class TrainingState:
         options: TrainingOptions,
         *,
         setting: str,
-        feed: Feed,
-        group: Group | None = None,
+        loader: StepLoader,
+        group: ProcessGroup | None = None,
     ) -> None:
-        self.group = group or Group()
+        """Begin before the first step.
+
+        Args:
+            objective: what is trained.
+            options: of the training.
+            setting: the setting of the views.
+            loader: what the steps come from; only its sizes are read.
+            group: this process among those that train together; default: alone.
+        """
+        self.group = group or ProcessGroup()
         self.objective, self.options, self.setting = objective, options, setting
-        self.steps_per_epoch, self.images_per_batch, self.views = (
-            feed.steps_per_epoch,
-            feed.batch_size,
-            feed.views,
-        )
+        self.steps_per_epoch, self.views = loader.steps_per_epoch, loader.views
+        self.images_per_batch = loader.batch_size
         self.device = torch.device(options.device)
-        self.clock = StepClock(self.device)
+        self.timer = StepTimer(self.device)
         self.position = 0
         self.history: list[EpochRecord] = []
         self.resumed_at_step = 0
@@ -117,7 +110,11 @@ class TrainingState:
         return f"{self.objective.name}/{self.setting}"
 
     def count(self, terms: Mapping[str, torch.Tensor]) -> None:
-        """Add a finished step and its terms, without reading them from the device."""
+        """Add a finished step, without reading its terms from the device.
+
+        Args:
+            terms: 0-dim tensors by name.
+        """
         for name, value in terms.items():
             held = self._sums.get(name)
             value = value.detach().double()
@@ -127,17 +124,24 @@ class TrainingState:
             self.require_finite()
 
     def require_finite(self) -> None:
-        """NonFiniteLossError when a loss of the present epoch was not finite: a sum keeps that."""
+        """Raise NonFiniteLossError when a loss of the present epoch was not finite: a sum keeps that."""
         loss = self._sums.get("loss")
         if loss is not None and not math.isfinite(loss.item()):
             raise NonFiniteLossError(f"a loss of {loss.item():g}", self)
 
     def means(self) -> dict[str, float]:
-        """The mean of each term over the present epoch's steps so far."""
+        """Return the mean of each term over the present epoch's steps so far."""
         return {name: total.item() / max(self.position, 1) for name, total in self._sums.items()}
 
     def timed(self, steps: Generator[Step]) -> Generator[Step]:
-        """The same steps; counts the epoch's seconds, and those spent waiting for views."""
+        """Count the epoch's seconds, and those spent waiting for views.
+
+        Args:
+            steps: of an epoch.
+
+        Yields:
+            The same steps.
+        """
         asked = begun = perf_counter()
         try:
             for step in steps:
@@ -147,10 +151,18 @@ class TrainingState:
                 self.seconds += now - begun
                 asked = begun = now
         finally:
-            steps.close()  # a prefetching feed's thread ends with the epoch, whatever ended it
+            steps.close()  # a prefetching loader's thread ends with the epoch, whatever ended it
 
     def end_epoch(self, validation: dict[str, float] | None, *, validation_seconds: float) -> EpochRecord:
-        """Close the epoch: its record joins the history, the sums begin anew."""
+        """Close the epoch: its record joins the history, the sums begin anew.
+
+        Args:
+            validation: mean of each term over the validation images; None without them.
+            validation_seconds: wall time of the validation.
+
+        Returns:
+            The record.
+        """
         record = EpochRecord(
             epoch=self.epochs_done + 1,
             step=self.step,
@@ -167,12 +179,12 @@ class TrainingState:
         return record
 
     def result(self) -> TrainingResult:
-        """What training reports."""
+        """Return what training reports."""
         epochs = len(self.history)
         validation = [record.validation["loss"] for record in self.history if record.validation is not None]
         return TrainingResult(
             history=tuple(self.history),
-            time_per_view_ns=self.clock.median_ns() / self.images_per_batch,
+            time_per_view_ns=self.timer.median_ns() / self.images_per_batch,
             time_per_epoch_s=sum(record.seconds for record in self.history) / max(epochs, 1),
             feed_wait_s=sum(record.feed_wait_s for record in self.history) / max(epochs, 1),
             views_trained=self.step * self.images_per_batch,
@@ -181,14 +193,15 @@ class TrainingState:
             epochs_done=epochs,
             resumed_at_step=self.resumed_at_step,
             memory_estimate_bytes=None if self.memory is None else self.memory.total_bytes,
+            sampling=SHUFFLED if self.objective.sampler is None else self.objective.sampler.describe(),
         )
 
     def save(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """Tensors and JSON from which :meth:`restore` continues bit for bit."""
+        """Return tensors and JSON from which :meth:`restore` continues bit for bit."""
         tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
         tensors |= {f"sums.{name}": total for name, total in self._sums.items()}
         tensors |= {f"generator.{name}": state for name, state in generator_states(self.device).items()}
-        tensors["step_times_ns"] = torch.tensor(self.clock.read(), dtype=torch.int64)
+        tensors["step_times_ns"] = torch.tensor(self.timer.read(), dtype=torch.int64)
         info = {
             "position": self.position,
             "step": self.step,
@@ -200,11 +213,16 @@ class TrainingState:
         return tensors, info
 
     def restore(self, tensors: Mapping[str, torch.Tensor], info: Mapping[str, Any]) -> None:
-        """Take over what :meth:`save` returned, objective and generators included."""
+        """Take over what :meth:`save` returned, objective and generators included.
+
+        Args:
+            tensors: by name.
+            info: the JSON.
+        """
         self.objective.load_state_dict(_under("objective.", tensors))
         self._sums = {name: total.to(self.device) for name, total in _under("sums.", tensors).items()}
         restore_generators(_under("generator.", tensors), self.device)
-        self.clock.times_ns = tensors["step_times_ns"].tolist()
+        self.timer.times_ns = tensors["step_times_ns"].tolist()
         self.history = [EpochRecord(**record) for record in info["history"]]
         self.position, self.stopped_early = info["position"], info["stopped_early"]
         self.seconds, self.feed_wait_s = info["seconds"], info["feed_wait_s"]
@@ -213,32 +231,3 @@ class TrainingState:
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def identity(state: TrainingState, *, data: LabelledImages, callbacks: Sequence[Callback]) -> dict[str, Any]:
-    """What two runs must share for one to go on from the other's checkpoint, as plain JSON types.
-
-    Not the device, the threads and how often a checkpoint is written: with others it is still the same run.
-    """
-    objective = state.objective
-    own = {name: getattr(objective, name) for name in _OBJECTIVE_OPTIONS if hasattr(objective, name)}
-    steering = {type(callback).__name__: dict(callback.describe()) for callback in callbacks}
-    sample = np.linspace(0, len(data) - 1, num=min(16, len(data)), dtype=np.int64)
-    described: dict[str, Any] = {
-        "paradigm": objective.name,
-        "protocol": objective.protocol,
-        "setting": state.setting,
-        **{f"objective.{name}": value for name, value in own.items()},
-        **{f"callbacks.{name}": settings for name, settings in steering.items() if settings},
-        **{name: getattr(state.options, name) for name in _TRAINING_OPTIONS},
-        "images": list(data.images.shape),
-        "images_digest": _digest(data.gather(sample).tobytes()),
-        "image_ids_digest": _digest(data.image_ids.tobytes()),
-        "labels_digest": _digest(data.labels.tobytes()),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(described, default=str))
-    return plain
-
-
-def _digest(*parts: bytes) -> str:
-    return hashlib.blake2b(b"\0".join(parts), digest_size=12).hexdigest()

@@ -1,29 +1,31 @@
-"""The one training loop. It knows no paradigm: objectives bring the step, the feed the views."""
+"""The one training loop. It knows no paradigm: objectives bring the step, the loader the views."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import torch
 
+from morphobench.objectives import Objective
 from morphobench.training.callbacks.base import Callback
-from morphobench.training.checkpoint.manager import session
-from morphobench.training.data.loader import ImageArray, LabelledImages
-from morphobench.training.data.views import Validation, make_feed
-from morphobench.training.early_stopping import rule_for
+from morphobench.training.checkpoint.fingerprint import run_identity
+from morphobench.training.data.loader import ImageArray, LabelledImages, StepLoader
+from morphobench.training.data.views import Validation, make_loader
 from morphobench.training.memory.estimate import require_memory
-from morphobench.training.options import TrainingOptions, TrainingResult
-from morphobench.training.runtime.gradient_accumulation import step_of
+from morphobench.training.options import TrainingOptions
+from morphobench.training.results import TrainingResult
+from morphobench.training.runtime.gradient_accumulation import make_train_step
 from morphobench.training.runtime.precision import in_precision, require_precision
 from morphobench.training.runtime.process_group import join_group
-from morphobench.training.state import TrainingState, identity
+from morphobench.training.runtime.session import session
+from morphobench.training.state import TrainingState
 from morphobench.types import Int64Array
 
-if TYPE_CHECKING:
-    from morphobench.objectives.base import Objective
+HeldOut: TypeAlias = LabelledImages | tuple[ImageArray, Int64Array, Int64Array]
+"""Images to validate on: with all that is known of them, or images, labels and ids."""
 
 
 def train(
@@ -33,11 +35,13 @@ def train(
     labels: Int64Array,
     image_ids: Int64Array,
     setting: str,
+    groups: Mapping[str, Int64Array] | None = None,
     options: TrainingOptions | None = None,
-    validation: tuple[ImageArray, Int64Array, Int64Array] | None = None,
+    validation: HeldOut | None = None,
     callbacks: Sequence[Callback] = (),
+    loader: StepLoader | None = None,
 ) -> TrainingResult:
-    """Train ``objective`` on the views that ``setting`` draws of ``images``; it keeps the weights.
+    """Train an objective on the views that a setting draws of images; it keeps the weights.
 
     Each batch of V views is V optimizer steps, one per view position; an incomplete last batch is dropped
     when there is another. Image order comes from (seed, epoch), views from (seed, epoch, image id, view):
@@ -51,47 +55,59 @@ def train(
         labels: int64 (N,), 0 control and 1 drug.
         image_ids: int64 (N,), the keys of the images' views.
         setting: one of ``setups.SETTINGS``.
+        groups: codes of compound, plate and well, int64 (N,) by name; -1 where unknown. Only for objectives
+            that ask for them.
         options: the study's defaults when None.
-        validation: images, labels and ids whose loss, on the whole image, is taken after each epoch.
+        validation: images whose loss, on the whole image, is taken after each epoch.
         callbacks: watchers and schedules, called in this order.
+        loader: where the steps come from; default: the views of ``setting``.
+
+    Returns:
+        Losses, times and sizes.
 
     Raises:
         InputError: for unfit arguments, for a checkpoint of other options, naming them, and where the
-            memory will not do, with advice.
+            memory does not suffice, with advice.
         TypeError: for images that are not uint8, labels or ids that are not integers.
+        CheckError: when the first step trains nothing.
         NonFiniteLossError: when the loss becomes NaN or infinite; the last good checkpoint stays.
         KeyboardInterrupt: for Ctrl-C, after the step has ended and been saved.
     """
     options = TrainingOptions() if options is None else options
     group = join_group(options.device)
     options = group.place(options)
-    data = LabelledImages(images, labels, image_ids)
+    data = LabelledImages(images, labels, image_ids, groups or {})
     device = torch.device(options.device)
     require_precision(options.precision, device)
     objective.to(device)
-    train_step = in_precision(step_of(objective, accumulate=options.accumulate), options.precision, device)
-    feed = make_feed(data, objective, setting=setting, options=options, shard=group.shard)
-    judge = None if validation is None else Validation(LabelledImages(*validation), objective, options)
-    state = TrainingState(objective, options, setting=setting, feed=feed, group=group)
-    stop = rule_for(objective.protocol, objective.name, early_stopping=options.early_stopping)
-    with session(state, callbacks) as (keeper, watchers):
-        require_memory(state, feed)
-        keeper.restore(identity(state, data=data, callbacks=callbacks))
+    train_step = in_precision(
+        make_train_step(objective, accumulate=options.accumulate), options.precision, device
+    )
+    if loader is None:
+        loader = make_loader(data, objective, setting=setting, options=options, shard=group.shard)
+    held_out = LabelledImages(*validation) if isinstance(validation, tuple) else validation
+    validate = None if held_out is None else Validation(held_out, objective, options)
+    state = TrainingState(objective, options, setting=setting, loader=loader, group=group)
+    stop_rule = None if options.early_stopping == "never" else objective.stop_rule
+    with session(state, callbacks) as (checkpoints, watchers):
+        require_memory(state, loader)
+        checkpoints.restore(run_identity(state, data=data, callbacks=callbacks))
         watchers.start(state)
         while state.epochs_done < options.last_epoch and not state.stopped_early:
-            with closing(state.timed(feed.epoch(state.epochs_done, start=state.position))) as steps:
+            with closing(state.timed(loader.epoch(state.epochs_done, start=state.position))) as steps:
                 for step in steps:
                     watchers.before_step(state)
-                    state.count(state.clock(train_step, step.views, step.labels))
+                    state.count(state.timer(train_step, step.views, step.batch))
                     watchers.step(state)
-                    keeper.after_step()
+                    checkpoints.after_step()
             state.require_finite()
             began = perf_counter()
-            losses = None if judge is None else judge(between=keeper.stop_if_asked)
+            losses = None if validate is None else validate(between=checkpoints.stop_if_asked)
             record = state.end_epoch(losses, validation_seconds=perf_counter() - began)
-            state.stopped_early = stop([past.training["loss"] for past in state.history])
+            if stop_rule is not None:
+                state.stopped_early = stop_rule([past.training["loss"] for past in state.history])
             watchers.epoch(state, record)
-            keeper.after_epoch()
+            checkpoints.after_epoch()
         result = state.result()
         watchers.end(state, result)
     return result

@@ -97,14 +97,14 @@ def test_gradients_hold_against_finite_differences() -> None:
     grid = torch.randn(1, 2, 5, 4, 32, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(32, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(layers.readout, (grid, weight, bias), fast_mode=True)
-    assert torch.autograd.gradcheck(layers.unfold, (grid,), fast_mode=True)
+    assert torch.autograd.gradcheck(layers.output_conv, (grid, weight, bias), fast_mode=True)
+    assert torch.autograd.gradcheck(layers.pixel_shuffle, (grid,), fast_mode=True)
     images = torch.randn(1, 32, 4, 6, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(layers.pool, (images,), fast_mode=True)
+    assert torch.autograd.gradcheck(layers.max_pool_relu, (images,), fast_mode=True)
     stem = (torch.rand(2, 1, 6, 4).double(), torch.randn(32, 1, 3, 3).double(), torch.randn(32).double())
     stem[1].requires_grad_()
     stem[2].requires_grad_()
-    assert torch.autograd.gradcheck(layers.stem, stem, fast_mode=True)
+    assert torch.autograd.gradcheck(layers.conv_pool_stem, stem, fast_mode=True)
 
 
 def test_not_a_number_passes_through() -> None:
@@ -112,7 +112,7 @@ def test_not_a_number_passes_through() -> None:
     images = torch.full((1, 1, 16, 16), torch.nan)
     assert encoder(images).isnan().any()
     assert decoder(torch.full((1, 128), torch.nan)).isnan().any()
-    pooled = layers.pool(torch.full((1, 32, 2, 2), torch.nan))
+    pooled = layers.max_pool_relu(torch.full((1, 32, 2, 2), torch.nan))
     assert pooled.isnan().all()
 
 

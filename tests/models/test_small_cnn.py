@@ -39,14 +39,14 @@ def test_several_values_are_all_combinations() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("small:kind=huge", "small with kind plain, residual, separable wanted, got 'huge'"),
-        ("small:depth=5", "small with depth 2, 3, 4 wanted, got 5"),
-        ("small:channels=7", "small with channels 8 to 256 wanted, got 7"),
-        ("small:channels=257", "small with channels 8 to 256 wanted, got 257"),
+        ("small:kind=huge", "kind of small must be plain, residual, separable, got 'huge'"),
+        ("small:depth=5", "depth of small must be 2, 3, 4, got 5"),
+        ("small:channels=7", "channels of small must be 8 to 256, got 7"),
+        ("small:channels=257", "channels of small must be 8 to 256, got 257"),
         ("small:channels=many", "got 'many'"),
-        ("small:width=8", "each of kind, depth, pool, channels at most once wanted"),
-        ("small:pool=max,pool=average", "at most once wanted"),
-        ("small:pool", "at most once wanted"),
+        ("small:width=8", "each of kind, depth, pool, channels at most once"),
+        ("small:pool=max,pool=average", "at most once"),
+        ("small:pool", "at most once"),
     ],
 )
 def test_what_the_family_has_not_is_named(name: str, message: str) -> None:
@@ -55,7 +55,7 @@ def test_what_the_family_has_not_is_named(name: str, message: str) -> None:
 
 
 def test_one_encoder_cannot_be_several() -> None:
-    with pytest.raises(InputError, match="one of the family small wanted, got 2"):
+    with pytest.raises(InputError, match="one of the family small, got 2"):
         make_encoder("small:pool=*", 1, 64)
 
 
@@ -112,5 +112,5 @@ def test_they_take_micro_batches_and_are_saved(tmp_path: Path) -> None:
 
 
 def test_an_image_too_small_for_the_pools_is_refused() -> None:
-    with pytest.raises(InputError, match="size_px: at least 16 wanted for small:depth=4, got 8"):
+    with pytest.raises(InputError, match="size_px must be at least 16 for small:depth=4, got 8"):
         make_encoder("small:depth=4", 1, 8)

@@ -105,36 +105,38 @@ def test_the_classifier_reaches_the_encoder_under_corrected_1_only() -> None:
 def test_arguments_are_checked() -> None:
     one, pair = create("weakly_supervised", size_px=16), create("self_supervised", size_px=16)
     views, labels = batch(one)
-    with pytest.raises(InputError, match="views: a tuple of 1 wanted for weakly_supervised, got 2"):
+    with pytest.raises(InputError, match="views must be a tuple of 1 for weakly_supervised, got 2"):
         one.train_step((views[0], views[0]), labels)
-    with pytest.raises(InputError, match="views: a tuple of 2 wanted for self_supervised, got 1"):
+    with pytest.raises(InputError, match="views must be a tuple of 2 for self_supervised, got 1"):
         pair.train_step(views, labels)
-    with pytest.raises(InputError, match="views: a tuple of 1 wanted"):
+    with pytest.raises(InputError, match="views must be a tuple of 1"):
         one.train_step(views[0], labels)
-    with pytest.raises(TypeError, match=r"views\[0\]: float32 wanted, got torch.uint8"):
+    with pytest.raises(TypeError, match=r"views\[0\] must be float32, got torch.uint8"):
         one.train_step((views[0].to(torch.uint8),), labels)
-    with pytest.raises(InputError, match=r"views\[0\]: shape \(B, 1, 16, 16\) wanted, got \(6, 16, 16\)"):
+    with pytest.raises(InputError, match=r"views\[0\] must have shape \(B, 1, 16, 16\), got \(6, 16, 16\)"):
         one.train_step((views[0][:, 0],), labels)
-    with pytest.raises(InputError, match=r"views\[1\]: shape"):
+    with pytest.raises(InputError, match=r"views\[1\] must have shape"):
         pair.train_step((views[0], views[0][:3]), labels)
-    with pytest.raises(TypeError, match="labels: int64 wanted"):
+    with pytest.raises(TypeError, match="labels must be int64"):
         one.train_step(views, labels.int())
-    with pytest.raises(InputError, match=r"labels: shape \(6,\) wanted, got \(5,\)"):
+    with pytest.raises(InputError, match=r"labels must have shape \(6,\), got \(5,\)"):
         one.train_step(views, labels[:5])
-    with pytest.raises(InputError, match=r"labels: 0 \(control\) and 1 \(drug\) wanted, got \[0, 1, 2\]"):
+    with pytest.raises(InputError, match=r"labels must be 0 \(control\) and 1 \(drug\), got \[0, 1, 2\]"):
         one.train_step(views, torch.tensor([0, 1, 2, 0, 1, 2]))
-    with pytest.raises(InputError, match="at least 2 images wanted"):
+    with pytest.raises(InputError, match="at least 2 images"):
         pair.train_step((views[0][:1], views[0][:1]), labels[:1])
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"protocol": "mine-2"}, "protocol: one of reference-1, corrected-1 wanted, got 'mine-2'"),
+        ({"protocol": "mine-2"}, "protocol must be one of reference-1, corrected-1, got 'mine-2'"),
         ({"channels": 0}, "channels"),
         ({"seed": -1}, "seed"),
         ({"micro_batch": 0}, "micro_batch"),
-        ({"ema_decay": 1.5}, "ema_decay"),
+        ({"ema_decay": 1.5}, "ema_decay must be 0 to 1, got 1.5"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, got 'sgd'"),
+        ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
         ({"colour": "red"}, "unexpected keyword argument 'colour'"),
     ],
 )
@@ -149,5 +151,5 @@ def test_state_of_another_objective_is_refused() -> None:
         other.load_state_dict(one.state_dict())
     with pytest.raises(InputError, match="unknown: "):
         one.load_state_dict({**one.state_dict(), "network.more": torch.zeros(1)})
-    with pytest.raises(InputError, match=r"network\.decoder\.8\.bias as torch\.float32 \(1,\) wanted"):
+    with pytest.raises(InputError, match=r"network\.decoder\.8\.bias must be torch\.float32 \(1,\)"):
         one.load_state_dict({**one.state_dict(), "network.decoder.8.bias": torch.zeros(2)})

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 
-from morphobench.models.microbatch import deal
-from morphobench.objectives import BaseObjective, create
+from morphobench.models.microbatch import map_microbatches
+from morphobench.objectives import BaseObjective, Batch, create
 from morphobench.setups import PARADIGMS
 
 
@@ -27,7 +27,7 @@ def gradients(name: str, micro_batch: int, threads: int) -> list[torch.Tensor]:
         network.double()
     generator = torch.Generator().manual_seed(3)
     views = tuple(torch.rand(2, 11, 1, 16, 16, dtype=torch.float64, generator=generator))
-    terms = objective.accumulate(views if objective.pair_views else views[:1], torch.arange(11) % 2)
+    terms = objective.accumulate(views if objective.pair_views else views[:1], Batch(torch.arange(11) % 2))
     return [*terms.values(), *(p.grad for p in objective.trained() if p.grad is not None)]
 
 
@@ -53,7 +53,11 @@ def test_threads_share_the_parts_and_keep_the_callers_modes() -> None:
         return [part.start for part in share], torch.is_grad_enabled(), torch.get_num_threads()
 
     with torch.no_grad():
-        assert deal(parts, work) == [([0, 3, 6], False, 1), ([1, 4], False, 1), ([2, 5], False, 1)]
+        assert map_microbatches(work, parts) == [
+            ([0, 3, 6], False, 1),
+            ([1, 4], False, 1),
+            ([2, 5], False, 1),
+        ]
     assert torch.get_num_threads() == 3
 
     def fail(share: Sequence[slice]) -> None:
@@ -61,4 +65,4 @@ def test_threads_share_the_parts_and_keep_the_callers_modes() -> None:
             raise ArithmeticError("one thread")
 
     with pytest.raises(ArithmeticError, match="one thread"):
-        deal(parts, fail)
+        map_microbatches(fail, parts)

@@ -6,22 +6,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from morphobench.objectives import BaseObjective
+from morphobench.objectives import BaseObjective, Batch
 
 
 class Outside(BaseObjective):
     name: ClassVar[str] = "outside"
     needs_labels: ClassVar[bool] = False
 
-    def build(self) -> None:
-        self.networks.append(("encoder", self.encoder))
-        self.optimize("adam", self.encoder)
-
-    def accumulate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-        loss = self.evaluate(views, labels)["loss"]
-        loss.backward()
-        return {"loss": loss.detach()}
-
-    def evaluate(self, views: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, views: tuple[Tensor, ...], batch: Batch) -> Tensor:
         (images,) = views
-        return {"loss": (self.encoder(images) - self.encoder(images.flip(-1))).square().mean()}
+        return (self.encoder(images) - self.encoder(images.flip(-1))).square().mean()

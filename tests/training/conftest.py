@@ -2,78 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from morphobench.objectives import BaseObjective, Batch
+from morphobench.objectives.protocol import StopRule
 
-class ToyObjective:
+
+class Linear(nn.Module):
+    """Two features of the flattened image."""
+
+    embedding_size = 2
+
+    def __init__(self, channels: int, size_px: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(channels * size_px * size_px, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.layer(images.flatten(1))
+        return features
+
+
+class ToyObjective(BaseObjective):
     """A linear map with dropout under SGD with momentum; keeps a note of every step it was given."""
 
-    name = "toy"
-    pair_views = False
+    name: ClassVar[str] = "toy"
 
     def __init__(
-        self, *, size_px: int = 8, protocol: str = "corrected-1", learning_rate: float = 0.05
+        self, *, size_px: int = 8, learning_rate: float = 0.05, encoder: Any = Linear, **options: Any
     ) -> None:
-        self.protocol, self.learning_rate = protocol, learning_rate
-        with torch.random.fork_rng():
-            torch.manual_seed(3)
-            self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(size_px * size_px, 2))
-        self.optimizers = {"sgd": torch.optim.SGD(self.encoder.parameters(), lr=learning_rate, momentum=0.9)}
         self.seen: list[tuple[list[Tensor], Tensor]] = []
+        self.batches: list[Batch] = []
         self.losses: Iterator[float] | None = None
+        self.stops: StopRule | None = None
+        super().__init__(size_px=size_px, learning_rate=learning_rate, encoder=encoder, **options)
 
-    def train_step(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        self.seen.append(([view.clone() for view in views], labels.clone()))
-        loss = sum(self._loss(nn.functional.dropout(view, 0.2), labels) for view in views)
-        loss.backward()
-        for optimizer in self.optimizers.values():
-            optimizer.step()
-            optimizer.zero_grad()
-        if self.losses is not None:
-            return {"loss": torch.tensor(next(self.losses))}
-        return {"loss": loss.detach(), "twice": 2 * loss.detach()}
+    def build(self) -> None:
+        self.optimizers["sgd"] = torch.optim.SGD(
+            self.encoder.parameters(), lr=self.learning_rate, momentum=0.9
+        )
 
-    def validation_loss(self, views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        with torch.no_grad():
-            return {"loss": sum(self._loss(view, labels) for view in views)}
+    @property
+    def stop_rule(self) -> StopRule | None:
+        return self.stops
 
-    def _loss(self, view: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(self.encoder(view), labels)
+    def train_step(self, views: Sequence[Tensor], labels: Tensor | Batch) -> dict[str, Tensor]:
+        batch = labels if isinstance(labels, Batch) else Batch(labels)
+        self.seen.append(([view.clone() for view in views], batch.labels.clone()))
+        self.batches.append(batch.map(torch.clone))
+        terms = super().train_step(views, labels)
+        return terms if self.losses is None else {"loss": torch.tensor(next(self.losses))}
 
-    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        return self.encoder.named_parameters()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        state = {f"network.{name}": value.clone() for name, value in self.encoder.state_dict().items()}
-        for name, parameter in self.named_parameters():
-            momentum = self.optimizers["sgd"].state.get(parameter, {}).get("momentum_buffer")
-            if momentum is not None:
-                state[f"momentum.{name}"] = momentum.clone()
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        own = {name.removeprefix("network."): value for name, value in state.items() if "network." in name}
-        self.encoder.load_state_dict(own)
-        for name, parameter in self.named_parameters():
-            if f"momentum.{name}" in state:
-                self.optimizers["sgd"].state[parameter] = {
-                    "momentum_buffer": state[f"momentum.{name}"].clone()
-                }
-
-    def to(self, device: Any) -> ToyObjective:
-        self.encoder.to(device)
-        return self
+    def loss(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        dropped = [nn.functional.dropout(view, 0.2, training=self.encoder.training) for view in views]
+        losses = [nn.functional.cross_entropy(self.encoder(view), batch.labels) for view in dropped]
+        loss = torch.stack(losses).sum()
+        return {"loss": loss, "twice": 2 * loss}
 
 
 class ToyPairs(ToyObjective):
-    name = "toy_pairs"
-    pair_views = True
+    name: ClassVar[str] = "toy_pairs"
+    pair_views: ClassVar[bool] = True
 
 
 @pytest.fixture

@@ -7,7 +7,11 @@ import math
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.training.early_stopping import Plateau, convergence_epoch, rule_for, study_rule
+from morphobench.objectives import create
+from morphobench.objectives.self_supervised import study_stop_rule
+from morphobench.setups import PARADIGMS
+from morphobench.training import Plateau, convergence_epoch
+from morphobench.types import PROTOCOLS
 
 
 @pytest.mark.parametrize(
@@ -27,16 +31,18 @@ from morphobench.training.early_stopping import Plateau, convergence_epoch, rule
         ([3.0, 1.0002, 1.0001], False),
     ],
 )
-def test_study_rule(losses: list[float], stops: bool) -> None:
-    assert study_rule(losses) is stops
+def test_study_stop_rule(losses: list[float], stops: bool) -> None:
+    assert study_stop_rule(losses) is stops
 
 
 def test_only_byol_under_reference_stops() -> None:
-    grown = [1.0, 2.0, 3.0]
-    assert rule_for("reference-1", "self_supervised")(grown)
-    assert not rule_for("corrected-1", "self_supervised")(grown)
-    assert not rule_for("reference-1", "unsupervised")(grown)
-    assert not rule_for("reference-1", "self_supervised", early_stopping="never")(grown)
+    rules = {
+        (name, protocol): create(name, protocol=protocol, size_px=16).stop_rule
+        for name in PARADIGMS
+        for protocol in PROTOCOLS
+    }
+    assert rules.pop(("self_supervised", "reference-1")) is study_stop_rule
+    assert set(rules.values()) == {None}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,7 @@ def test_plateau(losses: list[float], epoch: int | None) -> None:
 
 
 def test_plateau_refuses_what_makes_no_sense() -> None:
-    with pytest.raises(InputError, match="improvement: 0 or more and below 1 wanted, got 1"):
+    with pytest.raises(InputError, match="improvement must be at least 0 and below 1, got 1"):
         Plateau(improvement=1)
-    with pytest.raises(InputError, match="patience: at least 1 wanted, got 0"):
+    with pytest.raises(InputError, match="patience must be at least 1, got 0"):
         Plateau(patience=0)

@@ -14,6 +14,7 @@ import torch
 
 from morphobench.augment import BYOLPair, MultiCrop
 from morphobench.errors import InputError
+from morphobench.objectives import create
 from morphobench.training import (
     Callback,
     EpochRecord,
@@ -89,7 +90,7 @@ def test_seed_decides(toy: Toy, data: dict[str, Any]) -> None:
         objective = toy()
         options = TrainingOptions(epochs=1, batch_size=8, size_px=8, seed=seed)
         train(objective, **data, setting="aug_one_crop", options=options)
-        return objective.encoder[1].weight.detach()
+        return objective.encoder.layer.weight.detach()
 
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))
@@ -104,7 +105,9 @@ def test_history_and_validation(toy: Toy, data: dict[str, Any], held_out: tuple[
     images, labels, _ = held_out
     whole = torch.from_numpy(images).float() / 255
     expected = objective.validation_loss((whole,), torch.from_numpy(labels))["loss"].item()
-    assert result.history[-1].validation == {"loss": pytest.approx(expected, rel=1e-6)}
+    validation = result.history[-1].validation
+    assert validation is not None
+    assert validation == pytest.approx({"loss": expected, "twice": 2 * expected}, rel=1e-6)
     for record in result.history:
         assert record.training["twice"] == pytest.approx(2 * record.training["loss"])
         assert 0 <= record.feed_wait_s < record.seconds
@@ -117,7 +120,7 @@ def test_history_and_validation(toy: Toy, data: dict[str, Any], held_out: tuple[
 
 def test_time_is_that_of_the_step_alone(toy: Toy, data: dict[str, Any], monkeypatch: Any) -> None:
     now = [0]
-    monkeypatch.setattr("morphobench.training.runtime.step_timer.perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr("time.perf_counter_ns", lambda: now[0])
     objective = toy()
     durations = iter([100_000, 8, 24, 16])
     plain = objective.train_step
@@ -138,7 +141,7 @@ def test_time_is_that_of_the_step_alone(toy: Toy, data: dict[str, Any], monkeypa
 def test_study_stops_byol_early_under_its_protocol_only(toy: Toy, data: dict[str, Any]) -> None:
     def trained(protocol: str) -> Any:
         objective = toy(protocol=protocol)
-        objective.name = "self_supervised"
+        objective.stops = create("self_supervised", protocol=protocol, size_px=8).stop_rule
         objective.losses = iter([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0])
         options = TrainingOptions(epochs=4, batch_size=8, size_px=8)
         return train(objective, **data, setting="no_aug_one_crop", options=options)
@@ -201,11 +204,11 @@ def test_non_finite_weights_are_not_saved(toy: Toy, data: dict[str, Any], tmp_pa
         def step(self, state: TrainingState) -> None:
             if state.step == 4:
                 with torch.no_grad():
-                    objective.encoder[1].weight[0, 0] = math.inf
+                    objective.encoder.layer.weight[0, 0] = math.inf
 
     objective = toy()
     options = TrainingOptions(epochs=3, batch_size=8, size_px=8, checkpoint_dir=tmp_path)
-    with pytest.raises(NonFiniteLossError, match=r"infinities in network\.1\.weight by step 4"):
+    with pytest.raises(NonFiniteLossError, match=r"infinities in network\.encoder\.layer\.weight by step 4"):
         train(objective, **data, setting="no_aug_one_crop", options=options, callbacks=[Spoil()])
     result = train(toy(), **data, setting="no_aug_one_crop", options=options)
     assert result.resumed_at_step == 2

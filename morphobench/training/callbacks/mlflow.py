@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from morphobench._util.extras import load_extra
 from morphobench.training.callbacks.base import Callback
-from morphobench.training.callbacks.tensorboard import scalars
-from morphobench.training.options import EpochRecord
-
-if TYPE_CHECKING:
-    from morphobench.training.state import TrainingState
+from morphobench.training.callbacks.tensorboard import LOGGED_OPTIONS, scalars
+from morphobench.training.results import EpochRecord
+from morphobench.training.state import TrainingState
 
 _TAG = "morphobench.training"
 
@@ -34,7 +30,11 @@ class MLflow(Callback):
         self._run = ""
 
     def start(self, state: TrainingState) -> None:
-        """Begin a run, or find the one that a resumed training began."""
+        """Begin a run, or find the one that a resumed training began.
+
+        Args:
+            state: of the training.
+        """
         found = self._client.get_experiment_by_name(self._experiment)
         experiment = found.experiment_id if found else self._client.create_experiment(self._experiment)
         identity = f"{state.setup}, seed {state.options.seed}, data {state.options.data_id}"
@@ -45,15 +45,25 @@ class MLflow(Callback):
         self._run = self._client.create_run(
             experiment, run_name=state.setup, tags={_TAG: identity}
         ).info.run_id
-        for name in ("epochs", "batch_size", "accumulate", "precision", "seed", "device"):
-            self._client.log_param(self._run, name, getattr(state.options, name))
+        for name, value in vars(state.options).items():
+            if name in LOGGED_OPTIONS:
+                self._client.log_param(self._run, name, value)
 
     def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
-        """Log the epoch."""
+        """Log the epoch.
+
+        Args:
+            state: not used.
+            record: of the epoch.
+        """
         for name, value in scalars(record).items():
             self._client.log_metric(self._run, name, value, step=record.epoch)
 
     def close(self, error: BaseException | None) -> None:
-        """End the run: finished, or failed with the error that ended training."""
+        """End the run: finished, or failed.
+
+        Args:
+            error: what ended training; None when it finished.
+        """
         if self._run:
             self._client.set_terminated(self._run, status="FINISHED" if error is None else "FAILED")

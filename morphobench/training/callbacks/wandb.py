@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from morphobench import types
 from morphobench._util.extras import load_extra
 from morphobench.training.callbacks.base import Callback
-from morphobench.training.callbacks.tensorboard import scalars
-from morphobench.training.options import EpochRecord
-
-if TYPE_CHECKING:
-    from morphobench.training.state import TrainingState
+from morphobench.training.callbacks.tensorboard import LOGGED_OPTIONS, scalars
+from morphobench.training.results import EpochRecord
+from morphobench.training.state import TrainingState
 
 Mode = Literal["online", "offline"]
 
@@ -37,10 +35,13 @@ class WeightsAndBiases(Callback):
         self._run: Any = None
 
     def start(self, state: TrainingState) -> None:
-        """Begin the run, or continue the one that a resumed training began."""
+        """Begin the run, or continue the one that a resumed training began.
+
+        Args:
+            state: of the training.
+        """
         options = state.options
         identity = sha256(f"{state.setup} {options.seed} {options.data_id}".encode()).hexdigest()[:16]
-        names = ("epochs", "batch_size", "accumulate", "precision", "seed", "device")
         self._run = self._wandb.init(
             project=self._project,
             dir=str(self._folder),
@@ -48,14 +49,23 @@ class WeightsAndBiases(Callback):
             id=identity,
             resume="allow",
             name=state.setup,
-            config={name: getattr(options, name) for name in names},
+            config={name: value for name, value in vars(options).items() if name in LOGGED_OPTIONS},
         )
 
     def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
-        """Log the epoch."""
+        """Log the epoch.
+
+        Args:
+            state: not used.
+            record: of the epoch.
+        """
         self._run.log(scalars(record), step=record.epoch)
 
     def close(self, error: BaseException | None) -> None:
-        """End the run: finished, or failed."""
+        """End the run: finished, or failed.
+
+        Args:
+            error: what ended training; None when it finished.
+        """
         if self._run is not None:
             self._run.finish(exit_code=0 if error is None else 1)

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
+from morphobench.models.tensor_file import write_tensors
+from morphobench.training.results import EpochRecord
 
 FILE_NAME = "checkpoint.safetensors"
 FORMAT = "morphobench-checkpoint-1"
+_RECORD = {field.name for field in fields(EpochRecord)}
+_INFO = {"identity": dict, "position": int, "step": int, "stopped_early": bool, "history": list}
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], info: Mapping[str, Any]) -> None:
-    """Write ``tensors`` and the JSON-able ``info`` to ``path`` in one atomic step.
+    """Write a checkpoint in one atomic step.
 
-    Both are in one file (the JSON in the safetensors header), written beside its place, flushed to the disk
-    and renamed, so that a process killed at any moment leaves the old file or the new one.
+    A process killed at any moment leaves the old checkpoint or the new one.
+
+    Args:
+        path: the file.
+        tensors: by name.
+        info: plain JSON types; stored in the file's header.
+
+    Raises:
+        InputError: where it cannot be written.
     """
-    plain = _plain(tensors)
-    with file_in_place_of(path) as temporary:
-        save_file(plain, temporary, metadata={"format": FORMAT, "info": json.dumps(info, sort_keys=True)})
+    header = {"format": FORMAT, "info": json.dumps(info, sort_keys=True)}
+    write_tensors(path, _plain(tensors), header)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors, on the CPU, and the info that :func:`write_checkpoint` was given.
+    """Read what :func:`write_checkpoint` was given.
 
-    InputError when the file is not such a checkpoint.
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors, on the CPU, and the info.
+
+    Raises:
+        InputError: when the file is not such a checkpoint.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -40,17 +56,39 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"{path}: a morphobench checkpoint wanted, got an unreadable file ({error})"
+            f"{path} must be a morphobench checkpoint, got an unreadable file ({error})"
         ) from error
     if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: a {FORMAT} wanted, got {metadata.get('format', 'another safetensors file')!r}"
-        )
-    return tensors, json.loads(metadata["info"])
+        got = metadata.get("format", "another safetensors file")
+        raise InputError(f"{path} must be a {FORMAT}, got {got!r}")
+    try:
+        info = json.loads(metadata.get("info", ""))
+    except ValueError as error:
+        raise InputError(f"{path} must be a morphobench checkpoint, got broken JSON ({error})") from error
+    return tensors, _checked(info, path)
+
+
+def _checked(info: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(info, dict):
+        raise InputError(f"{path} must be a morphobench checkpoint, got {type(info).__name__} as its info")
+    for name, kind in {**_INFO, "seconds": float | int, "feed_wait_s": float | int}.items():
+        if name not in info or not isinstance(info[name], kind):
+            got = "none" if name not in info else repr(info[name])
+            raise InputError(f"{path} must be a morphobench checkpoint, got {got} as its {name}")
+    if any(not isinstance(record, dict) or record.keys() != _RECORD for record in info["history"]):
+        raise InputError(f"{path} must be a morphobench checkpoint, got a history of other records")
+    return info
 
 
 def non_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """The name of the first floating-point tensor that holds NaN or infinities; None when all are finite."""
+    """Find a tensor that holds NaN or infinities.
+
+    Args:
+        tensors: by name; only floating-point ones are looked at.
+
+    Returns:
+        The name of the first; None when all are finite.
+    """
     for name, tensor in tensors.items():
         # the sum first: it needs no array of truth values, and is finite for almost every finite tensor
         if tensor.is_floating_point() and not (torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all()):
@@ -58,18 +96,27 @@ def non_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
     return None
 
 
-def refuse_other_options(path: Path, *, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """InputError naming each option in which a checkpoint's run and this one differ."""
-    names = sorted(found.keys() | wanted.keys())
+def refuse_other_options(path: Path, *, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Compare a checkpoint's run with this one.
+
+    Args:
+        path: of the checkpoint, for the message.
+        found: identity of the checkpoint's run.
+        expected: identity of this run.
+
+    Raises:
+        InputError: naming each option in which they differ.
+    """
+    names = sorted(found.keys() | expected.keys())
     absent = "absent"
     differing = [
-        f"{name}: {found.get(name, absent)!r} there, {wanted.get(name, absent)!r} here"
+        f"{name}: {found.get(name, absent)!r} there, {expected.get(name, absent)!r} here"
         for name in names
-        if found.get(name, absent) != wanted.get(name, absent)
+        if found.get(name, absent) != expected.get(name, absent)
     ]
     if differing:
         raise InputError(
-            f"{path}: a checkpoint of the same options wanted, got one with other {'; '.join(differing)}. "
+            f"{path} must be a checkpoint of the same options, got one with other {'; '.join(differing)}. "
             "Use another folder, or delete the checkpoint to begin anew"
         )
 

@@ -1,9 +1,9 @@
-"""Batches of views, in an order that knows no paradigm: gathered from the memory map, into reused buffers."""
+"""Batches of views: images gathered from the memory map, views written into reused buffers."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from morphobench.augment.prefetch import Prefetcher
 from morphobench.errors import InputError
-from morphobench.training.runtime.seeding import epoch_order
+from morphobench.objectives import Batch, Sampler
+from morphobench.objectives.protocol import GROUPS
+from morphobench.training.runtime.seeding import epoch_order, epoch_seed
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 
@@ -40,29 +42,56 @@ class MakesViews(Protocol):
     def __call__(
         self, images: UInt8Array, image_ids: Int64Array, epoch: int, out: Float32Array | None = None
     ) -> Float32Array:
-        """Views float32 (V, B, C, S, S) of images (B, C, H, W)."""
+        """Return views float32 (V, B, C, S, S) of images (B, C, H, W)."""
 
 
 class MakesPairs(Protocol):
     """``augment.BYOLPair``, as far as training uses it."""
 
     def draw(self, image_ids: Int64Array, epoch: int, view: int) -> NDArray[Any]:
-        """What is done to each of the two further views, (2, B)."""
+        """Draw what is done to each of the two further views.
+
+        Args:
+            image_ids: int64 (B,).
+            epoch: from 0.
+            view: position of the view.
+
+        Returns:
+            A structured array (2, B).
+        """
 
     def apply(
         self, views: Float32Array, params: NDArray[Any], out: Float32Array | None = None
     ) -> Float32Array:
-        """The further views, float32 (2, B, C, S, S), of views (B, C, S, S)."""
+        """Make the further views.
+
+        Args:
+            views: float32 (B, C, S, S).
+            params: what :meth:`draw` returned.
+            out: where they are written, if given.
+
+        Returns:
+            float32 (2, B, C, S, S).
+        """
 
 
 class ImageRows:
     """Some rows of an image array, such as a split's, not copied: a batch is gathered when asked for."""
 
     def __init__(self, images: ImageArray, rows: Int64Array) -> None:
+        """Take images and rows.
+
+        Args:
+            images: uint8 (N, C, H, W).
+            rows: int64 (M,).
+
+        Raises:
+            InputError: for a row outside the images.
+        """
         self._images, self._rows = images, np.asarray(rows, dtype=np.int64)
         if len(self._rows) and (self._rows.min() < 0 or self._rows.max() >= images.shape[0]):
             raise InputError(
-                f"rows: 0 to {images.shape[0] - 1} wanted, got {self._rows.min()} to {self._rows.max()}"
+                f"rows must be 0 to {images.shape[0] - 1}, got {self._rows.min()} to {self._rows.max()}"
             )
 
     def __len__(self) -> int:
@@ -84,51 +113,128 @@ class ImageRows:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images (N, C, H, W) uint8, their labels and ids, int64 (N,); checked when made."""
+    """Images with what is known about each; checked when made.
+
+    Attributes:
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,), 0 for control and 1 for drug.
+        image_ids: int64 (N,), the keys of the images' views.
+        groups: by name (of ``objectives.protocol.GROUPS``) a code per image, int64 (N,); -1 where unknown.
+    """
 
     images: ImageArray
     labels: Int64Array
     image_ids: Int64Array
+    groups: Mapping[str, Int64Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.images.shape
         if self.images.dtype != np.uint8:
-            raise TypeError(f"images: uint8 wanted, got {self.images.dtype}")
+            raise TypeError(f"images must be uint8, got {self.images.dtype}")
         if len(shape) != 4 or 0 in shape:
-            raise InputError(f"images: shape (N, C, H, W) without empty axes wanted, got {shape}")
+            raise InputError(f"images must have shape (N, C, H, W) without empty axes, got {shape}")
         for name in ("labels", "image_ids"):
-            values = np.asarray(getattr(self, name))
-            if values.dtype.kind not in "iu":
-                raise TypeError(f"{name}: integers wanted, got {values.dtype}")
-            if values.shape != shape[:1]:
-                raise InputError(f"{name}: shape ({shape[0]},) wanted, one per image, got {values.shape}")
-            object.__setattr__(self, name, values.astype(np.int64, copy=False))
+            object.__setattr__(self, name, self._per_image(name, vars(self)[name]))
+        unknown = sorted(set(self.groups) - set(GROUPS))
+        if unknown:
+            raise InputError(f"groups must be among {', '.join(GROUPS)}, got {', '.join(unknown)}")
+        codes = {name: self._per_image(f"groups[{name!r}]", values) for name, values in self.groups.items()}
+        object.__setattr__(self, "groups", codes)
+
+    def _per_image(self, name: str, given: Int64Array) -> Int64Array:
+        values = np.asarray(given)
+        if values.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be integers, got {values.dtype}")
+        if values.shape != self.images.shape[:1]:
+            raise InputError(
+                f"{name} must have shape ({self.images.shape[0]},), one per image, got {values.shape}"
+            )
+        return values.astype(np.int64, copy=False)
 
     def __len__(self) -> int:
         return self.images.shape[0]
 
     def gather(self, rows: Int64Array) -> UInt8Array:
-        """The images of some rows, uint8 (B, C, H, W), in memory and contiguous."""
+        """Copy some images into memory.
+
+        Args:
+            rows: int64 (B,).
+
+        Returns:
+            uint8 (B, C, H, W), contiguous.
+        """
         return np.ascontiguousarray(np.asarray(self.images[rows]))
+
+    def batch(self, rows: Int64Array) -> Batch:
+        """Make tensors of labels and groups.
+
+        Args:
+            rows: int64 (B,).
+
+        Returns:
+            Labels and groups of those images.
+        """
+        groups = {name: torch.from_numpy(codes[rows]) for name, codes in self.groups.items()}
+        return Batch(torch.from_numpy(self.labels[rows]), groups)
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step gets; the tensors are overwritten once the next step is asked for."""
+    """What one optimizer step gets; the tensors are overwritten once the next step is asked for.
+
+    Attributes:
+        views: float32 (B, C, S, S), one or two.
+        batch: labels and groups.
+    """
 
     views: tuple[torch.Tensor, ...]
-    labels: torch.Tensor
+    batch: Batch
 
 
 _Copied: TypeAlias = tuple[Step, torch.cuda.Event | None]
 
 
-class Feed:
-    """The steps of each epoch: ``views`` per image, each an optimizer step of ``batch_size``.
+class StepLoader(Protocol):
+    """Where ``train`` takes its steps from.
 
-    The last batch is dropped when it is incomplete and not the only one. ``shard`` (rank, processes) gives
-    this process its contiguous part of every batch; draws are made for the whole batch, so that the parts
-    together are the batch that one process would see.
+    Attributes:
+        steps_per_epoch: optimizer steps of an epoch.
+        batch_size: images of a batch, over all processes.
+        images_per_step: images of a batch that this process trains on.
+        views: views per image, each a step.
+        view_shape: (C, S, S) of a view.
+        buffer_bytes: bytes that it holds on the host.
+    """
+
+    @property
+    def steps_per_epoch(self) -> int: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def images_per_step(self) -> int: ...  # noqa: D102
+    @property
+    def views(self) -> int: ...  # noqa: D102
+    @property
+    def view_shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def buffer_bytes(self) -> int: ...  # noqa: D102
+
+    def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
+        """Yield the steps of an epoch, the same whatever came before.
+
+        Args:
+            epoch: from 0.
+            start: the first step to yield.
+
+        Yields:
+            The steps.
+        """
+
+
+class TrainingLoader:
+    """The steps of each epoch: several views per image, each an optimizer step of one batch.
+
+    The last batch is dropped when it is incomplete and not the only one.
     """
 
     def __init__(
@@ -143,16 +249,35 @@ class Feed:
         device: torch.device | None = None,
         prefetch: bool = False,
         shard: tuple[int, int] = (0, 1),
+        sampler: Sampler | None = None,
     ) -> None:
+        """Allocate the buffers.
+
+        Args:
+            data: the training images.
+            multi_crop: makes the views of a setting.
+            pair_views: makes two further views of each; None for objectives that take one view.
+            batch_size: images of a batch, over all processes.
+            size_px: height and width of a view.
+            seed: of the order of images.
+            device: where training takes place; default: the CPU.
+            prefetch: whether a thread makes the next batch while one trains.
+            shard: rank and number of processes. This process gets its contiguous part of every batch; draws
+                are made for the whole batch, so that the parts together are the batch of one process.
+            sampler: puts images into batches; None: in the shuffled order.
+
+        Raises:
+            InputError: for a batch that the processes cannot share evenly.
+        """
         self._data, self._multi_crop, self._pair_views = data, multi_crop, pair_views
-        self._seed, self._prefetch = seed, prefetch
+        self._seed, self._prefetch, self._sampler = seed, prefetch, sampler
         self._device = device or torch.device("cpu")
         self.batch_size = min(batch_size, len(data))
         self.batches = len(data) // self.batch_size
         self.views = multi_crop.views
         rank, processes = shard
         if self.batch_size % processes:
-            raise InputError(f"batch_size: a multiple of {processes} processes wanted, got {self.batch_size}")
+            raise InputError(f"batch_size must be a multiple of {processes} processes, got {self.batch_size}")
         part = self.batch_size // processes
         self._part = slice(rank * part, (rank + 1) * part)
         self._shape = (part, data.images.shape[1], size_px, size_px)
@@ -189,22 +314,45 @@ class Feed:
         return torch.empty((views, *self._shape), pin_memory=self._device.type == "cuda")
 
     def rows(self, epoch: int) -> Int64Array:
-        """The rows of an epoch by batch, int64 (batches, batch_size)."""
+        """Choose the images of each batch.
+
+        Args:
+            epoch: from 0.
+
+        Returns:
+            Rows, int64 (batches, batch_size).
+        """
         order = epoch_order(len(self._data), seed=self._seed, epoch=epoch)
-        return order[: self.batches * self.batch_size].reshape(self.batches, self.batch_size)
+        if self._sampler is None:
+            return order[: self.batches * self.batch_size].reshape(self.batches, self.batch_size)
+        return self._sampler.batches(
+            order,
+            self._data.groups,
+            batches=self.batches,
+            batch_size=self.batch_size,
+            seed=epoch_seed(self._seed, epoch),
+        )
 
     def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
-        """The steps of an epoch (counted from 0), from step ``start`` on; the same whatever came before."""
+        """Yield the steps of an epoch, the same whatever came before.
+
+        Args:
+            epoch: from 0.
+            start: the first step to yield.
+
+        Yields:
+            The steps.
+        """
         batches: Any = self._batches(epoch, start)
         if self._prefetch:
-            batches = Prefetcher((list(batch) for batch in batches), name="morphobench-feed")
+            batches = Prefetcher((list(batch) for batch in batches), name="morphobench-loader")
         try:
             for batch in batches:
                 for step, copied in batch:
                     if copied is not None:
                         current = torch.cuda.current_stream(self._device)
                         current.wait_event(copied)
-                        for tensor in (*step.views, step.labels):
+                        for tensor in (*step.views, step.batch.labels, *step.batch.groups.values()):
                             tensor.record_stream(current)
                     yield step
         finally:
@@ -222,9 +370,10 @@ class Feed:
         if event is not None:
             event.synchronize()  # the device still reads the pinned buffer of the batch before the last
         ids, mine = self._data.image_ids[rows], rows[self._part]
-        labels = torch.from_numpy(self._data.labels[mine])
+        known = self._data.batch(mine)
         if self._device.type == "cuda":
-            labels = labels.pin_memory()  # from other memory the copy would make the host wait
+            # from other memory the copy would make the host wait
+            known = known.map(torch.Tensor.pin_memory)
         base = self._base[slot]
         self._multi_crop(self._data.gather(mine), self._data.image_ids[mine], epoch, out=base.numpy())
         for view in range(skipped, self.views):
@@ -234,17 +383,17 @@ class Feed:
                 drawn = np.ascontiguousarray(self._pair_views.draw(ids, epoch, view)[:, self._part])
                 self._pair_views.apply(base[view].numpy(), drawn, out=pair.numpy())
                 views = (pair[0], pair[1])
-            yield self._on_device(Step(views, labels), slot)
+            yield self._on_device(Step(views, known), slot)
 
     def _on_device(self, step: Step, slot: int) -> _Copied:
         if self._stream is None:
             return step, None
         with torch.cuda.stream(self._stream):
             views = tuple(view.to(self._device, non_blocking=True) for view in step.views)
-            labels = step.labels.to(self._device, non_blocking=True)
+            known = step.batch.map(lambda codes: codes.to(self._device, non_blocking=True))
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record(self._stream)
         self._copied[slot] = event
         if not self._prefetch:
             event.synchronize()  # the one buffer is about to be filled again
-        return Step(views, labels), event
+        return Step(views, known), event

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from morphobench.augment import BYOLPair, MultiCrop
-from morphobench.training.data.loader import Feed, LabelledImages
+from morphobench.objectives import Objective
+from morphobench.training.data.loader import LabelledImages, TrainingLoader
 from morphobench.training.options import TrainingOptions
 from morphobench.training.runtime.precision import in_precision
-
-if TYPE_CHECKING:
-    from morphobench.objectives.base import Objective
 
 WHOLE_IMAGE = "no_aug_one_crop"
 """The setting whose one view is the whole image, resized and nothing else."""
 
 
-def make_feed(
+def make_loader(
     data: LabelledImages,
     objective: Objective,
     *,
     setting: str,
     options: TrainingOptions,
     shard: tuple[int, int] = (0, 1),
-) -> Feed:
-    """The feed of a setting; of the objective it asks only whether it wants pairs of views."""
+) -> TrainingLoader:
+    """Make the loader of a setting.
+
+    Args:
+        data: the training images.
+        objective: says whether it takes pairs of views, and how batches are sampled.
+        setting: one of ``setups.SETTINGS``.
+        options: of the training.
+        shard: rank and number of processes.
+
+    Returns:
+        The loader.
+    """
     device = torch.device(options.device)
-    return Feed(
+    return TrainingLoader(
         data,
         multi_crop=_multi_crop(setting, options),
         pair_views=_pair_views(objective, options),
@@ -40,6 +48,7 @@ def make_feed(
         device=device,
         prefetch=device.type != "cpu" if options.prefetch is None else options.prefetch,
         shard=shard,
+        sampler=objective.sampler,
     )
 
 
@@ -56,16 +65,30 @@ def _pair_views(objective: Objective, options: TrainingOptions) -> BYOLPair | No
 class Validation:
     """The loss on images that take no part in training, from the whole-image view, the same in every epoch.
 
-    An objective that wants pairs gets those that (seed, epoch 0, image id, view 0) draw of the whole image.
+    An objective that takes pairs gets those that (seed, epoch 0, image id, view 0) draw of the whole image.
     """
 
     def __init__(self, data: LabelledImages, objective: Objective, options: TrainingOptions) -> None:
+        """Take images and objective.
+
+        Args:
+            data: the validation images.
+            objective: whose loss it is.
+            options: of the training.
+        """
         self._data, self._objective, self._options = data, objective, options
         self._whole = _multi_crop(WHOLE_IMAGE, options)
         self._pairs = _pair_views(objective, options)
 
     def __call__(self, *, between: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """The mean of each of the objective's terms; ``between`` is called after each batch."""
+        """Compute the mean of each of the objective's terms.
+
+        Args:
+            between: called after each batch.
+
+        Returns:
+            Means by name.
+        """
         sums: dict[str, torch.Tensor] = {}
         device = torch.device(self._options.device)
         validation_loss = in_precision(self._objective.validation_loss, self._options.precision, device)
@@ -75,8 +98,8 @@ class Validation:
             views = self._whole(self._data.gather(rows), ids, 0)[:1]
             if self._pairs is not None:
                 views = self._pairs(views[0], ids, 0, 0)
-            labels = torch.from_numpy(self._data.labels[rows]).to(device)
-            terms = validation_loss(tuple(torch.from_numpy(views).to(device)), labels)
+            batch = self._data.batch(rows).map(lambda codes: codes.to(device))
+            terms = validation_loss(tuple(torch.from_numpy(views).to(device)), batch)
             for name, value in terms.items():
                 weighted = value.double() * len(rows)
                 sums[name] = sums[name] + weighted if name in sums else weighted

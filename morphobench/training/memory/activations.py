@@ -1,4 +1,4 @@
-"""What an objective's intermediate results take, from the tensors alive in steps of a few images."""
+"""Memory of an objective's intermediate results, from the tensors alive in steps of a few images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from morphobench.objectives import Batch, Objective
+
 _reference: Any = StorageWeakRef  # untyped in torch
 
 SCRATCH = 1.6
@@ -20,12 +22,16 @@ library keeps. As measured for the four paradigms (tests/training/memory/test_es
 
 
 @dataclass(frozen=True)
-class Footprint:
+class ActivationMemory:
     """Bytes of a step beside weights, gradients and moments, as a function of its images.
 
-    ``fixed``: whatever the images. ``each_thread``: gradients that each thread sums by itself. ``kept``: of
-    each image of the batch until its end. ``passing``: of each image while its part passes through. ``part``:
-    images of a part (None: the whole batch passes at once).
+    Attributes:
+        fixed: whatever the images.
+        each_thread: gradients that each thread sums by itself.
+        kept: of each image of the batch until its end.
+        passing: of each image while its micro-batch passes through.
+        part: images of a micro-batch; None: the whole batch passes at once.
+        threads: micro-batches that pass at a time.
     """
 
     fixed: float
@@ -36,20 +42,35 @@ class Footprint:
     threads: int
 
     def bytes_of(self, images: int) -> int:
-        """What a step of so many images takes."""
+        """Compute what a step takes.
+
+        Args:
+            images: of the step.
+
+        Returns:
+            Bytes.
+        """
         part = images if self.part is None else min(self.part, images)
         threads = min(self.threads, -(-images // part))
         passing = SCRATCH * self.passing * part * threads
         return round(self.fixed + self.each_thread * threads + self.kept * images + passing)
 
 
-def footprint(objective: Any, *, view_shape: tuple[int, ...], device: torch.device) -> Footprint | None:
-    """Measured on a copy of ``objective``; None where it has no parts, or cannot be copied.
+def measure_activations(
+    objective: Objective, *, view_shape: tuple[int, ...], device: torch.device
+) -> ActivationMemory | None:
+    """Measure a copy of an objective.
 
     Steps of 2 and 4 images at once tell what passes through, 8 and 16 images in parts of 2 what is kept.
+
+    Args:
+        objective: what is trained; it is left as it was.
+        view_shape: (C, S, S).
+        device: where it trains.
+
+    Returns:
+        What it takes; None where it cannot be copied or takes no steps of two images.
     """
-    if not all(hasattr(objective, name) for name in ("accumulate", "parts", "trained", "micro_batch")):
-        return None
     largest = max(part.stop - part.start for part in objective.parts(1 << 20))
     in_parts = largest < 1 << 20
 
@@ -67,7 +88,7 @@ def footprint(objective: Any, *, view_shape: tuple[int, ...], device: torch.devi
     except (RuntimeError, TypeError, ValueError):
         return None
     kept = min(once, max(0.0, (sixteen - eight) / 8))
-    return Footprint(
+    return ActivationMemory(
         fixed=max(0.0, two - 2 * once - gradients),
         each_thread=max(0.0, eight - two - 6 * kept),
         kept=kept,
@@ -77,7 +98,7 @@ def footprint(objective: Any, *, view_shape: tuple[int, ...], device: torch.devi
     )
 
 
-def _alive(objective: Any, images: int, *, view_shape: tuple[int, ...], device: torch.device) -> float:
+def _alive(objective: Objective, images: int, *, view_shape: tuple[int, ...], device: torch.device) -> float:
     """The most bytes of tensors made within one ``accumulate`` that were alive together."""
     views = tuple(
         torch.full((images, *view_shape), 0.5, device=device) for _ in range(1 + objective.pair_views)
@@ -85,7 +106,7 @@ def _alive(objective: Any, images: int, *, view_shape: tuple[int, ...], device: 
     labels = torch.arange(images, device=device) % 2
     known = [*views, labels, *(one for _, one in objective.named_parameters())]
     with _LiveBytes(known) as live:
-        objective.accumulate(views, labels)
+        objective.accumulate(views, Batch(labels))
     return float(live.most)
 
 

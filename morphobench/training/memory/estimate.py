@@ -1,68 +1,51 @@
-"""How much memory a training will need, estimated before it starts, and a refusal when there is less."""
+"""Memory that a training will need, estimated before it starts, and a refusal when there is less."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from morphobench.errors import InputError
-from morphobench.training.data.loader import Feed
-from morphobench.training.memory.activations import footprint
-
-if TYPE_CHECKING:
-    from morphobench.objectives.base import Objective
-    from morphobench.training.state import TrainingState
+from morphobench.objectives import Objective
+from morphobench.training.data.loader import StepLoader
+from morphobench.training.memory.activations import measure_activations
+from morphobench.training.results import MemoryEstimate
+from morphobench.training.state import TrainingState
 
 _PROBE_IMAGES = 2
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 LIBRARIES_BYTES = 60_000_000
-"""What a process on a CPU gains with its first steps beside tensors: compiled kernels, thread pools."""
+"""What a process on a CPU grows by in its first steps beside tensors: compiled kernels, thread pools."""
 
 
-@dataclass(frozen=True)
-class MemoryEstimate:
-    """What training adds to the process at its peak, in bytes.
-
-    Attributes:
-        state_bytes: gradients and Adam's two moments.
-        activations_bytes: intermediate results of the images that pass through the networks together.
-        views_bytes: the feed's buffers.
-        libraries_bytes: what the libraries take beside.
-    """
-
-    state_bytes: int
-    activations_bytes: int
-    views_bytes: int
-    libraries_bytes: int = 0
-
-    @property
-    def total_bytes(self) -> int:
-        """The sum."""
-        return self.state_bytes + self.activations_bytes + self.views_bytes + self.libraries_bytes
-
-
-class Estimator:
+class MemoryEstimator:
     """Estimates for any batch size, from a few images that pass through a copy of the objective."""
 
-    def __init__(self, objective: Objective, feed: Feed, *, device: torch.device) -> None:
-        self._feed, self._device = feed, device
+    def __init__(self, objective: Objective, loader: StepLoader, *, device: torch.device) -> None:
+        """Measure an objective.
+
+        Args:
+            objective: what is trained; it is left as it was.
+            loader: where steps come from; only its sizes are read.
+            device: where it trains.
+        """
+        self._loader, self._device = loader, device
         self._state = 3 * sum(
             parameter.nbytes for _, parameter in objective.named_parameters() if parameter.requires_grad
         )
-        self._footprint = footprint(objective, view_shape=feed.view_shape, device=device)
-        self._evaluation = 0.0 if self._footprint else self._bytes_an_image(objective)
+        self._activations = measure_activations(objective, view_shape=loader.view_shape, device=device)
+        self._evaluation = 0.0 if self._activations else self._bytes_an_image(objective)
         self._objective = objective
 
     def _bytes_an_image(self, objective: Objective) -> float:
-        """For an objective that cannot be probed: all that an evaluation of two images makes, by image."""
-        shape = (_PROBE_IMAGES, *self._feed.view_shape)
+        """All that an evaluation of two images makes, per image: for an objective that cannot be measured."""
+        shape = (_PROBE_IMAGES, *self._loader.view_shape)
         views = tuple(torch.full(shape, 0.5, device=self._device) for _ in range(1 + objective.pair_views))
         labels = torch.arange(_PROBE_IMAGES, device=self._device) % 2
         with _CountBytes() as counted:
@@ -71,40 +54,58 @@ class Estimator:
         return made
 
     def of(self, images: int, *, accumulate: int = 1) -> MemoryEstimate:
-        """The estimate for steps of so many images, taken in ``accumulate`` batches."""
+        """Estimate the memory of a training.
+
+        Args:
+            images: of a step.
+            accumulate: batches in which the step takes them.
+
+        Returns:
+            The estimate.
+        """
         together = -(-images // accumulate)
-        if self._footprint is not None:
-            activations = self._footprint.bytes_of(together)
+        if self._activations is not None:
+            activations = self._activations.bytes_of(together)
         else:
             activations = round(self._evaluation * images_together(self._objective, together))
         return MemoryEstimate(
             state_bytes=self._state,
             activations_bytes=activations,
-            views_bytes=self._feed.buffer_bytes * images // self._feed.images_per_step,
+            views_bytes=self._loader.buffer_bytes * images // self._loader.images_per_step,
             libraries_bytes=LIBRARIES_BYTES if self._device.type == "cpu" else 0,
         )
 
 
-def images_together(objective: Any, batch_size: int) -> int:
-    """How many images of a batch an objective holds intermediate results of.
+def images_together(objective: Objective, batch_size: int) -> int:
+    """Count the images of a batch of which an objective holds intermediate results at a time.
 
-    The whole batch where statistics are taken over it (BatchNorm) or the objective does not say; else its
-    ``parts``, one for each of torch's threads.
+    Args:
+        objective: what is trained.
+        batch_size: images of the batch.
+
+    Returns:
+        The whole batch where statistics are taken over it (BatchNorm); else a part for each of torch's
+        threads.
     """
-    networks = [network for _, network in getattr(objective, "networks", [])]
-    normalized = any(
+    if any(
         isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
-        for network in networks
+        for _, network in objective.networks
         for module in network.modules()
-    )
-    if normalized or not networks or not hasattr(objective, "parts"):
+    ):
         return batch_size
     largest = max(part.stop - part.start for part in objective.parts(batch_size))
     return min(batch_size, int(largest) * torch.get_num_threads())
 
 
 def available_bytes(device: torch.device) -> int:
-    """Free memory of the accelerator, or of the host within its container's limit."""
+    """Read how much memory is free.
+
+    Args:
+        device: the accelerator, or the host within its container's limit.
+
+    Returns:
+        Bytes.
+    """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
@@ -115,27 +116,35 @@ def available_bytes(device: torch.device) -> int:
         return free
 
 
-def require_memory(state: TrainingState, feed: Feed) -> None:
-    """Estimate what the run needs; InputError with advice when it exceeds what is free."""
+def require_memory(state: TrainingState, loader: StepLoader) -> None:
+    """Estimate what a run needs, and note it in its state.
+
+    Args:
+        state: of the training, before its first step.
+        loader: where steps come from.
+
+    Raises:
+        InputError: with advice, when it exceeds what is free and the options ask for this check.
+    """
     device, options = state.device, state.options
-    estimator = Estimator(state.objective, feed, device=device)
-    estimate = estimator.of(feed.images_per_step, accumulate=options.accumulate)
+    estimator = MemoryEstimator(state.objective, loader, device=device)
+    estimate = estimator.of(loader.images_per_step, accumulate=options.accumulate)
     state.memory = estimate
     if not options.check_memory:
         return
     free = available_bytes(device)
     if estimate.total_bytes > free:
         raise InputError(
-            f"memory: about {_size(estimate.total_bytes)} wanted on {device} for {state.setup}, batches of "
-            f"{feed.batch_size // options.accumulate} (gradients and moments {_size(estimate.state_bytes)}, "
+            f"memory on {device} must be about {_size(estimate.total_bytes)} for {state.setup} in batches of "
+            f"{loader.batch_size // options.accumulate} (gradients, moments {_size(estimate.state_bytes)}, "
             f"intermediate results {_size(estimate.activations_bytes)}, views "
             f"{_size(estimate.views_bytes)}), got {_size(free)} free. "
-            f"{_what_fits(estimator, feed.images_per_step, options.accumulate, free)}; "
+            f"{_what_fits(estimator, loader.images_per_step, options.accumulate, free)}; "
             "check_memory=False tries all the same"
         )
 
 
-def _what_fits(estimator: Estimator, images: int, accumulate: int, free: int) -> str:
+def _what_fits(estimator: MemoryEstimator, images: int, accumulate: int, free: int) -> str:
     """Advice: the largest halving of the batch that fits, as the same step and as a smaller one."""
     halvings = [accumulate * 2**power for power in range(1, 12) if accumulate * 2**power <= images]
     for more in halvings:

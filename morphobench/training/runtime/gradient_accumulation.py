@@ -4,36 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from morphobench.errors import InputError
+from morphobench.objectives import Batch, Objective
 
-TakeStep: TypeAlias = Callable[[Sequence[Tensor], Tensor], dict[str, Tensor]]
-"""(views, labels) to the step's terms: an objective's ``train_step``."""
+TrainStep: TypeAlias = Callable[[tuple[Tensor, ...], Batch], dict[str, Tensor]]
+"""From views and batch to the step's terms, as an objective's ``train_step``."""
 
 
-def step_of(objective: Any, *, accumulate: int) -> TakeStep:
-    """The objective's ``train_step``, or one that takes its images in ``accumulate`` equal batches.
+def make_train_step(objective: Objective, *, accumulate: int) -> TrainStep:
+    """Make a step that takes its images in several equal batches.
 
     For losses that are means over images that step is the whole's, up to rounding; BatchNorm and losses that
-    compare images (SimCLR, VICReg) see one batch at a time. InputError for an objective without
-    ``accumulate`` and ``update``.
+    compare images (SimCLR, VICReg) see one batch at a time.
+
+    Args:
+        objective: what is trained.
+        accumulate: the number of batches; 1 for the objective's own ``train_step``.
+
+    Returns:
+        The step.
     """
     if accumulate == 1:
-        take: TakeStep = objective.train_step
-        return take
-    missing = [name for name in ("accumulate", "update", "trained") if not hasattr(objective, name)]
-    if missing:
-        raise InputError(
-            f"accumulate: an objective with accumulate, update and trained wanted, {objective.name} has "
-            f"no {', '.join(missing)}"
-        )
+        return objective.train_step
 
-    def take_parts(views: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        images, count = len(labels), min(accumulate, len(labels))
+    def take_parts(views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        images, count = len(batch), min(accumulate, len(batch))
         bounds = [images * part // count for part in range(count + 1)]
         terms: dict[str, Tensor] = {}
         before = 0
@@ -41,7 +40,8 @@ def step_of(objective: Any, *, accumulate: int) -> TakeStep:
             size = stop - start
             # .grad holds the sum of images x gradient so far, divided by the last part's images
             _scale(objective.trained(), before / size if before else 1.0)
-            found = objective.accumulate(tuple(view[start:stop] for view in views), labels[start:stop])
+            part = slice(start, stop)
+            found = objective.accumulate(tuple(view[part] for view in views), batch.part(part))
             for name, value in found.items():
                 weighted = value * (size / images)
                 terms[name] = terms[name] + weighted if name in terms else weighted

@@ -1,4 +1,4 @@
-"""What an accelerator multiplies in: float32, tf32 or bf16; the CPU always in float32."""
+"""Precision of matrix products: float32, on CUDA devices also tf32 or bf16."""
 
 from __future__ import annotations
 
@@ -16,20 +16,35 @@ _Result = TypeVar("_Result")
 
 
 def require_precision(precision: Precision, device: torch.device) -> None:
-    """InputError for an unknown precision, and for one that ``device`` has not."""
+    """Check that a device computes in a precision.
+
+    Args:
+        precision: one of ``types.PRECISIONS``.
+        device: where training takes place.
+
+    Raises:
+        InputError: for an unknown precision, and one that the device does not have.
+    """
     if precision not in PRECISIONS:
-        raise InputError(f"precision: one of {', '.join(PRECISIONS)} wanted, got {precision!r}")
+        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if precision != "float32" and device.type != "cuda":
-        raise InputError(f"precision: float32 wanted on {device}, got {precision}, which is for CUDA devices")
+        raise InputError(f"precision must be float32 on {device}, got {precision}, which is for CUDA devices")
     if precision == "bf16" and not torch.cuda.is_bf16_supported():
-        raise InputError(f"precision: float32 or tf32 wanted, {device} computes no bf16")
+        raise InputError(f"precision must be float32 or tf32 on {device}, which computes no bf16, got bf16")
 
 
 @contextmanager
 def matrix_products(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Within it CUDA's matrix products and convolutions take float32 as it is, or as tf32 where asked.
+    """Let CUDA's matrix products and convolutions compute in float32, or in tf32 where asked.
 
     PyTorch's own default is neither: convolutions in tf32, matrix products not.
+
+    Args:
+        precision: of the products within the block.
+        device: nothing changes unless it is a CUDA device.
+
+    Yields:
+        None: the block runs in between.
     """
     if device.type != "cuda":
         yield
@@ -49,7 +64,16 @@ def matrix_products(precision: Precision, device: torch.device) -> Iterator[None
 def in_precision(
     function: Callable[_Arguments, _Result], precision: Precision, device: torch.device
 ) -> Callable[_Arguments, _Result]:
-    """``function`` itself, or under autocast where bf16 is asked; weights, gradients, losses stay float32."""
+    """Put a function under autocast where bf16 is asked; weights, gradients and losses stay float32.
+
+    Args:
+        function: a step or a validation.
+        precision: to compute in.
+        device: where it computes.
+
+    Returns:
+        The function itself for other precisions.
+    """
     if precision != "bf16":
         return function
 

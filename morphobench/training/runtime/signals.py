@@ -10,13 +10,19 @@ from types import FrameType
 
 
 class Interrupts:
-    """What has been asked for since training began."""
+    """The signal that was received since training began."""
 
     def __init__(self) -> None:
+        """Begin without a signal."""
         self.received: int | None = None
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Note the signal; a second one does not wait."""
+        """Note the signal; a second one does not wait.
+
+        Args:
+            number: of the signal.
+            frame: not used.
+        """
         if self.received is not None:
             raise KeyboardInterrupt
         self.received = number
@@ -31,7 +37,10 @@ class Interrupts:
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Interrupts]:
-    """Within the block SIGINT and SIGTERM are noted, not raised. Outside the main thread: nothing changes."""
+    """Note SIGINT and SIGTERM within the block instead of raising them.
+
+    Outside the main thread nothing changes: only the main thread may set handlers.
+    """
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
-from time import perf_counter_ns
 from typing import TypeVar
 
 import torch
@@ -12,17 +12,30 @@ import torch
 _T = TypeVar("_T")
 
 
-class StepClock:
+class StepTimer:
     """Times each call; an accelerator's times are read once an epoch, from events on its own stream."""
 
     def __init__(self, device: torch.device) -> None:
+        """Begin without times.
+
+        Args:
+            device: where the steps compute.
+        """
         self._on_device = device.type == "cuda"
         self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
         self._first: int | None = None
         self.times_ns: list[int] = []
 
     def __call__(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Call ``function(*arguments)``, keep the time it took, return what it returned."""
+        """Call a function and keep the time it took.
+
+        Args:
+            function: the step.
+            *arguments: what it is given.
+
+        Returns:
+            What it returned.
+        """
         if self._on_device:
             begin = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
@@ -31,9 +44,9 @@ class StepClock:
             end.record()
             self._events.append((begin, end))
             return result
-        start = perf_counter_ns()
+        start = time.perf_counter_ns()
         result = function(*arguments)
-        self._add(perf_counter_ns() - start)
+        self._add(time.perf_counter_ns() - start)
         return result
 
     def _add(self, time_ns: int) -> None:
@@ -44,7 +57,7 @@ class StepClock:
             self.times_ns.append(time_ns)
 
     def read(self) -> list[int]:
-        """All times so far in ns, without the first unless it is the only one; waits for the device."""
+        """Return all times in ns, without the first unless it is the only one; waits for the device."""
         if self._events:
             torch.cuda.synchronize()
             for begin, end in self._events:
@@ -55,6 +68,6 @@ class StepClock:
         return [self._first]
 
     def median_ns(self) -> float:
-        """The median of :meth:`read`; NaN when nothing has been timed."""
+        """Return the median of :meth:`read`; NaN when nothing has been timed."""
         times = self.read()
         return statistics.median(times) if times else float("nan")

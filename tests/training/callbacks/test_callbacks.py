@@ -18,7 +18,7 @@ from rich.console import Console
 
 from morphobench.errors import InputError
 from morphobench.training import Callback, TrainingOptions, TrainingState, progress, train
-from morphobench.training.callbacks import base as callbacks
+from morphobench.training.callbacks.progress import TrainingProgress
 from morphobench.training.callbacks.tensorboard import TensorBoard
 
 Toy = Callable[..., Any]
@@ -53,7 +53,7 @@ def test_plain_lines_away_from_a_terminal(
 
 def test_plain_lines_within_a_long_epoch(toy: Toy, data: dict[str, Any]) -> None:
     written = io.StringIO()
-    watch = callbacks.TrainingProgress(Console(file=written, width=300), interval_s=0.0)
+    watch = TrainingProgress(Console(file=written, width=300), interval_s=0.0)
     train(toy(), **data, setting=SETTING, options=OPTIONS, callbacks=[watch])
     steps = [line for line in written.getvalue().splitlines() if "left" in line]
     assert len(steps) == 4
@@ -151,6 +151,7 @@ def test_tensorboard_gets_each_epoch(
         "training/loss",
         "training/twice",
         "validation/loss",
+        "validation/twice",
         "speed/images_per_s",
     }
     assert (second.scalars, second.purge_step) == ([], 3)
@@ -180,6 +181,7 @@ def test_tensorboards_own_reader_finds_each_epoch(
         "training/loss",
         "training/twice",
         "validation/loss",
+        "validation/twice",
         "speed/images_per_s",
     }
     for part in ("training", "validation"):

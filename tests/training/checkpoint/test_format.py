@@ -20,7 +20,15 @@ TENSORS = {
     "b": torch.tensor(3),
     "c": torch.tensor(0.1, dtype=torch.float64),
 }
-INFO = {"step": 4, "history": [{"loss": 0.1 + 0.2}], "identity": {"seed": 0}}
+INFO = {
+    "step": 4,
+    "position": 4,
+    "seconds": 0.1 + 0.2,
+    "feed_wait_s": 0.0,
+    "stopped_early": False,
+    "history": [],
+    "identity": {"seed": 0},
+}
 
 
 def test_round_trip_is_exact(tmp_path: Path) -> None:
@@ -53,7 +61,7 @@ def test_shared_and_strided_tensors_are_stored_apart(tmp_path: Path) -> None:
         "parameter": torch.nn.Parameter(torch.ones(2)),
     }
     path = tmp_path / "checkpoint.safetensors"
-    checkpoint.write_checkpoint(path, tensors, {})
+    checkpoint.write_checkpoint(path, tensors, INFO)
     read, _ = checkpoint.read_checkpoint(path)
     assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
 
@@ -66,8 +74,8 @@ def test_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Mon
         temporary.write_bytes(b"half of it")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", no_space)
-    with pytest.raises(InputError, match="must be writable, got: no space"):
+    monkeypatch.setattr("morphobench.models.tensor_file.save_file", no_space)
+    with pytest.raises(InputError, match="no space"):
         checkpoint.write_checkpoint(path, {"a": torch.zeros(1)}, {})
     assert checkpoint.read_checkpoint(path)[1] == INFO
     assert len(list(tmp_path.iterdir())) == 1
@@ -86,15 +94,15 @@ def test_other_files_are_refused_by_name(tmp_path: Path, spoil: Callable[[Path],
     path = tmp_path / "checkpoint.safetensors"
     checkpoint.write_checkpoint(path, TENSORS, INFO)
     spoil(path)
-    with pytest.raises(InputError, match=r"checkpoint\.safetensors: a morphobench.checkpoint.* wanted, got"):
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors must be a morphobench.checkpoint.*, got"):
         checkpoint.read_checkpoint(path)
 
 
 def test_differing_options_are_named(tmp_path: Path) -> None:
     found = {"seed": 0, "epochs": 5, "batch_size": 8}
-    checkpoint.refuse_other_options(tmp_path, found=found, wanted=dict(found))
+    checkpoint.refuse_other_options(tmp_path, found=found, expected=dict(found))
     with pytest.raises(InputError, match="epochs: 5 there, 6 here; seed: 0 there, 'absent' here") as caught:
-        checkpoint.refuse_other_options(tmp_path, found=found, wanted={"epochs": 6, "batch_size": 8})
+        checkpoint.refuse_other_options(tmp_path, found=found, expected={"epochs": 6, "batch_size": 8})
     assert "batch_size" not in str(caught.value)
 
 
@@ -111,3 +119,28 @@ def test_differing_options_are_named(tmp_path: Path) -> None:
 )
 def test_non_finite_tensors_are_found(tensor: torch.Tensor, found: str | None) -> None:
     assert checkpoint.non_finite({"first": torch.ones(1), "a": tensor}) == found
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    """The library writes the header's metadata in an order that differs from call to call."""
+    files = [tmp_path / f"{number}.safetensors" for number in range(12)]
+    for file in files:
+        checkpoint.write_checkpoint(file, TENSORS, INFO)
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"history": None}, "None as its history"),
+        ({"history": [3]}, "a history of other records"),
+        ({"position": [1]}, r"\[1\] as its position"),
+        ({"identity": 5}, "5 as its identity"),
+        ({"seconds": "x"}, "'x' as its seconds"),
+    ],
+)
+def test_broken_info_is_refused_by_name(tmp_path: Path, changed: dict[str, Any], named: str) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write_checkpoint(path, TENSORS, {**INFO, **changed})
+    with pytest.raises(InputError, match=rf"safetensors must be a morphobench checkpoint, got {named}"):
+        checkpoint.read_checkpoint(path)

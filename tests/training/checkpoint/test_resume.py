@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from morphobench.errors import InputError
+from morphobench.objectives import create
 from morphobench.training import Callback, TrainingOptions, TrainingState, train
 from morphobench.training.checkpoint.format import FILE_NAME
 
@@ -111,7 +112,7 @@ def test_finished_run_is_not_done_again(toy: Toy, data: dict[str, Any], tmp_path
 def test_early_stopped_run_stays_stopped(toy: Toy, data: dict[str, Any], tmp_path: Path) -> None:
     def trained() -> tuple[Any, Any]:
         objective = toy(protocol="reference-1")
-        objective.name = "self_supervised"
+        objective.stops = create("self_supervised", protocol="reference-1", size_px=8).stop_rule
         objective.losses = iter([float(step // 10) for step in range(90)])
         return run(objective, data, tmp_path, epochs=9)[0], objective
 

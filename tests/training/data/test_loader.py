@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.training.data.loader import Feed, ImageRows, LabelledImages
+from morphobench.training.data.loader import ImageRows, LabelledImages, TrainingLoader
 
 
 class TaggedViews:
@@ -44,8 +44,8 @@ class TaggedPairs:
 
 def make(
     data: dict[str, Any], *, batch_size: int = 8, pairs: bool = False, seed: int = 0, **further: Any
-) -> Feed:
-    return Feed(
+) -> TrainingLoader:
+    return TrainingLoader(
         LabelledImages(**data),
         multi_crop=TaggedViews(),
         pair_views=TaggedPairs() if pairs else None,
@@ -56,9 +56,9 @@ def make(
     )
 
 
-def listed(feed: Feed, epoch: int, start: int = 0) -> list[tuple[list[torch.Tensor], torch.Tensor]]:
+def listed(feed: TrainingLoader, epoch: int, start: int = 0) -> list[tuple[list[torch.Tensor], torch.Tensor]]:
     return [
-        ([view.clone() for view in step.views], step.labels.clone())
+        ([view.clone() for view in step.views], step.batch.labels.clone())
         for step in feed.epoch(epoch, start=start)
     ]
 
@@ -127,7 +127,7 @@ def test_shards_are_the_parts_of_the_batch(data: dict[str, Any], pairs: bool) ->
 
 
 def test_batch_that_processes_cannot_share_is_refused(data: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="a multiple of 3 processes wanted, got 8"):
+    with pytest.raises(InputError, match="a multiple of 3 processes, got 8"):
         make(data, shard=(0, 3))
 
 
@@ -136,10 +136,10 @@ def test_buffers_are_reused(data: dict[str, Any]) -> None:
     assert len(addresses) == 3  # one buffer of three views, whatever the number of batches and epochs
 
 
-_feeds: dict[int, Feed] = {}
+_feeds: dict[int, TrainingLoader] = {}
 
 
-def make_once(data: dict[str, Any]) -> Feed:
+def make_once(data: dict[str, Any]) -> TrainingLoader:
     return _feeds.setdefault(id(data), make(data))
 
 
@@ -158,19 +158,19 @@ def test_rows_are_a_view_of_the_images(data: dict[str, Any]) -> None:
     assert (chosen.shape, chosen.dtype, len(chosen)) == ((3, 1, 8, 8), np.uint8, 3)
     np.testing.assert_array_equal(chosen[np.array([2, 0])], data["images"][[9, 5]])
     np.testing.assert_array_equal(chosen[0:2], data["images"][[5, 2]])
-    with pytest.raises(InputError, match="rows: 0 to 21 wanted, got 0 to 22"):
+    with pytest.raises(InputError, match="rows must be 0 to 21, got 0 to 22"):
         ImageRows(data["images"], np.array([0, 22]))
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"images": np.zeros((22, 1, 8, 8), np.float32)}, TypeError, "images: uint8 wanted, got float32"),
-        ({"images": np.zeros((22, 8, 8), np.uint8)}, InputError, r"images: shape \(N, C, H, W\)"),
+        ({"images": np.zeros((22, 1, 8, 8), np.float32)}, TypeError, "images must be uint8, got float32"),
+        ({"images": np.zeros((22, 8, 8), np.uint8)}, InputError, r"images must have shape \(N, C, H, W\)"),
         ({"images": np.zeros((0, 1, 8, 8), np.uint8)}, InputError, "without empty axes"),
-        ({"labels": np.zeros(22)}, TypeError, "labels: integers wanted, got float64"),
-        ({"labels": np.zeros(21, np.int64)}, InputError, r"labels: shape \(22,\) wanted"),
-        ({"image_ids": np.zeros((22, 1), np.int64)}, InputError, r"image_ids: shape \(22,\) wanted"),
+        ({"labels": np.zeros(22)}, TypeError, "labels must be integers, got float64"),
+        ({"labels": np.zeros(21, np.int64)}, InputError, r"labels must have shape \(22,\)"),
+        ({"image_ids": np.zeros((22, 1), np.int64)}, InputError, r"image_ids must have shape \(22,\)"),
     ],
 )
 def test_unfit_arguments_are_refused(

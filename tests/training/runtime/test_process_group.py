@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 
 from morphobench.objectives import create
 from morphobench.training import Callback, GradientClipping, TrainingOptions
-from morphobench.training.runtime.process_group import Group, join_group, synchronize_batch_norm
+from morphobench.training.callbacks.gradient_averaging import synchronize_batch_norm
+from morphobench.training.runtime.process_group import ProcessGroup, join_group
+from morphobench.training.runtime.session import active_callbacks
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKER = str(ROOT / "tests" / "support" / "group_worker.py")
@@ -66,22 +68,22 @@ def test_dead_process_ends_the_job(tmp_path: Path) -> None:
 
 def test_alone_without_torchrun() -> None:
     group = join_group("cpu")
-    assert (group, group.writes, group.shard) == (Group(), True, (0, 1))
+    assert (group, group.writes, group.shard) == (ProcessGroup(), True, (0, 1))
     assert group.mean({"loss": 2.0}) == {"loss": 2.0}
     group.wait()
 
 
 def test_only_rank_zero_watches() -> None:
     watcher, steering = Callback(), GradientClipping(1.0)
-    assert Group(0, 2).watching([watcher, steering]) == [watcher, steering]
-    assert Group(1, 2).watching([watcher, steering]) == [steering]
+    assert active_callbacks(ProcessGroup(0, 2), [watcher, steering]) == [watcher, steering]
+    assert active_callbacks(ProcessGroup(1, 2), [watcher, steering]) == [steering]
 
 
 def test_each_process_has_its_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert Group(3, 4).place(TrainingOptions(device="cuda")).device == "cuda:3"
-    assert Group(3, 4).place(TrainingOptions(device="cpu")).device == "cpu"
-    assert Group().place(TrainingOptions(device="cuda")).device == "cuda"
+    assert ProcessGroup(3, 4).place(TrainingOptions(device="cuda")).device == "cuda:3"
+    assert ProcessGroup(3, 4).place(TrainingOptions(device="cpu")).device == "cpu"
+    assert ProcessGroup().place(TrainingOptions(device="cuda")).device == "cuda"
 
 
 def test_batch_norm_is_synchronized_in_place() -> None:
