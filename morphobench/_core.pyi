@@ -1,14 +1,24 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-def build_info() -> dict[str, str | int | tuple[str, ...]]: ...
+_Real = TypeVar("_Real", np.float32, np.float64)
+
+class _BuildInfo(TypedDict):
+    compiler: str
+    cxx_standard: int
+    pybind11: str
+    simd: str
+    simd_kernels: dict[str, str]
+    simd_levels: tuple[str, ...]
+
+def build_info() -> _BuildInfo: ...
 def use_simd(level: str) -> None: ...
 def philox4x32(counter: Sequence[int], key: Sequence[int]) -> NDArray[np.uint32]: ...
 
-class ViewLaws:
+class ViewDistributions:
     def __init__(self) -> None: ...
     def add(
         self,
@@ -49,7 +59,7 @@ def apply_views(
     deviation: Sequence[float],
     threads: int,
 ) -> None: ...
-def apply_pair_views(
+def apply_byol_pair(
     views: NDArray[np.float32],
     params: NDArray[np.void],
     out: NDArray[np.float32],
@@ -58,7 +68,6 @@ def apply_pair_views(
     deviation: float,
     threads: int,
 ) -> None: ...
-def distance_simd() -> list[str]: ...
 
 class MedianSearch:
     def __init__(self, total: int, capacity: int) -> None: ...
@@ -76,12 +85,7 @@ class CrossDistances:
         b: NDArray[np.float32],
         needs_product: bool,
         threads: int,
-        simd: str = "auto",
     ) -> None: ...
-    @property
-    def nonfinite_row_a(self) -> int: ...
-    @property
-    def nonfinite_row_b(self) -> int: ...
     @property
     def standardized_a(self) -> NDArray[np.float32]: ...
     @property
@@ -99,39 +103,41 @@ class CrossDistances:
         product: NDArray[np.float32] | None,
         searches: dict[str, MedianSearch],
     ) -> None: ...
-    def sample(self, tiles: int, metrics: list[str]) -> dict[str, NDArray[np.float32]]: ...
+    def sample(self, tiles: int, metrics: Sequence[str]) -> dict[str, NDArray[np.float32]]: ...
 
-def stem_forward(
-    images: NDArray[Any],
-    weight: NDArray[Any],
-    bias: NDArray[Any],
-    out: NDArray[Any],
+def conv_pool_stem_forward(
+    images: NDArray[_Real],
+    weight: NDArray[_Real],
+    bias: NDArray[_Real],
+    out: NDArray[_Real],
     choice: NDArray[np.uint8],
 ) -> None: ...
-def stem_backward(
-    images: NDArray[Any],
-    gradient: NDArray[Any],
+def conv_pool_stem_backward(
+    images: NDArray[_Real],
+    gradient: NDArray[_Real],
     choice: NDArray[np.uint8],
-    weight_gradient: NDArray[Any],
-    bias_gradient: NDArray[Any],
+    weight_gradient: NDArray[_Real],
+    bias_gradient: NDArray[_Real],
 ) -> None: ...
-def pool_forward(images: NDArray[Any], out: NDArray[Any], choice: NDArray[np.uint8]) -> None: ...
-def pool_backward(
-    gradient: NDArray[Any], choice: NDArray[np.uint8], image_gradient: NDArray[Any]
+def max_pool_relu_forward(images: NDArray[_Real], out: NDArray[_Real], choice: NDArray[np.uint8]) -> None: ...
+def max_pool_relu_backward(
+    gradient: NDArray[_Real], choice: NDArray[np.uint8], image_gradient: NDArray[_Real]
 ) -> None: ...
-def unfold_forward(grid: NDArray[Any], out: NDArray[Any]) -> None: ...
-def unfold_backward(gradient: NDArray[Any], out: NDArray[Any], grid_gradient: NDArray[Any]) -> None: ...
-def readout_forward(
-    grid: NDArray[Any], weight: NDArray[Any], bias: NDArray[Any], logits: NDArray[Any]
+def pixel_shuffle_forward(grid: NDArray[_Real], out: NDArray[_Real]) -> None: ...
+def pixel_shuffle_backward(
+    gradient: NDArray[_Real], out: NDArray[_Real], grid_gradient: NDArray[_Real]
 ) -> None: ...
-def readout_backward(
-    gradient: NDArray[Any],
-    grid: NDArray[Any],
-    weight: NDArray[Any],
-    grid_gradient: NDArray[Any],
-    weight_gradient: NDArray[Any],
+def output_conv_forward(
+    grid: NDArray[_Real], weight: NDArray[_Real], bias: NDArray[_Real], logits: NDArray[_Real]
 ) -> None: ...
-def descend_layout(
+def output_conv_backward(
+    gradient: NDArray[_Real],
+    grid: NDArray[_Real],
+    weight: NDArray[_Real],
+    grid_gradient: NDArray[_Real],
+    weight_gradient: NDArray[_Real],
+) -> None: ...
+def umap_sgd(
     points: NDArray[np.float32],
     head: NDArray[np.int32],
     tail: NDArray[np.int32],

@@ -218,7 +218,7 @@ def test_the_stub_has_the_arguments_of_the_extension() -> None:
         found = re.findall(r"[(,] ?\*?,? ?(\w+):", signature)
         assert found == arguments, f"{name}: the stub has {arguments}, the extension {signature}"
         compared.add(name)
-    assert {"apply_views", "ViewLaws.add", "ViewLaws.draw"} <= compared
+    assert {"apply_views", "ViewDistributions.add", "ViewDistributions.draw"} <= compared
 
 
 def test_every_public_function_of_the_package_is_documented_and_typed() -> None:

@@ -15,9 +15,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from check_kernels import check_kernels
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("csrc", "morphobench", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-TESTS = ("tests/augment/test_fuzz.py", "tests/augment/test_errors.py", "tests/augment/test_random.py")
+TESTS = (
+    "tests/augment/test_fuzz.py",
+    "tests/augment/test_errors.py",
+    "tests/augment/test_random.py",
+    "tests/native/test_simd.py",
+)
 FLAGS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all", "thread": "-fsanitize=thread"}
 LIBRARIES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
 # Python keeps memory to its end, which is no leak of ours.
@@ -31,20 +38,8 @@ def library(name: str) -> str:
         [compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=True
     ).stdout.strip()
     if not Path(answer).is_file():
-        raise SystemExit(f"{compiler}: a compiler with {name} wanted, got none")
+        raise SystemExit(f"{compiler}: the compiler must have {name}, got none")
     return answer
-
-
-def check_kernels(flags: list[str], work: Path) -> int:
-    """Compile and run the comparison of the kernels; the exit code of whichever failed."""
-    folders = (work / "csrc" / name for name in ("dispatch", "views/resample", "views/kernels"))
-    sources = [
-        "tests/native/check_kernels.cpp",
-        *(path for folder in folders for path in folder.rglob("*.cpp")),
-    ]
-    compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-ffp-contract=off", "-Icsrc", *flags]
-    built = subprocess.run([*compiler, "-o", "check_kernels", *sources], cwd=work, check=False)  # noqa: S603
-    return built.returncode or subprocess.run(["./check_kernels"], cwd=work, check=False).returncode
 
 
 def run(sanitizer: str, work: Path) -> int:
@@ -57,7 +52,8 @@ def run(sanitizer: str, work: Path) -> int:
         else:
             shutil.copy(source, work / part)
     flags = f"{FLAGS[sanitizer]} -O1 -g -fno-omit-frame-pointer"
-    code = check_kernels(flags.split(), work)
+    code, printed = check_kernels(flags.split())
+    sys.stdout.write(printed)
     if code:
         return code
     environment = {**os.environ, **OPTIONS, "MORPHOBENCH_CXXFLAGS": flags}
@@ -75,7 +71,7 @@ def main(sanitizers: list[str]) -> int:
     """Every sanitizer asked for, or both."""
     for sanitizer in sanitizers or list(FLAGS):
         if sanitizer not in FLAGS:
-            raise SystemExit(f"sanitizer: one of {', '.join(FLAGS)} wanted, got {sanitizer!r}")
+            raise SystemExit(f"sanitizer must be one of {', '.join(FLAGS)}, got {sanitizer!r}")
         with tempfile.TemporaryDirectory(prefix="morphobench-sanitize-") as work:
             code = run(sanitizer, Path(work))
         if code:

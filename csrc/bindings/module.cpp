@@ -1,20 +1,20 @@
 #include <pybind11/pybind11.h>
 
 namespace morphobench {
-void register_augment(pybind11::module_& module);
+void register_views(pybind11::module_& module);
 void register_build_info(pybind11::module_& module);
-void register_distance(pybind11::module_& module);
-void register_draws(pybind11::module_& module);
+void register_distances(pybind11::module_& module);
+void register_view_params(pybind11::module_& module);
 void register_network(pybind11::module_& module);
-void register_layout(pybind11::module_& module);
+void register_umap(pybind11::module_& module);
 } // namespace morphobench
 
 PYBIND11_MODULE(_core, module) {
     module.doc() = "The compiled kernels of morphobench; use the Python modules that wrap them.";
-    morphobench::register_augment(module);
+    morphobench::register_views(module);
     morphobench::register_build_info(module);
-    morphobench::register_distance(module);
-    morphobench::register_draws(module);
+    morphobench::register_distances(module);
+    morphobench::register_view_params(module);
     morphobench::register_network(module);
-    morphobench::register_layout(module);
+    morphobench::register_umap(module);
 }

@@ -51,15 +51,17 @@ const Layout& layout_of(const py::dtype& dtype) {
 }
 
 // numpy's bools as bytes, because a byte other than 0 and 1 is no C++ bool.
-FieldView<std::uint8_t> flags(const FieldView<bool>& view) {
-    return {view.data, view.row_stride, view.column_stride, view.length};
+template <class Bool>
+auto flags(const FieldView<Bool>& view) {
+    using Byte = std::conditional_t<std::is_const_v<Bool>, const std::uint8_t, std::uint8_t>;
+    return FieldView<Byte>{view.data, view.row_stride, view.column_stride, view.length};
 }
 
-} // namespace
-
-DrawFields draw_fields(const py::array& params) {
+template <template <class> class Access, class Array>
+ViewParamsFields<Access> fields_of(Array& params) {
     require_rank(params, 2, "params");
-    const Layout& at = layout_of(params.dtype());
+    const py::dtype dtype = params.dtype();
+    const Layout& at = layout_of(dtype);
     return {at.top.in(params),
             at.left.in(params),
             at.height.in(params),
@@ -76,13 +78,9 @@ DrawFields draw_fields(const py::array& params) {
             at.contrast.in(params)};
 }
 
-void require_jitter(const DrawFields& draws, std::size_t channels) {
-    if (bool(draws.brightness) != bool(draws.contrast))
-        throw py::type_error("params: both 'brightness' and 'contrast' wanted, or neither");
-    for (const auto& field : {draws.brightness, draws.contrast})
-        if (field && field.length != channels)
-            throw py::value_error("params: brightness and contrast of " + std::to_string(channels) +
-                                  " channels wanted, got " + std::to_string(field.length));
-}
+} // namespace
+
+ViewParamsArray params_array(const py::array& params) { return fields_of<ReadOnly>(params); }
+WritableViewParams params_array(py::array& params) { return fields_of<Writable>(params); }
 
 } // namespace morphobench

@@ -21,7 +21,7 @@ constexpr std::array<const char*, metric_count> metric_names{"euclidean", "cosin
 std::size_t metric_index(const std::string& name) {
     for (std::size_t m = 0; m < metric_count; ++m)
         if (name == metric_names[m]) return m;
-    throw py::value_error("metric: one of euclidean, cosine, correlation, braycurtis wanted, got " + name);
+    refuse("metric", "be one of euclidean, cosine, correlation, braycurtis", name);
 }
 
 bool takes_product(std::size_t metric) { return metric != static_cast<std::size_t>(Metric::braycurtis); }
@@ -30,42 +30,37 @@ PairBlock checked_block(const CrossDistances& pairs, const std::array<std::size_
     const PairBlock block{range[0], range[1], range[2], range[3]};
     if (block.row_begin > block.row_end || block.row_end > pairs.rows() ||
         block.column_begin > block.column_end || block.column_end > pairs.other_rows())
-        throw py::value_error("block: (row_begin, row_end, column_begin, column_end) within (" +
-                              std::to_string(pairs.rows()) + ", " + std::to_string(pairs.other_rows()) +
-                              ") wanted");
+        refuse("block",
+               "be (row_begin, row_end, column_begin, column_end) within " +
+                   text_of({static_cast<py::ssize_t>(pairs.rows()),
+                            static_cast<py::ssize_t>(pairs.other_rows())}),
+               text_of(Shape(range.begin(), range.end())));
     return block;
 }
 
-MatrixView<const float> checked_values(const py::array& array, const PairBlock& block, const char* name) {
-    const MatrixView<const float> view = matrix_view<float>(array, name);
-    if (view.rows != block.row_end - block.row_begin || view.columns != block.column_end - block.column_begin)
-        throw py::value_error(std::string(name) +
-                              ": one value for every pair of the block wanted, got shape " +
-                              describe_shape(array));
-    return view;
+Shape block_shape(const PairBlock& block) {
+    return {static_cast<py::ssize_t>(block.row_end - block.row_begin),
+            static_cast<py::ssize_t>(block.column_end - block.column_begin)};
 }
 
 const float* checked_product(const std::optional<py::array>& product, const CrossDistances& pairs,
                              const PairBlock& block, bool needed) {
     if (!needed) return nullptr;
     if (!product || pairs.standardized_a().rows == 0)
-        throw py::value_error(
-            "product: the product of the standardized rows wanted for this metric, got none");
-    return checked_values(*product, block, "product").data;
+        refuse("product", "be the product of the standardized rows for this metric", "none");
+    return input<float>(*product, block_shape(block), "product");
 }
 
 std::unique_ptr<CrossDistances> make_distances(const py::array& a, const py::array& b, bool needs_product,
-                                               unsigned threads, const std::string& simd) {
+                                               int threads) {
+    require_threads(threads);
     const MatrixView<const float> rows = matrix_view<float>(a, "a");
     const MatrixView<const float> others = matrix_view<float>(b, "b");
     if (rows.rows == 0 || others.rows == 0 || rows.columns == 0 || rows.columns != others.columns)
-        throw py::value_error(
-            "a, b: at least one row each and the same number of columns, at least one, wanted, "
-            "got shapes " +
-            describe_shape(a) + " and " + describe_shape(b));
-    const DistanceKernels& kernels = distance_kernels(simd);
+        refuse("a and b", "have at least one row each and the same number of columns, at least one",
+               "shapes " + text_of(shape_of(a)) + " and " + text_of(shape_of(b)));
     const py::gil_scoped_release release;
-    return std::make_unique<CrossDistances>(rows, others, needs_product, kernels, threads);
+    return std::make_unique<CrossDistances>(rows, others, needs_product, static_cast<unsigned>(threads));
 }
 
 // A read-only array over memory that `owner` holds.
@@ -77,20 +72,10 @@ py::array borrowed(MatrixView<const float> view, const py::object& owner) {
 
 } // namespace
 
-void register_distance(py::module_& module) {
-    module.def(
-        "distance_simd",
-        [] {
-            std::vector<std::string> names;
-            for (const DistanceKernels* kernels : distance_kernels())
-                names.emplace_back(kernels->name);
-            return names;
-        },
-        "Instruction sets that the distance kernels can use on this processor, best first.");
-
+void register_distances(py::module_& module) {
     py::class_<MedianSearch>(module, "MedianSearch", "An exact median in passes over values never held.")
         .def(py::init([](std::size_t total, std::size_t capacity) {
-                 if (total == 0) throw py::value_error("total: at least 1 value wanted, got 0");
+                 if (total == 0) refuse("total", "be at least 1", "0");
                  return std::make_unique<MedianSearch>(total, capacity);
              }),
              py::arg("total"), py::arg("capacity"))
@@ -103,9 +88,7 @@ void register_distance(py::module_& module) {
     py::class_<CrossDistances>(module, "CrossDistances",
                                "Distances between the rows of two float32 matrices, block by block.")
         .def(py::init(&make_distances), py::arg("a"), py::arg("b"), py::arg("needs_product"),
-             py::arg("threads"), py::arg("simd") = "auto", py::keep_alive<1, 2>(), py::keep_alive<1, 3>())
-        .def_property_readonly("nonfinite_row_a", &CrossDistances::nonfinite_row_a)
-        .def_property_readonly("nonfinite_row_b", &CrossDistances::nonfinite_row_b)
+             py::arg("threads"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>())
         .def_property_readonly("standardized_a",
                                [](const py::object& self) {
                                    return borrowed(self.cast<const CrossDistances&>().standardized_a(), self);
@@ -121,8 +104,7 @@ void register_distance(py::module_& module) {
                 const std::size_t index = metric_index(metric);
                 const PairBlock block = checked_block(self, range);
                 const float* products = checked_product(product, self, block, takes_product(index));
-                checked_values(out, block, "out");
-                float* const target = static_cast<float*>(out.mutable_data());
+                float* const target = output<float>(out, block_shape(block), "out");
                 const py::gil_scoped_release release;
                 self.write(block, products, static_cast<Metric>(index), target);
             },

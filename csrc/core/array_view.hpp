@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace morphobench {
 
@@ -23,6 +24,11 @@ struct PlaneView {
     std::ptrdiff_t stride;
     std::int32_t height, width;
 
+    operator PlaneView<const T>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {data, stride, height, width};
+    }
     T* row(std::int32_t index) const { return data + index * stride; }
 };
 
@@ -45,13 +51,14 @@ struct ImagesView {
 // unaligned and at any stride. Without data, the array has no such field.
 template <class T>
 struct FieldView {
-    char* data = nullptr;
+    using Byte = std::conditional_t<std::is_const_v<T>, const char, char>;
+    Byte* data = nullptr;
     std::ptrdiff_t row_stride = 0, column_stride = 0;
     std::size_t length = 1;
 
     explicit operator bool() const { return data != nullptr; }
-    T get(std::size_t row, std::size_t column, std::size_t item = 0) const {
-        T value;
+    std::remove_const_t<T> get(std::size_t row, std::size_t column, std::size_t item = 0) const {
+        std::remove_const_t<T> value;
         std::memcpy(&value, at(row, column, item), sizeof value);
         return value;
     }
@@ -60,7 +67,7 @@ struct FieldView {
     }
 
 private:
-    char* at(std::size_t row, std::size_t column, std::size_t item) const {
+    Byte* at(std::size_t row, std::size_t column, std::size_t item) const {
         return data + static_cast<std::ptrdiff_t>(row) * row_stride +
                static_cast<std::ptrdiff_t>(column) * column_stride +
                static_cast<std::ptrdiff_t>(item * sizeof(T));

@@ -10,10 +10,10 @@
 
 namespace morphobench {
 
-// Calls body(begin, end) over [0, count) in chunks of at most `grain`, on up to `threads` threads, of which
-// the caller is one. Chunks are handed out as threads come free, so bodies must not depend on which thread
-// runs them. The first exception of any body is rethrown here after every thread is through; no chunk is
-// started after it.
+// Calls body(begin, end) over [0, count) in chunks of at most `grain`, on up to `threads` threads including
+// the caller. Chunks go to whichever thread is free, so the result of a body must not depend on its thread.
+// After an exception no further chunk starts, and the first one is rethrown here once every thread has
+// stopped.
 template <class Body>
 void parallel_for(std::size_t count, std::size_t grain, unsigned threads, Body&& body) {
     if (count == 0) return;
@@ -42,7 +42,7 @@ void parallel_for(std::size_t count, std::size_t grain, unsigned threads, Body&&
             failed.store(true, std::memory_order_relaxed);
         }
     };
-    run_with_crew(workers - 1, std::cref(work));
+    run_in_pool(workers - 1, std::cref(work));
     if (error) std::rethrow_exception(error);
 }
 

@@ -6,8 +6,8 @@
 
 namespace morphobench {
 
-// Memory that a thread keeps from one view to the next, from the start of a line of the cache on: a load or
-// store across two lines takes twice as long.
+// Memory that a thread reuses from one view to the next. It begins at a cache line: a load or store across
+// two lines takes twice as long.
 template <class T>
 class Scratch {
     static_assert(std::is_trivially_destructible_v<T> && std::is_trivially_default_constructible_v<T>);
@@ -18,7 +18,7 @@ public:
     Scratch& operator=(const Scratch&) = delete;
     ~Scratch() { release(); }
 
-    // Room for `count` elements; what was there before is lost where that is more than ever.
+    // Room for `count` elements; their values are lost when it grows.
     T* room(std::size_t count) {
         if (count > count_) {
             release();

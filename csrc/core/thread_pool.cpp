@@ -31,7 +31,7 @@ struct Job {
 // Waits a moment for `ready` without going to sleep: being woken takes longer than many views, and calls tend
 // to follow each other. Gives the core away to whoever else wants it.
 template <class Ready>
-void linger(Ready&& ready) {
+void spin_until(Ready&& ready) {
     using Clock = std::chrono::steady_clock;
     for (const auto end = Clock::now() + std::chrono::microseconds(150); !ready() && Clock::now() < end;)
         std::this_thread::yield();
@@ -55,13 +55,13 @@ private:
 #endif
 };
 
-class Crew {
+class ThreadPool {
 public:
     void run(std::size_t helpers, const std::function<void()>& work) {
         Job job(work, helpers);
         {
             const std::lock_guard<std::mutex> lock(mutex_);
-            hire(helpers);
+            start_threads(helpers);
             jobs_.push_back(&job);
             open_.store(jobs_.size());
         }
@@ -75,13 +75,13 @@ public:
         jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
         open_.store(jobs_.size());
         lock.unlock();
-        linger(through);
+        spin_until(through);
         lock.lock();
         through_.wait(lock, through);
     }
 
 private:
-    void hire(std::size_t helpers) {
+    void start_threads(std::size_t helpers) {
         const SignalsBlocked blocked;
         try {
             for (; helpers_ < helpers; ++helpers_)
@@ -95,7 +95,7 @@ private:
         std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
             lock.unlock();
-            linger([&] { return open_.load() > 0; });
+            spin_until([&] { return open_.load() > 0; });
             lock.lock();
             wanted_.wait(lock, [&] { return !jobs_.empty(); });
             Job& job = *jobs_.front();
@@ -117,19 +117,19 @@ private:
 };
 
 // Never destroyed: its threads wait on it until the process ends.
-Crew*& crew() {
-    static Crew* one = [] {
+ThreadPool*& pool() {
+    static ThreadPool* one = [] {
 #if MORPHOBENCH_POSIX
         // Threads do not survive a fork, and one may have held the mutex.
-        pthread_atfork(nullptr, nullptr, [] { crew() = new Crew; });
+        pthread_atfork(nullptr, nullptr, [] { pool() = new ThreadPool; });
 #endif
-        return new Crew;
+        return new ThreadPool;
     }();
     return one;
 }
 
 } // namespace
 
-void run_with_crew(std::size_t helpers, const std::function<void()>& work) { crew()->run(helpers, work); }
+void run_in_pool(std::size_t helpers, const std::function<void()>& work) { pool()->run(helpers, work); }
 
 } // namespace morphobench

@@ -4,20 +4,12 @@
 #include <cstdint>
 #include <cstring>
 
-// Vectors of 64 bytes for kernels whose innermost axis is the features. The compiler splits them into what
-// the machine has. MORPHOBENCH_CLONES compiles a function once per instruction set, and picks one at load
-// time.
-// The Thread Sanitizer cannot run the resolvers that choose a clone at loading.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&                 \
-    !defined(__SANITIZE_THREAD__)
-#define MORPHOBENCH_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define MORPHOBENCH_CLONES
-#endif
-#define MORPHOBENCH_INLINE __attribute__((always_inline)) inline
+#include "dispatch/targets.hpp"
 
 namespace morphobench {
 
+// Vectors of 64 bytes for kernels whose innermost axis is the features. The compiler splits them into those
+// that the instruction set has.
 template <class T>
 struct Lanes;
 
@@ -46,6 +38,24 @@ MORPHOBENCH_INLINE void load(V& into, const T* from) {
 template <class V, class T>
 MORPHOBENCH_INLINE void store(T* to, const V& from) {
     std::memcpy(to, &from, sizeof(V));
+}
+
+// Calls body(k, k % lanes) for every k below count: sums kept per lane come out the same whatever vectors the
+// compiler uses.
+template <std::size_t lanes, class Body>
+MORPHOBENCH_INLINE void for_lanes(std::size_t count, const Body& body) {
+    std::size_t k = 0;
+    for (; k + lanes <= count; k += lanes)
+        for (std::size_t lane = 0; lane < lanes; ++lane)
+            body(k + lane, lane);
+    for (std::size_t lane = 0; k < count; ++k, ++lane)
+        body(k, lane);
+}
+
+// The sum of eight lanes, in the order in which vectors are halved.
+template <class T>
+MORPHOBENCH_INLINE T sum_of_lanes(const T (&lane)[8]) {
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 } // namespace morphobench

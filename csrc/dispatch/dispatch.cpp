@@ -1,5 +1,7 @@
-#include "views/kernels/kernels.hpp"
+#include "dispatch/dispatch.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
@@ -8,48 +10,65 @@ namespace morphobench {
 
 namespace {
 
-std::vector<const Kernels*> runnable() {
-    std::vector<const Kernels*> found;
+constexpr std::array<const char*, 4> names{"scalar", "neon", "avx2", "avx512"};
+
+bool runs(SimdLevel level) {
+    switch (level) {
 #if MORPHOBENCH_X86
-    if (avx512_runs()) found.push_back(&avx512_kernels);
-    if (avx2_runs()) found.push_back(&avx2_kernels);
+    case SimdLevel::avx512:
+        return runs(SimdLevel::avx2) && __builtin_cpu_supports("avx512f") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512dq");
+    case SimdLevel::avx2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-#if MORPHOBENCH_NEON
-    found.push_back(&neon_kernels);
-#endif
-    found.push_back(&scalar_kernels);
-    return found;
+    case SimdLevel::neon:
+        return MORPHOBENCH_NEON;
+    default:
+        return level == SimdLevel::scalar;
+    }
 }
 
-const Kernels& named(const std::string& level) {
+SimdLevel level_named(const std::string& name) {
     std::string known;
-    for (const Kernels* candidate : runnable()) {
-        if (level == candidate->level) return *candidate;
-        known += (known.empty() ? "" : ", ") + std::string(candidate->level);
-    }
-    throw std::invalid_argument("SIMD level: one of " + known + " wanted on this machine, got '" + level +
+    for (const std::string& level : simd_levels())
+        known += (known.empty() ? "" : ", ") + level;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (name == names[i] && runs(static_cast<SimdLevel>(i))) return static_cast<SimdLevel>(i);
+    throw std::invalid_argument("SIMD level must be one of " + known + " on this machine, got '" + name +
                                 "'");
 }
 
-std::atomic<const Kernels*>& active() {
-    static std::atomic<const Kernels*> chosen = [] {
-        const char* wanted = std::getenv("MORPHOBENCH_SIMD");
-        return wanted && *wanted ? &named(wanted) : runnable().front();
+std::atomic<SimdLevel>& active() {
+    static std::atomic<SimdLevel> level = [] {
+        const char* name = std::getenv("MORPHOBENCH_SIMD");
+        return level_named(name && *name ? name : simd_levels().front());
     }();
-    return chosen;
+    return level;
 }
 
 } // namespace
 
-const Kernels& kernels() { return *active().load(std::memory_order_relaxed); }
+SimdLevel simd_level() { return active().load(std::memory_order_relaxed); }
+
+const char* name_of(SimdLevel level) { return names[static_cast<std::size_t>(level)]; }
+
+bool has_avx512_bytes() {
+#if MORPHOBENCH_X86
+    return runs(SimdLevel::avx512) && __builtin_cpu_supports("avx512vbmi") &&
+           __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
 
 std::vector<std::string> simd_levels() {
     std::vector<std::string> levels;
-    for (const Kernels* candidate : runnable())
-        levels.emplace_back(candidate->level);
+    for (std::size_t i = names.size(); i-- > 0;)
+        if (runs(static_cast<SimdLevel>(i))) levels.emplace_back(names[i]);
     return levels;
 }
 
-void use_simd(const std::string& level) { active().store(&named(level), std::memory_order_relaxed); }
+void use_simd(const std::string& name) { active().store(level_named(name), std::memory_order_relaxed); }
 
 } // namespace morphobench

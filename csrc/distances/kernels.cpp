@@ -1,95 +1,42 @@
 #include "distances/kernels.hpp"
 
 #include <cmath>
-#include <stdexcept>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define MORPHOBENCH_X86 1
-#if !defined(__clang__) && __GNUC__ < 13
-// GCC 12's own intrinsics headers start from undefined registers on purpose (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#define MORPHOBENCH_AVX512 __attribute__((target("avx512f,avx512dq")))
-#define MORPHOBENCH_AVX2 __attribute__((target("avx2")))
-#else
-#define MORPHOBENCH_X86 0
-#endif
-
-#if defined(__GNUC__)
-#define MORPHOBENCH_INLINE inline __attribute__((always_inline))
-#else
-#define MORPHOBENCH_INLINE inline
-#endif
+#include "core/vector.hpp"
+#include "dispatch/at_level.hpp"
 
 namespace morphobench {
 namespace {
 
 constexpr std::size_t lanes = 8;
 
-// Fixed lanes, so that a compiler may use vectors of any width and still sum in the same order.
-template <class T>
-MORPHOBENCH_INLINE T lane_sum(const T* lane) {
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-}
-
-MORPHOBENCH_INLINE double standardized_square_lanes(const float* a, double a_mean, double a_scale,
-                                                    const float* b, double b_mean, double b_scale,
-                                                    std::size_t columns) {
-    double lane[lanes] = {};
-    std::size_t k = 0;
-    for (; k + lanes <= columns; k += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) {
-            const double difference = (static_cast<double>(a[k + l]) - a_mean) * a_scale -
-                                      (static_cast<double>(b[k + l]) - b_mean) * b_scale;
-            lane[l] += difference * difference;
-        }
-    for (std::size_t l = 0; k < columns; ++k, ++l) {
+MORPHOBENCH_INLINE double standardized_square_in_lanes(const float* a, double a_mean, double a_scale,
+                                                       const float* b, double b_mean, double b_scale,
+                                                       std::size_t columns) {
+    double sums[lanes] = {};
+    for_lanes<lanes>(columns, [&](std::size_t k, std::size_t lane) {
         const double difference =
             (static_cast<double>(a[k]) - a_mean) * a_scale - (static_cast<double>(b[k]) - b_mean) * b_scale;
-        lane[l] += difference * difference;
-    }
-    return lane_sum(lane);
-}
-
-double standardized_square_scalar(const float* a, double a_mean, double a_scale, const float* b,
-                                  double b_mean, double b_scale, std::size_t columns) {
-    return standardized_square_lanes(a, a_mean, a_scale, b, b_mean, b_scale, columns);
+        sums[lane] += difference * difference;
+    });
+    return sum_of_lanes(sums);
 }
 
 void absolute_sums_scalar(const float* const* a, const float* const* b, std::size_t columns,
                           double* differences, double* sums) {
     for (std::size_t i = 0; i < tile_rows; ++i)
         for (std::size_t j = 0; j < tile_rows; ++j) {
-            const float* x = a[i];
-            const float* y = b[j];
-            float difference[lanes] = {};
-            float sum[lanes] = {};
-            std::size_t k = 0;
-            for (; k + lanes <= columns; k += lanes)
-                for (std::size_t l = 0; l < lanes; ++l) {
-                    difference[l] += std::fabs(x[k + l] - y[k + l]);
-                    sum[l] += std::fabs(x[k + l] + y[k + l]);
-                }
-            for (std::size_t l = 0; k < columns; ++k, ++l) {
-                difference[l] += std::fabs(x[k] - y[k]);
-                sum[l] += std::fabs(x[k] + y[k]);
-            }
-            differences[tile_rows * i + j] += static_cast<double>(lane_sum(difference));
-            sums[tile_rows * i + j] += static_cast<double>(lane_sum(sum));
+            float difference[lanes] = {}, sum[lanes] = {};
+            for_lanes<lanes>(columns, [&, x = a[i], y = b[j]](std::size_t k, std::size_t lane) {
+                difference[lane] += std::fabs(x[k] - y[k]);
+                sum[lane] += std::fabs(x[k] + y[k]);
+            });
+            differences[tile_rows * i + j] += static_cast<double>(sum_of_lanes(difference));
+            sums[tile_rows * i + j] += static_cast<double>(sum_of_lanes(sum));
         }
 }
 
-constexpr DistanceKernels scalar{"scalar", absolute_sums_scalar, standardized_square_scalar};
-
 #if MORPHOBENCH_X86
-
-MORPHOBENCH_AVX2 double standardized_square_avx2(const float* a, double a_mean, double a_scale,
-                                                 const float* b, double b_mean, double b_scale,
-                                                 std::size_t columns) {
-    return standardized_square_lanes(a, a_mean, a_scale, b, b_mean, b_scale, columns);
-}
 
 // Four vectors to one: lane l of either 128-bit half holds the sum of that half of vector[l].
 MORPHOBENCH_AVX2 inline __m256 fold_four(const __m256* vector) {
@@ -109,10 +56,10 @@ MORPHOBENCH_AVX2 inline void add_four(double* target, __m256 folded) {
 MORPHOBENCH_AVX2 void absolute_sums_avx2(const float* const* a, const float* const* b, std::size_t columns,
                                          double* differences, double* sums) {
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-    const std::size_t whole = columns - columns % 8;
+    const std::size_t full_columns = columns - columns % 8;
     alignas(32) int mask_values[8];
     for (std::size_t l = 0; l < 8; ++l)
-        mask_values[l] = whole + l < columns ? -1 : 0;
+        mask_values[l] = full_columns + l < columns ? -1 : 0;
     const __m256i mask = _mm256_load_si256(reinterpret_cast<const __m256i*>(mask_values));
     // One row of a against four of b: eight sums, four rows and a mask fit the sixteen registers.
     for (std::size_t i = 0; i < tile_rows; ++i) {
@@ -120,7 +67,7 @@ MORPHOBENCH_AVX2 void absolute_sums_avx2(const float* const* a, const float* con
         __m256 sum[tile_rows];
         for (std::size_t j = 0; j < tile_rows; ++j)
             difference[j] = sum[j] = _mm256_setzero_ps();
-        for (std::size_t k = 0; k < whole; k += 8) {
+        for (std::size_t k = 0; k < full_columns; k += 8) {
             const __m256 x = _mm256_loadu_ps(a[i] + k);
             for (std::size_t j = 0; j < tile_rows; ++j) {
                 const __m256 y = _mm256_loadu_ps(b[j] + k);
@@ -128,10 +75,10 @@ MORPHOBENCH_AVX2 void absolute_sums_avx2(const float* const* a, const float* con
                 sum[j] = _mm256_add_ps(sum[j], _mm256_and_ps(magnitude, _mm256_add_ps(x, y)));
             }
         }
-        if (whole < columns) {
-            const __m256 x = _mm256_maskload_ps(a[i] + whole, mask);
+        if (full_columns < columns) {
+            const __m256 x = _mm256_maskload_ps(a[i] + full_columns, mask);
             for (std::size_t j = 0; j < tile_rows; ++j) {
-                const __m256 y = _mm256_maskload_ps(b[j] + whole, mask);
+                const __m256 y = _mm256_maskload_ps(b[j] + full_columns, mask);
                 difference[j] = _mm256_add_ps(difference[j], _mm256_and_ps(magnitude, _mm256_sub_ps(x, y)));
                 sum[j] = _mm256_add_ps(sum[j], _mm256_and_ps(magnitude, _mm256_add_ps(x, y)));
             }
@@ -140,8 +87,6 @@ MORPHOBENCH_AVX2 void absolute_sums_avx2(const float* const* a, const float* con
         add_four(sums + tile_rows * i, fold_four(sum));
     }
 }
-
-constexpr DistanceKernels avx2{"avx2", absolute_sums_avx2, standardized_square_avx2};
 
 MORPHOBENCH_AVX512 inline __m512 fold_four(const __m512* vector) {
     const __m512 low =
@@ -187,15 +132,15 @@ MORPHOBENCH_AVX512 MORPHOBENCH_INLINE void add_columns(SumsOfTwoRows& sums, cons
 
 MORPHOBENCH_AVX512 void absolute_sums_avx512(const float* const* a, const float* const* b,
                                              std::size_t columns, double* differences, double* sums) {
-    const std::size_t whole = columns - columns % 16;
+    const std::size_t full_columns = columns - columns % 16;
     for (std::size_t i = 0; i < tile_rows; i += 2) {
         SumsOfTwoRows two;
         for (std::size_t s = 0; s < 2 * tile_rows; ++s)
             two.difference[s] = two.larger[s] = _mm512_setzero_ps();
-        for (std::size_t k = 0; k < whole; k += 16)
+        for (std::size_t k = 0; k < full_columns; k += 16)
             add_columns(two, a + i, b, k, 0xffff);
-        if (whole < columns)
-            add_columns(two, a + i, b, whole, static_cast<__mmask16>((1U << (columns % 16)) - 1U));
+        if (full_columns < columns)
+            add_columns(two, a + i, b, full_columns, static_cast<__mmask16>((1u << (columns % 16)) - 1u));
         double difference[2 * tile_rows];
         double larger[2 * tile_rows];
         store_eight(difference, two.difference);
@@ -207,31 +152,26 @@ MORPHOBENCH_AVX512 void absolute_sums_avx512(const float* const* a, const float*
     }
 }
 
-constexpr DistanceKernels avx512{"avx512", absolute_sums_avx512, standardized_square_avx2};
-
 #endif
 
 } // namespace
 
-std::vector<const DistanceKernels*> distance_kernels() {
-    std::vector<const DistanceKernels*> sets;
+AbsoluteSums absolute_sums() {
+    switch (simd_level()) {
 #if MORPHOBENCH_X86
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) sets.push_back(&avx512);
-    if (__builtin_cpu_supports("avx2")) sets.push_back(&avx2);
+    case SimdLevel::avx512:
+        return absolute_sums_avx512;
+    case SimdLevel::avx2:
+        return absolute_sums_avx2;
 #endif
-    sets.push_back(&scalar);
-    return sets;
+    default:
+        return absolute_sums_scalar;
+    }
 }
 
-const DistanceKernels& distance_kernels(const std::string& name) {
-    const std::vector<const DistanceKernels*> sets = distance_kernels();
-    if (name == "auto") return *sets.front();
-    std::string known = "auto";
-    for (const DistanceKernels* set : sets) {
-        if (name == set->name) return *set;
-        known += std::string(", ") + set->name;
-    }
-    throw std::invalid_argument("simd: one of " + known + " wanted, got " + name);
+double standardized_square(const float* a, double a_mean, double a_scale, const float* b, double b_mean,
+                           double b_scale, std::size_t columns) {
+    return at_level<standardized_square_in_lanes>(a, a_mean, a_scale, b, b_mean, b_scale, columns);
 }
 
 } // namespace morphobench

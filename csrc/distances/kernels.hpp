@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
-#include <vector>
 
 namespace morphobench {
 
@@ -11,27 +9,22 @@ namespace morphobench {
 constexpr std::size_t tile_rows = 4;
 constexpr std::size_t tile_pairs = tile_rows * tile_rows;
 
-// The arithmetic that depends on the instruction set. All of them agree with scalar code to rounding; within
-// one set, a pair's result does not depend on where in a tile it stands.
-struct DistanceKernels {
-    const char* name;
-    // Adds to differences[4 i + j] the sum over `columns` of |a[i] - b[j]|, and to sums the same of
-    // |a[i] + b[j]|. Sums run in float32 lanes, so callers pass at most `chunk_columns` columns at a time.
-    // The second sum may be off by a rounding of the first.
-    void (*absolute_sums)(const float* const* a, const float* const* b, std::size_t columns,
-                          double* differences, double* sums);
-    // |(a - a_mean) / a_spread - (b - b_mean) / b_spread|^2 in float64, for pairs too close for a product.
-    double (*standardized_square)(const float* a, double a_mean, double a_scale, const float* b,
-                                  double b_mean, double b_scale, std::size_t columns);
-};
-
 // 64 additions in each of 16 lanes: a relative error below 4e-6 at worst, 1e-7 as a rule.
 constexpr std::size_t chunk_columns = 1024;
 
-// The sets this processor runs, best first; the last is always "scalar".
-std::vector<const DistanceKernels*> distance_kernels();
+// Adds to differences[4 i + j] the sum over `columns` of |a[i] - b[j]|, and to sums the same of |a[i] +
+// b[j]|. Sums run in float32 lanes, so callers pass at most `chunk_columns` columns at a time. The second sum
+// may be off by a rounding of the first. Levels agree to rounding; within one, a pair's result does not
+// depend on where in a tile it stands.
+using AbsoluteSums = void (*)(const float* const* a, const float* const* b, std::size_t columns,
+                              double* differences, double* sums);
 
-// The named set, or the best for "auto"; std::invalid_argument when this processor or build has none such.
-const DistanceKernels& distance_kernels(const std::string& name);
+// The kernel of the level in use.
+AbsoluteSums absolute_sums();
+
+// |(a - a_mean) a_scale - (b - b_mean) b_scale|^2 in float64, for pairs too close for a product; the same
+// bits at every level.
+double standardized_square(const float* a, double a_mean, double a_scale, const float* b, double b_mean,
+                           double b_scale, std::size_t columns);
 
 } // namespace morphobench

@@ -7,7 +7,7 @@
 namespace morphobench {
 namespace {
 
-constexpr std::uint32_t infinity_key = 0x7f800000U;
+constexpr std::uint32_t infinity_key = 0x7f800000u;
 constexpr unsigned bin_bits = 12;
 
 std::uint32_t key_of(float value) {

@@ -29,7 +29,7 @@ public:
 private:
     struct Bin {
         std::uint64_t count = 0;
-        std::uint32_t smallest = 0xffffffffU;
+        std::uint32_t smallest = 0xffffffffu;
         std::uint32_t largest = 0;
     };
     void start_pass(std::uint32_t low, std::uint32_t high);

@@ -7,6 +7,8 @@
 #include <numeric>
 
 #include "core/parallel_for.hpp"
+#include "core/splitmix64.hpp"
+#include "core/vector.hpp"
 
 namespace morphobench {
 namespace {
@@ -25,24 +27,14 @@ constexpr double largest_lane_sum = std::numeric_limits<float>::max();
 
 std::size_t index_of(Metric metric) { return static_cast<std::size_t>(metric); }
 
-// SplitMix64 (Steele, Lea, Flood 2014): a fixed, well mixed sequence; nothing here depends on its quality.
-std::uint64_t mixed(std::uint64_t x) {
-    x += 0x9e3779b97f4a7c15U;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-    return x ^ (x >> 31);
-}
+// A fixed, well mixed sequence of numbers; nothing here depends on its quality.
+std::uint64_t mixed(std::uint64_t x) { return SplitMix64(x).next(); }
 
 float float32_dot(const float* a, const float* b, std::size_t columns) {
     constexpr std::size_t lanes = 16;
-    float lane[lanes] = {};
-    std::size_t k = 0;
-    for (; k + lanes <= columns; k += lanes)
-        for (std::size_t l = 0; l < lanes; ++l)
-            lane[l] += a[k + l] * b[k + l];
-    for (std::size_t l = 0; k < columns; ++k, ++l)
-        lane[l] += a[k] * b[k];
-    return std::accumulate(lane, lane + lanes, 0.0F);
+    float sums[lanes] = {};
+    for_lanes<lanes>(columns, [&](std::size_t k, std::size_t lane) { sums[lane] += a[k] * b[k]; });
+    return std::accumulate(sums, sums + lanes, 0.0f);
 }
 
 double braycurtis_of_pair(const float* a, const float* b, std::size_t columns) {
@@ -58,24 +50,24 @@ double braycurtis_of_pair(const float* a, const float* b, std::size_t columns) {
 } // namespace
 
 CrossDistances::CrossDistances(MatrixView<const float> a, MatrixView<const float> b, bool needs_product,
-                               const DistanceKernels& kernels, unsigned threads)
-    : a_(a), b_(b), kernels_(kernels), threads_(threads), facts_a_(a.rows), facts_b_(b.rows) {
-    nonfinite_a_ = measure_rows(a_, threads_, facts_a_);
-    nonfinite_b_ = measure_rows(b_, threads_, facts_b_);
-    if (!needs_product || nonfinite_a_ < a_.rows || nonfinite_b_ < b_.rows) return;
+                               unsigned threads)
+    : a_{a}, b_{b}, absolute_sums_{absolute_sums()}, threads_{threads}, statistics_a_{a, threads, "a"},
+      statistics_b_{b, threads, "b"} {
+    if (!needs_product) return;
     // Any common centre cancels out of the distances; the mean makes the product's terms small.
     std::vector<double> centre(a_.columns);
-    const std::size_t used = add_to_centre(a_, facts_a_, centre) + add_to_centre(b_, facts_b_, centre);
+    const std::size_t used =
+        add_to_centre(a_, statistics_a_, centre) + add_to_centre(b_, statistics_b_, centre);
     for (double& value : centre)
         value /= static_cast<double>(used);
-    unit_a_ = standardized_rows(a_, centre, threads_, facts_a_);
-    unit_b_ = standardized_rows(b_, centre, threads_, facts_b_);
+    unit_a_ = standardized_rows(a_, centre, threads_, statistics_a_);
+    unit_b_ = standardized_rows(b_, centre, threads_, statistics_b_);
 }
 
 double CrossDistances::correlation_of_pair(std::size_t i, std::size_t j) const {
-    return 0.5 * kernels_.standardized_square(a_.row(i), facts_a_.mean[i], facts_a_.inverse_spread[i],
-                                              b_.row(j), facts_b_.mean[j], facts_b_.inverse_spread[j],
-                                              a_.columns);
+    return 0.5 * standardized_square(a_.row(i), statistics_a_.mean[i], statistics_a_.inverse_spread[i],
+                                     b_.row(j), statistics_b_.mean[j], statistics_b_.inverse_spread[j],
+                                     a_.columns);
 }
 
 void CrossDistances::from_product(PairTile tile, const float* product, std::size_t stride,
@@ -84,12 +76,12 @@ void CrossDistances::from_product(PairTile tile, const float* product, std::size
     const std::size_t count = tile.column_count;
     for (std::size_t j = 0; j < count; ++j) {
         const std::size_t other = tile.columns[j];
-        level[j] = facts_b_.level[other];
-        spread[j] = facts_b_.spread[other];
-        level_share[j] = facts_b_.level_share[other];
-        spread_share[j] = facts_b_.spread_share[other];
-        half_square[j] = facts_b_.half_square[other];
-        undefined[j] = facts_b_.undefined[other];
+        level[j] = statistics_b_.level[other];
+        spread[j] = statistics_b_.spread[other];
+        level_share[j] = statistics_b_.level_share[other];
+        spread_share[j] = statistics_b_.spread_share[other];
+        half_square[j] = statistics_b_.half_square[other];
+        undefined[j] = statistics_b_.undefined[other];
     }
     float* const euclidean = out[index_of(Metric::euclidean)];
     float* const cosine = out[index_of(Metric::cosine)];
@@ -98,31 +90,32 @@ void CrossDistances::from_product(PairTile tile, const float* product, std::size
         const std::size_t row = tile.rows[i];
         const float* products = product + i * stride;
         for (std::size_t j = 0; j < count; ++j)
-            d[j] = facts_a_.half_square[row] + half_square[j] - static_cast<double>(products[j]);
+            d[j] = statistics_a_.half_square[row] + half_square[j] - static_cast<double>(products[j]);
         for (std::size_t j = 0; j < count; ++j)
-            if (d[j] < cancellation * (facts_a_.half_square[row] + half_square[j]))
+            if (d[j] < cancellation * (statistics_a_.half_square[row] + half_square[j]))
                 d[j] = correlation_of_pair(row, tile.columns[j]);
         if (euclidean) {
             for (std::size_t j = 0; j < count; ++j) {
-                const double levels = facts_a_.level[row] - level[j];
-                const double spreads = facts_a_.spread[row] - spread[j];
-                value[j] = levels * levels + spreads * spreads + 2 * facts_a_.spread[row] * spread[j] * d[j];
+                const double levels = statistics_a_.level[row] - level[j];
+                const double spreads = statistics_a_.spread[row] - spread[j];
+                value[j] =
+                    levels * levels + spreads * spreads + 2 * statistics_a_.spread[row] * spread[j] * d[j];
             }
             for (std::size_t j = 0; j < count; ++j)
                 euclidean[i * count + j] = static_cast<float>(std::sqrt(value[j]));
         }
         if (cosine)
             for (std::size_t j = 0; j < count; ++j) {
-                const double levels = facts_a_.level_share[row] - level_share[j];
-                const double spreads = facts_a_.spread_share[row] - spread_share[j];
+                const double levels = statistics_a_.level_share[row] - level_share[j];
+                const double spreads = statistics_a_.spread_share[row] - spread_share[j];
                 cosine[i * count + j] =
                     static_cast<float>(0.5 * (levels * levels + spreads * spreads) +
-                                       facts_a_.spread_share[row] * spread_share[j] * d[j]);
+                                       statistics_a_.spread_share[row] * spread_share[j] * d[j]);
             }
         if (correlation)
             for (std::size_t j = 0; j < count; ++j)
                 correlation[i * count + j] =
-                    static_cast<float>(d[j] + facts_a_.undefined[row] + undefined[j]);
+                    static_cast<float>(d[j] + statistics_a_.undefined[row] + undefined[j]);
     }
 }
 
@@ -149,7 +142,7 @@ void CrossDistances::braycurtis(PairTile tile, float* out) const {
                     for (std::size_t r = 0; r < tile_rows; ++r)
                         others[r] = row_of(b_, tile.columns, tile.column_count, j + r) + k;
                     const std::size_t at = (i / tile_rows * groups + j / tile_rows) * tile_pairs;
-                    kernels_.absolute_sums(rows, others, columns, difference + at, sum + at);
+                    absolute_sums_(rows, others, columns, difference + at, sum + at);
                 }
             }
     }

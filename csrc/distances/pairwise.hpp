@@ -33,13 +33,9 @@ using MetricFlags = std::array<bool, metric_count>;
 // from outside (that is what a BLAS is for); where it cancels, the pair is computed again from the rows.
 class CrossDistances {
 public:
+    // Throws std::invalid_argument, naming the first such row, if a value is a NaN or an infinity.
     CrossDistances(MatrixView<const float> a, MatrixView<const float> b, bool needs_product,
-                   const DistanceKernels& kernels, unsigned threads);
-
-    // The first row with a NaN or an infinity, or the number of rows where there is none. Nothing else may be
-    // called while there is one.
-    std::size_t nonfinite_row_a() const { return nonfinite_a_; }
-    std::size_t nonfinite_row_b() const { return nonfinite_b_; }
+                   unsigned threads);
 
     // Rows less their mean, of length one, less a centre common to all rows of both; empty without product.
     MatrixView<const float> standardized_a() const {
@@ -73,10 +69,9 @@ private:
     double correlation_of_pair(std::size_t i, std::size_t j) const;
 
     MatrixView<const float> a_, b_;
-    const DistanceKernels& kernels_;
+    AbsoluteSums absolute_sums_;
     unsigned threads_;
-    std::size_t nonfinite_a_, nonfinite_b_;
-    RowFacts facts_a_, facts_b_;
+    RowStatistics statistics_a_, statistics_b_;
     std::vector<float> unit_a_, unit_b_;
 };
 

@@ -1,14 +1,15 @@
 #include "network/max_pool_relu.hpp"
 
 #include "core/vector.hpp"
+#include "dispatch/at_level.hpp"
 
 namespace morphobench {
 namespace {
 
-constexpr std::size_t kPool = 4;
+constexpr std::size_t pool_pixels = 4;
 
 template <class T>
-MORPHOBENCH_INLINE void forward(const PoolShape& shape, const T* in, T* out, std::uint8_t* choice) {
+MORPHOBENCH_INLINE void forward_pass(const PoolShape& shape, const T* in, T* out, std::uint8_t* choice) {
     using Vector = typename Lanes<T>::Vector;
     using Index = typename Lanes<T>::Index;
     using Bytes = typename Lanes<T>::Bytes;
@@ -21,7 +22,7 @@ MORPHOBENCH_INLINE void forward(const PoolShape& shape, const T* in, T* out, std
                 Vector best;
                 Index winner = {};
                 load(best, corner);
-                for (std::size_t at = 1; at < kPool; ++at) {
+                for (std::size_t at = 1; at < pool_pixels; ++at) {
                     Vector other;
                     load(other, corner + at / 2 * row + at % 2 * shape.features);
                     // "not smaller or equal", so that a NaN wins and is seen
@@ -31,15 +32,15 @@ MORPHOBENCH_INLINE void forward(const PoolShape& shape, const T* in, T* out, std
                 }
                 const Index zero = best <= Vector{};
                 best = zero ? Vector{} : best;
-                winner = zero ? Index{} + static_cast<int>(kPool) : winner;
+                winner = zero ? Index{} + static_cast<int>(pool_pixels) : winner;
                 store(out + pixel, best);
                 store(choice + pixel, __builtin_convertvector(winner, Bytes));
             }
 }
 
 template <class T>
-MORPHOBENCH_INLINE void backward(const PoolShape& shape, const T* gradient, const std::uint8_t* choice,
-                                 T* in_gradient) {
+MORPHOBENCH_INLINE void backward_pass(const PoolShape& shape, const T* gradient, const std::uint8_t* choice,
+                                      T* in_gradient) {
     using Vector = typename Lanes<T>::Vector;
     using Index = typename Lanes<T>::Index;
     using Bytes = typename Lanes<T>::Bytes;
@@ -54,7 +55,7 @@ MORPHOBENCH_INLINE void backward(const PoolShape& shape, const T* gradient, cons
                 load(g, gradient + pixel);
                 load(bytes, choice + pixel);
                 const Index winner = __builtin_convertvector(bytes, Index);
-                for (std::size_t at = 0; at < kPool; ++at) {
+                for (std::size_t at = 0; at < pool_pixels; ++at) {
                     const Vector share = winner == static_cast<int>(at) ? g : Vector{};
                     store(corner + at / 2 * row + at % 2 * shape.features, share);
                 }
@@ -63,24 +64,18 @@ MORPHOBENCH_INLINE void backward(const PoolShape& shape, const T* gradient, cons
 
 } // namespace
 
-MORPHOBENCH_CLONES void pool_forward(const PoolShape& shape, const float* in, float* out,
-                                     std::uint8_t* choice) {
-    forward(shape, in, out, choice);
+template <class T>
+void MaxPoolRelu<T>::forward(const PoolShape& shape, const T* in, T* out, std::uint8_t* choice) {
+    at_level<forward_pass<T>>(shape, in, out, choice);
 }
 
-MORPHOBENCH_CLONES void pool_forward(const PoolShape& shape, const double* in, double* out,
-                                     std::uint8_t* choice) {
-    forward(shape, in, out, choice);
+template <class T>
+void MaxPoolRelu<T>::backward(const PoolShape& shape, const T* gradient, const std::uint8_t* choice,
+                              T* in_gradient) {
+    at_level<backward_pass<T>>(shape, gradient, choice, in_gradient);
 }
 
-MORPHOBENCH_CLONES void pool_backward(const PoolShape& shape, const float* gradient,
-                                      const std::uint8_t* choice, float* in_gradient) {
-    backward(shape, gradient, choice, in_gradient);
-}
-
-MORPHOBENCH_CLONES void pool_backward(const PoolShape& shape, const double* gradient,
-                                      const std::uint8_t* choice, double* in_gradient) {
-    backward(shape, gradient, choice, in_gradient);
-}
+template struct MaxPoolRelu<float>;
+template struct MaxPoolRelu<double>;
 
 } // namespace morphobench

@@ -12,13 +12,12 @@ struct PoolShape {
     std::size_t images, height, width, features;
 };
 
-void pool_forward(const PoolShape& shape, const float* in, float* out, std::uint8_t* choice);
-void pool_forward(const PoolShape& shape, const double* in, double* out, std::uint8_t* choice);
-
-// The gradient of `in` (N, H, W, F); every element is written.
-void pool_backward(const PoolShape& shape, const float* gradient, const std::uint8_t* choice,
-                   float* in_gradient);
-void pool_backward(const PoolShape& shape, const double* gradient, const std::uint8_t* choice,
-                   double* in_gradient);
+template <class T>
+struct MaxPoolRelu {
+    static void forward(const PoolShape& shape, const T* in, T* out, std::uint8_t* choice);
+    // The gradient of `in` (N, H, W, F); every element is written.
+    static void backward(const PoolShape& shape, const T* gradient, const std::uint8_t* choice,
+                         T* in_gradient);
+};
 
 } // namespace morphobench

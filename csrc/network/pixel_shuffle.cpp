@@ -1,13 +1,12 @@
-#include <algorithm>
-
+#include "network/pixel_shuffle.hpp"
 #include "core/vector.hpp"
-#include "network/subpixel_grid.hpp"
+#include "dispatch/at_level.hpp"
 
 namespace morphobench {
 namespace {
 
 template <class T>
-MORPHOBENCH_INLINE void forward(const PhaseGrid& shape, const T* grid, T* out) {
+MORPHOBENCH_INLINE void forward_pass(const SubpixelGrid& shape, const T* grid, T* out) {
     using Vector = typename Lanes<T>::Vector;
     for (std::size_t n = 0; n < shape.images; ++n, grid += shape.cells())
         for (std::size_t y = 0; y < 2 * shape.height; ++y)
@@ -24,18 +23,11 @@ MORPHOBENCH_INLINE void forward(const PhaseGrid& shape, const T* grid, T* out) {
 }
 
 template <class T>
-MORPHOBENCH_INLINE void backward(const PhaseGrid& shape, const T* gradient, const T* out, T* grid_gradient) {
+MORPHOBENCH_INLINE void backward_pass(const SubpixelGrid& shape, const T* gradient, const T* out,
+                                      T* grid_gradient) {
     using Vector = typename Lanes<T>::Vector;
     for (std::size_t n = 0; n < shape.images; ++n, grid_gradient += shape.cells()) {
-        // only the border cells have phases that no pixel reads; zero the first and last row, then the
-        // columns
-        const std::size_t cell = 4 * shape.features, row = (shape.width + 1) * cell;
-        std::fill_n(grid_gradient, row, T{});
-        std::fill_n(grid_gradient + shape.height * row, row, T{});
-        for (std::size_t i = 1; i < shape.height; ++i) {
-            std::fill_n(grid_gradient + i * row, cell, T{});
-            std::fill_n(grid_gradient + i * row + shape.width * cell, cell, T{});
-        }
+        zero_border(shape, grid_gradient);
         for (std::size_t y = 0; y < 2 * shape.height; ++y)
             for (std::size_t x = 0; x < 2 * shape.width; ++x) {
                 T* const to = grid_gradient + shape.at(y, x);
@@ -54,22 +46,17 @@ MORPHOBENCH_INLINE void backward(const PhaseGrid& shape, const T* gradient, cons
 
 } // namespace
 
-MORPHOBENCH_CLONES void unfold_forward(const PhaseGrid& shape, const float* grid, float* out) {
-    forward(shape, grid, out);
+template <class T>
+void PixelShuffle<T>::forward(const SubpixelGrid& shape, const T* grid, T* out) {
+    at_level<forward_pass<T>>(shape, grid, out);
 }
 
-MORPHOBENCH_CLONES void unfold_forward(const PhaseGrid& shape, const double* grid, double* out) {
-    forward(shape, grid, out);
+template <class T>
+void PixelShuffle<T>::backward(const SubpixelGrid& shape, const T* gradient, const T* out, T* grid_gradient) {
+    at_level<backward_pass<T>>(shape, gradient, out, grid_gradient);
 }
 
-MORPHOBENCH_CLONES void unfold_backward(const PhaseGrid& shape, const float* gradient, const float* out,
-                                        float* grid_gradient) {
-    backward(shape, gradient, out, grid_gradient);
-}
-
-MORPHOBENCH_CLONES void unfold_backward(const PhaseGrid& shape, const double* gradient, const double* out,
-                                        double* grid_gradient) {
-    backward(shape, gradient, out, grid_gradient);
-}
+template struct PixelShuffle<float>;
+template struct PixelShuffle<double>;
 
 } // namespace morphobench

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+
+#include "dispatch/targets.hpp"
 
 namespace morphobench {
 
@@ -8,7 +11,7 @@ namespace morphobench {
 // four times the features, one group per phase (row parity, column parity) of the large image. With padding 1
 // its result is a grid (N, h + 1, w + 1, 4, F); pixel (2i + a, 2j + b) of the large image is phase 2a + b of
 // cell (i + a, j + b).
-struct PhaseGrid {
+struct SubpixelGrid {
     std::size_t images, height, width, features; // of the small image; features a multiple of 32
 
     std::size_t cells() const { return (height + 1) * (width + 1) * 4 * features; }
@@ -19,27 +22,16 @@ struct PhaseGrid {
     }
 };
 
-// The large image (N, 2h, 2w, F), rectified.
-void unfold_forward(const PhaseGrid& shape, const float* grid, float* out);
-void unfold_forward(const PhaseGrid& shape, const double* grid, double* out);
-
-// The grid's gradient; every element is written, those that no pixel reads with zero.
-void unfold_backward(const PhaseGrid& shape, const float* gradient, const float* out, float* grid_gradient);
-void unfold_backward(const PhaseGrid& shape, const double* gradient, const double* out,
-                     double* grid_gradient);
-
-// The decoder's last layer, on the rectified large image without making it: 3x3 convolution, padding 1, to C
-// channels. weight (C, 9, F), bias (C), logits (N, C, 2h, 2w).
-void readout_forward(const PhaseGrid& shape, std::size_t channels, const float* grid, const float* weight,
-                     const float* bias, float* logits);
-void readout_forward(const PhaseGrid& shape, std::size_t channels, const double* grid, const double* weight,
-                     const double* bias, double* logits);
-
-// The gradients of grid and weight from those of the logits; every element is written.
-void readout_backward(const PhaseGrid& shape, std::size_t channels, const float* gradient, const float* grid,
-                      const float* weight, float* grid_gradient, float* weight_gradient);
-void readout_backward(const PhaseGrid& shape, std::size_t channels, const double* gradient,
-                      const double* grid, const double* weight, double* grid_gradient,
-                      double* weight_gradient);
+// Zeroes the phases of an image's grid that no pixel of the large image reads: they lie in border cells.
+template <class T>
+MORPHOBENCH_INLINE void zero_border(const SubpixelGrid& shape, T* grid) {
+    const std::size_t cell = 4 * shape.features, row = (shape.width + 1) * cell;
+    std::fill_n(grid, row, T{});
+    std::fill_n(grid + shape.height * row, row, T{});
+    for (std::size_t i = 1; i < shape.height; ++i) {
+        std::fill_n(grid + i * row, cell, T{});
+        std::fill_n(grid + i * row + shape.width * cell, cell, T{});
+    }
+}
 
 } // namespace morphobench

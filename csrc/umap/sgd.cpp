@@ -4,25 +4,14 @@
 #include <cmath>
 #include <vector>
 
+#include "core/splitmix64.hpp"
+
 namespace morphobench {
 namespace {
 
-// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
-class Stream {
-public:
-    explicit Stream(std::uint64_t seed) : state_{seed} {}
-
-    std::uint32_t below(std::uint32_t count) {
-        std::uint64_t bits = (state_ += 0x9E3779B97F4A7C15u);
-        bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9u;
-        bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBu;
-        bits ^= bits >> 31;
-        return static_cast<std::uint32_t>(((bits >> 32) * count) >> 32);
-    }
-
-private:
-    std::uint64_t state_;
-};
+std::uint32_t below(SplitMix64& random, std::uint32_t count) {
+    return static_cast<std::uint32_t>(((random.next() >> 32) * count) >> 32);
+}
 
 float clipped(float gradient) { return std::clamp(gradient, -4.0f, 4.0f); }
 
@@ -31,7 +20,7 @@ struct Schedule {
     double period, next, negative_period, negative_next;
 };
 
-std::vector<Schedule> schedules(EdgesView edges, LayoutSettings settings) {
+std::vector<Schedule> schedules(EdgesView edges, SgdSettings settings) {
     const float* last = edges.strengths + edges.count;
     const double strongest = edges.count == 0 ? 1.0 : *std::max_element(edges.strengths, last);
     std::vector<Schedule> due(edges.count);
@@ -45,9 +34,9 @@ std::vector<Schedule> schedules(EdgesView edges, LayoutSettings settings) {
 
 } // namespace
 
-void descend_layout(MatrixView<float> points, EdgesView edges, LayoutSettings settings) {
+void umap_sgd(MatrixView<float> points, EdgesView edges, SgdSettings settings) {
     std::vector<Schedule> due = schedules(edges, settings);
-    Stream stream(settings.seed);
+    SplitMix64 random(settings.seed);
     const float a = settings.a, b = settings.b;
     const auto count = static_cast<std::uint32_t>(points.rows);
     for (int epoch = 0; epoch < settings.epochs; ++epoch) {
@@ -74,7 +63,7 @@ void descend_layout(MatrixView<float> points, EdgesView edges, LayoutSettings se
 
             const int negatives = static_cast<int>((epoch - edge.negative_next) / edge.negative_period);
             for (int k = 0; k < negatives; ++k) {
-                const float* const other = points.row(stream.below(count));
+                const float* const other = points.row(below(random, count));
                 if (other == head) continue; // it has moved, but only in x and y so far
                 dx = x - other[0];
                 dy = y - other[1];

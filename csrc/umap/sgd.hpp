@@ -15,7 +15,7 @@ struct EdgesView {
     std::size_t count;
 };
 
-struct LayoutSettings {
+struct SgdSettings {
     int epochs;
     float a, b; // similarity at distance r: 1 / (1 + a r^(2b))
     int negatives_per_edge;
@@ -25,6 +25,6 @@ struct LayoutSettings {
 // UMAP's stochastic gradient descent (McInnes, Healy and Melville, arXiv:1802.03426, section 4.2) on
 // `points` (N x 2), in place. Edges are visited in proportion to their strength, each visit with random
 // points that repel its head. One thread: the result depends on the arguments alone.
-void descend_layout(MatrixView<float> points, EdgesView edges, LayoutSettings settings);
+void umap_sgd(MatrixView<float> points, EdgesView edges, SgdSettings settings);
 
 } // namespace morphobench

@@ -15,15 +15,15 @@ namespace {
 
 constexpr std::size_t views_per_chunk = 4;
 
-struct PairScratch {
+struct ByolScratch {
     std::vector<float> plane, blurred, rows, between;
 };
 
-using Tables = std::vector<std::unique_ptr<const FloatAxisTable>>;
+using Tables = std::vector<std::unique_ptr<const AxisTableF32>>;
 
 void add(Tables& tables, std::int32_t in, std::int32_t out) {
     auto& slot = tables[static_cast<std::size_t>(in)];
-    if (!slot) slot = std::make_unique<const FloatAxisTable>(in, out);
+    if (!slot) slot = std::make_unique<const AxisTableF32>(in, out);
 }
 
 // A copy of `in`, mirrored left-right if asked.
@@ -36,39 +36,40 @@ PlaneView<const float> copy(PlaneView<const float> in, bool mirrored, std::vecto
         else
             std::copy(in.row(y), in.row(y) + in.width, out.row(y));
     }
-    return {out.data, out.stride, out.height, out.width};
+    return out;
 }
 
 } // namespace
 
-void apply_pair_views(const ImagesView<const float>& in, const DrawFields& draws, std::int32_t size,
-                      Normalization normalization, unsigned threads, float* out) {
+void apply_byol_pair(const ImagesView<const float>& in, const ViewParamsArray& params, std::int32_t size,
+                     Normalization normalization, unsigned threads, float* out) {
     Tables horizontal(static_cast<std::size_t>(in.width) + 1),
         vertical(static_cast<std::size_t>(in.height) + 1);
-    for (std::size_t view = 0; view < draws.views; ++view)
-        for (std::size_t image = 0; image < draws.images; ++image) {
-            add(horizontal, draws.width.get(view, image), size);
-            add(vertical, draws.height.get(view, image), size);
+    for (std::size_t view = 0; view < params.views; ++view)
+        for (std::size_t image = 0; image < params.images; ++image) {
+            add(horizontal, params.width.get(view, image), size);
+            add(vertical, params.height.get(view, image), size);
         }
-    const Kernels& use = kernels();
+    const ViewKernels& use = view_kernels();
     const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
     parallel_for(
-        draws.views * draws.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
-            thread_local PairScratch scratch;
+        params.views * params.images, views_per_chunk, threads, [&](std::size_t begin, std::size_t end) {
+            thread_local ByolScratch scratch;
             scratch.rows.resize(3 * static_cast<std::size_t>(in.width));
             for (std::size_t i = begin; i < end; ++i) {
-                const std::size_t image = i % draws.images;
-                const ViewDraw draw = draws.get(i / draws.images, image);
-                const Window& window = draw.window;
+                const std::size_t image = i % params.images;
+                const ViewParams view_params = params.get(i / params.images, image);
+                const Window& window = view_params.window;
                 for (std::size_t channel = 0; channel < in.channels; ++channel) {
-                    PlaneView<const float> plane = copy(in.plane(image, channel), draw.flip, scratch.plane);
-                    if (draw.blur_sigma > 0.0f) {
+                    PlaneView<const float> plane =
+                        copy(in.plane(image, channel), view_params.flip, scratch.plane);
+                    if (view_params.blur_sigma > 0.0f) {
                         scratch.blurred.resize(scratch.plane.size());
-                        blur(plane, draw.blur_sigma, use, scratch.rows.data(), scratch.blurred.data());
+                        blur(plane, view_params.blur_sigma, use, scratch.rows.data(), scratch.blurred.data());
                         plane.data = scratch.blurred.data();
                     }
                     float* target = out + (i * in.channels + channel) * pixels;
-                    float_resample(
+                    resample_f32(
                         {plane.row(window.top) + window.left, plane.stride, window.height, window.width},
                         *horizontal[static_cast<std::size_t>(window.width)],
                         *vertical[static_cast<std::size_t>(window.height)], scratch.between,

@@ -13,8 +13,8 @@ struct Normalization {
 };
 
 // Flip, blur, crop and resize to size x size, normalize: BYOL's further views of views already made.
-// in (N, C, height, width), draws (P, N), out (P, N, C, size, size). The draws must be checked.
-void apply_pair_views(const ImagesView<const float>& in, const DrawFields& draws, std::int32_t size,
-                      Normalization normalization, unsigned threads, float* out);
+// in (N, C, height, width), params (P, N), out (P, N, C, size, size). The params must be checked.
+void apply_byol_pair(const ImagesView<const float>& in, const ViewParamsArray& params, std::int32_t size,
+                     Normalization normalization, unsigned threads, float* out);
 
 } // namespace morphobench

@@ -4,11 +4,11 @@
 
 namespace morphobench {
 
-CropLaw::CropLaw(double scale_low, double scale_high, double ratio_low, double ratio_high)
+CropSampler::CropSampler(double scale_low, double scale_high, double ratio_low, double ratio_high)
     : scale_low_{scale_low}, scale_high_{scale_high}, ratio_low_{ratio_low}, ratio_high_{ratio_high},
       log_ratio_low_{portable_log(ratio_low)}, log_ratio_high_{portable_log(ratio_high)} {}
 
-Window CropLaw::draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const {
+Window CropSampler::sample(std::int32_t height, std::int32_t width, const ViewStream& stream) const {
     if (whole()) return {0, 0, height, width};
     for (std::uint16_t attempt = 0; attempt < tries; ++attempt) {
         const RandomBlock block = stream.block(attempt);
@@ -23,7 +23,7 @@ Window CropLaw::draw(std::int32_t height, std::int32_t width, const ViewStream& 
     return central(height, width);
 }
 
-Window CropLaw::central(std::int32_t height, std::int32_t width) const {
+Window CropSampler::central(std::int32_t height, std::int32_t width) const {
     const double ratio = static_cast<double>(width) / height;
     Window window{0, 0, height, width};
     if (ratio < ratio_low_)

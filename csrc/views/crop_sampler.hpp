@@ -15,14 +15,14 @@ struct Window {
 };
 
 // How a crop is drawn: its share of the image's area, and its ratio width / height.
-class CropLaw {
+class CropSampler {
 public:
-    CropLaw(double scale_low, double scale_high, double ratio_low, double ratio_high);
+    CropSampler(double scale_low, double scale_high, double ratio_low, double ratio_high);
 
     // As torchvision's RandomResizedCrop.get_params: area uniform in the scale, ratio log-uniform, ten tries,
     // then the largest central window of an allowed ratio. A scale of 1..1 is the whole image.
     // Uses blocks 0 .. 10 of the stream: a block a try (area, ratio), then one for the position.
-    Window draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
+    Window sample(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
 
     bool whole() const { return scale_low_ == 1.0 && scale_high_ == 1.0; }
 

@@ -17,8 +17,8 @@ namespace morphobench {
 
 namespace {
 
-// Images that a thread takes at a time. Many, because what lies next to each other in memory is best written
-// by one core; few enough to share out evenly.
+// Images per task: many, so that neighbouring memory is written by one core; few enough for eight tasks a
+// thread.
 std::size_t images_per_chunk(std::size_t images, std::size_t pixels_per_image, unsigned threads) {
     constexpr std::size_t most_pixels = 64 * 64 * 64, least_chunks = 8; // of a thread
     const std::size_t many = 1 + most_pixels / (1 + pixels_per_image),
@@ -26,30 +26,30 @@ std::size_t images_per_chunk(std::size_t images, std::size_t pixels_per_image, u
     return std::max<std::size_t>(1, std::min(many, few));
 }
 
-// The tables that a set of draws needs, looked up once so that threads read without a lock.
+// The tables that a set of params needs, looked up once so that threads read without a lock.
 template <class Source>
 class Tables {
 public:
     using Table = typename decltype(std::declval<Source&>().get(0, 0, false))::element_type;
 
-    Tables(const DrawFields& draws, std::int32_t height, std::int32_t width, std::int32_t out)
+    Tables(const ViewParamsArray& params, std::int32_t height, std::int32_t width, std::int32_t out)
         : horizontal_(2 * (static_cast<std::size_t>(width) + 1)),
           vertical_(2 * (static_cast<std::size_t>(height) + 1)) {
         Source source;
-        for (std::size_t view = 0; view < draws.views; ++view)
-            for (std::size_t image = 0; image < draws.images; ++image) {
-                const ViewDraw draw = draws.get(view, image);
-                auto& along = horizontal_[place(draw.window.width, draw.flip)];
-                if (!along) along = source.get(draw.window.width, out, draw.flip);
-                auto& across = vertical_[place(draw.window.height, draw.flip_vertical)];
-                if (!across) across = source.get(draw.window.height, out, draw.flip_vertical);
+        for (std::size_t view = 0; view < params.views; ++view)
+            for (std::size_t image = 0; image < params.images; ++image) {
+                const ViewParams view_params = params.get(view, image);
+                auto& along = horizontal_[place(view_params.window.width, view_params.flip)];
+                if (!along) along = source.get(view_params.window.width, out, view_params.flip);
+                auto& across = vertical_[place(view_params.window.height, view_params.flip_vertical)];
+                if (!across) across = source.get(view_params.window.height, out, view_params.flip_vertical);
             }
     }
-    Table& horizontal(const ViewDraw& draw) const {
-        return *horizontal_[place(draw.window.width, draw.flip)];
+    Table& horizontal(const ViewParams& view_params) const {
+        return *horizontal_[place(view_params.window.width, view_params.flip)];
     }
-    Table& vertical(const ViewDraw& draw) const {
-        return *vertical_[place(draw.window.height, draw.flip_vertical)];
+    Table& vertical(const ViewParams& view_params) const {
+        return *vertical_[place(view_params.window.height, view_params.flip_vertical)];
     }
 
 private:
@@ -66,55 +66,52 @@ PlaneView<const T> crop(PlaneView<const T> plane, const Window& window) {
 }
 
 // 8-bit views up to the blur: crop, resize, flip, turn, / 255, blur.
-class ByteViews {
+class ViewMakerU8 {
 public:
     using Pixel = std::uint8_t;
     using Table = AxisTable;
     using Source = AxisTables;
 
     void operator()(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
-                    const ViewDraw& draw, const Kernels& use, float* out) {
-        if (!(draw.blur_sigma > 0.0f)) return sharp(window, horizontal, vertical, draw, use, out);
+                    const ViewParams& view_params, const ViewKernels& use, float* out) {
+        if (!(view_params.blur_sigma > 0.0f))
+            return sharp(window, horizontal, vertical, view_params, use, out);
         const std::int32_t size = horizontal.out;
         const auto side = static_cast<std::size_t>(size);
         float* const before = sharp_.room(side * side);
-        sharp(window, horizontal, vertical, draw, use, before);
-        blur({before, size, size, size}, draw.blur_sigma, use, rows_.room(3 * side), out);
+        sharp(window, horizontal, vertical, view_params, use, before);
+        blur({before, size, size, size}, view_params.blur_sigma, use, rows_.room(3 * side), out);
     }
 
 private:
     void sharp(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
-               const ViewDraw& draw, const Kernels& use, float* out) {
+               const ViewParams& view_params, const ViewKernels& use, float* out) {
         const bool passes = !(horizontal.identity && vertical.identity);
-        if (passes && !draw.quarter_turns && use.resize_units && !vertical_first(horizontal, vertical) &&
-            use.resize_units(window, horizontal, vertical, scratch_.between, out))
+        if (passes && !view_params.quarter_turns && use.try_resize_to_unit &&
+            !vertical_first(horizontal, vertical) &&
+            use.try_resize_to_unit(window, horizontal, vertical, scratch_.between, out))
             return;
         Resampled resized = resample(window, horizontal, vertical, use, scratch_);
-        if (draw.quarter_turns) resized = {turned(resized, draw.quarter_turns, use), nullptr};
+        if (view_params.quarter_turns) resized = {turned(resized, view_params.quarter_turns, use), nullptr};
         units(resized, use, out);
     }
-    void units(const Resampled& resized, const Kernels& use, float* out) {
-        if (resized.vertical && use.units && use.units(resized.plane, *resized.vertical, out)) return;
+    void units(const Resampled& resized, const ViewKernels& use, float* out) {
+        if (resized.vertical && use.try_vertical_to_unit &&
+            use.try_vertical_to_unit(resized.plane, *resized.vertical, out))
+            return;
         use.to_unit(finished(resized, use), out);
     }
     // After the last pass, in bytes.
-    PlaneView<const Pixel> finished(const Resampled& resized, const Kernels& use) {
+    PlaneView<const Pixel> finished(const Resampled& resized, const ViewKernels& use) {
         if (!resized.vertical) return resized.plane;
-        const PlaneView<Pixel> pixels = plane_in(pixels_, resized.plane.width);
+        const PlaneView<Pixel> pixels = plane_in(pixels_, resized.plane.width, resized.plane.width);
         use.vertical(resized.plane, *resized.vertical, pixels);
-        return read_only(pixels);
+        return pixels;
     }
-    PlaneView<const Pixel> turned(const Resampled& resized, int turns, const Kernels& use) {
-        const PlaneView<Pixel> turned = plane_in(turned_, resized.plane.width);
-        quarter_turn<Pixel>(finished(resized, use), turns, turned);
-        return read_only(turned);
-    }
-    static PlaneView<Pixel> plane_in(Scratch<Pixel>& storage, std::int32_t size) {
-        const auto bytes = static_cast<std::size_t>(size) * static_cast<std::size_t>(padded(size));
-        return {storage.room(bytes), padded(size), size, size};
-    }
-    static PlaneView<const Pixel> read_only(const PlaneView<Pixel>& plane) {
-        return {plane.data, plane.stride, plane.height, plane.width};
+    PlaneView<const Pixel> turned(const Resampled& resized, int turns, const ViewKernels& use) {
+        const PlaneView<Pixel> turned = plane_in(turned_, resized.plane.width, resized.plane.width);
+        rotate90<Pixel>(finished(resized, use), turns, turned);
+        return turned;
     }
 
     ResampleScratch scratch_;
@@ -123,18 +120,18 @@ private:
 };
 
 // The same of 16-bit views, in float32, / 65535.
-class WordViews {
+class ViewMakerU16 {
 public:
     using Pixel = std::uint16_t;
-    using Table = FloatAxisTable;
-    using Source = FloatAxisTables;
+    using Table = AxisTableF32;
+    using Source = AxisTablesF32;
 
     void operator()(const PlaneView<const Pixel>& window, const Table& horizontal, const Table& vertical,
-                    const ViewDraw& draw, const Kernels& use, float* out) {
+                    const ViewParams& view_params, const ViewKernels& use, float* out) {
         const std::int32_t size = horizontal.out;
         const auto side = static_cast<std::size_t>(size);
-        const int turns = draw.quarter_turns;
-        const bool blurred = draw.blur_sigma > 0.0f;
+        const int turns = view_params.quarter_turns;
+        const bool blurred = view_params.blur_sigma > 0.0f;
         float* const sharp = blurred ? sharp_.room(side * side) : out;
         float* const unit =
             unit_.room(static_cast<std::size_t>(window.height) * static_cast<std::size_t>(window.width));
@@ -143,11 +140,11 @@ public:
             target = std::transform(window.row(y), window.row(y) + window.width, target,
                                     [](Pixel pixel) { return static_cast<float>(pixel) / 65535.0f; });
         const PlaneView<float> resized{turns ? resized_.room(side * side) : sharp, size, size, size};
-        float_resample({unit, window.width, window.height, window.width}, horizontal, vertical, between_,
-                       resized);
-        if (turns) quarter_turn<float>({resized.data, size, size, size}, turns, {sharp, size, size, size});
+        resample_f32({unit, window.width, window.height, window.width}, horizontal, vertical, between_,
+                     resized);
+        if (turns) rotate90<float>({resized.data, size, size, size}, turns, {sharp, size, size, size});
         if (!blurred) return;
-        blur({sharp, size, size, size}, draw.blur_sigma, use, rows_.room(3 * side), out);
+        blur({sharp, size, size, size}, view_params.blur_sigma, use, rows_.room(3 * side), out);
     }
 
 private:
@@ -156,56 +153,57 @@ private:
 };
 
 template <class Views>
-void apply(const ViewedImages<typename Views::Pixel>& viewed, const DrawFields& draws,
+void apply(const ViewedImages<typename Views::Pixel>& viewed, const ViewParamsArray& params,
            const ViewOutput& output, unsigned threads) {
     const auto& images = viewed.images;
-    const Tables<typename Views::Source> tables(draws, images.height, images.width, output.size);
-    const Kernels& use = kernels();
+    const Tables<typename Views::Source> tables(params, images.height, images.width, output.size);
+    const ViewKernels& use = view_kernels();
     const auto side = static_cast<std::size_t>(output.size);
     const std::size_t pixels = side * side;
     const std::size_t plane_bytes = pixels * pixel_bytes(output.type);
-    const bool wide = output.type == PixelType::float32;
-    const std::size_t chunk = images_per_chunk(draws.images, pixels * images.channels * draws.views, threads);
-    parallel_for(draws.images, chunk, threads, [&](std::size_t begin, std::size_t end) {
+    const bool is_float32 = output.type == PixelType::float32;
+    const std::size_t chunk =
+        images_per_chunk(params.images, pixels * images.channels * params.views, threads);
+    parallel_for(params.images, chunk, threads, [&](std::size_t begin, std::size_t end) {
         thread_local Views make;
-        thread_local Scratch<float> narrowed;
-        float* const before_narrowing = wide ? nullptr : narrowed.room(pixels);
+        thread_local Scratch<float> float_plane;
+        float* const before_cast = is_float32 ? nullptr : float_plane.room(pixels);
         const auto fill = [&](std::size_t view, std::size_t image) {
-            const ViewDraw draw = draws.get(view, image);
-            const auto& along = tables.horizontal(draw);
-            const auto& across = tables.vertical(draw);
+            const ViewParams view_params = params.get(view, image);
+            const auto& along = tables.horizontal(view_params);
+            const auto& across = tables.vertical(view_params);
             for (std::size_t channel = 0; channel < images.channels; ++channel) {
                 char* target = static_cast<char*>(output.data) +
-                               ((view * draws.images + image) * images.channels + channel) * plane_bytes;
-                float* plane = wide ? reinterpret_cast<float*>(target) : before_narrowing;
-                make(crop(images.plane(viewed.index(image), channel), draw.window), along, across, draw, use,
-                     plane);
-                if (draws.brightness) apply_jitter(plane, pixels, draws.jitter(view, image, channel));
-                if (draw.noise_sigma > 0.0f)
-                    add_noise(plane, pixels, draw.noise_sigma, draw.noise_key,
+                               ((view * params.images + image) * images.channels + channel) * plane_bytes;
+                float* plane = is_float32 ? reinterpret_cast<float*>(target) : before_cast;
+                make(crop(images.plane(viewed.index(image), channel), view_params.window), along, across,
+                     view_params, use, plane);
+                if (params.brightness) apply_jitter(plane, pixels, params.jitter(view, image, channel));
+                if (view_params.noise_sigma > 0.0f)
+                    add_noise(plane, pixels, view_params.noise_sigma, view_params.noise_key,
                               static_cast<std::uint32_t>(channel));
                 if (!output.mean.empty())
                     normalize(plane, pixels, output.mean[channel], output.deviation[channel]);
-                if (!wide) narrow(plane, pixels, output.type, target);
+                if (!is_float32) cast_pixels(plane, pixels, output.type, target);
             }
         };
         // All views of an image one after the other, while it is in the cache.
         for (std::size_t image = begin; image < end; ++image)
-            for (std::size_t view = 0; view < draws.views; ++view)
+            for (std::size_t view = 0; view < params.views; ++view)
                 fill(view, image);
     });
 }
 
 } // namespace
 
-void apply_views(const ViewedImages<std::uint8_t>& viewed, const DrawFields& draws, const ViewOutput& output,
-                 unsigned threads) {
-    apply<ByteViews>(viewed, draws, output, threads);
+void apply_views(const ViewedImages<std::uint8_t>& viewed, const ViewParamsArray& params,
+                 const ViewOutput& output, unsigned threads) {
+    apply<ViewMakerU8>(viewed, params, output, threads);
 }
 
-void apply_views(const ViewedImages<std::uint16_t>& viewed, const DrawFields& draws, const ViewOutput& output,
-                 unsigned threads) {
-    apply<WordViews>(viewed, draws, output, threads);
+void apply_views(const ViewedImages<std::uint16_t>& viewed, const ViewParamsArray& params,
+                 const ViewOutput& output, unsigned threads) {
+    apply<ViewMakerU16>(viewed, params, output, threads);
 }
 
 } // namespace morphobench

@@ -10,7 +10,7 @@
 
 namespace morphobench {
 
-// Which of the images are viewed, and where: the draws' image n is images[rows ? rows[n] : n].
+// Which of the images are viewed, and where: the params' image n is images[rows ? rows[n] : n].
 template <class Pixel>
 struct ViewedImages {
     ImagesView<const Pixel> images;
@@ -29,11 +29,11 @@ struct ViewOutput {
 };
 
 // Crop, resize, flip, turn, divide by the largest pixel value, blur, jitter, add noise, normalize; in that
-// order. The draws must be checked. 8-bit images are resized as Pillow does, 16-bit ones in float32 as torch
+// order. The params must be checked. 8-bit images are resized as Pillow does, 16-bit ones in float32 as torch
 // does.
-void apply_views(const ViewedImages<std::uint8_t>& viewed, const DrawFields& draws, const ViewOutput& output,
-                 unsigned threads);
-void apply_views(const ViewedImages<std::uint16_t>& viewed, const DrawFields& draws, const ViewOutput& output,
-                 unsigned threads);
+void apply_views(const ViewedImages<std::uint8_t>& viewed, const ViewParamsArray& params,
+                 const ViewOutput& output, unsigned threads);
+void apply_views(const ViewedImages<std::uint16_t>& viewed, const ViewParamsArray& params,
+                 const ViewOutput& output, unsigned threads);
 
 } // namespace morphobench

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "core/vector.hpp"
+#include "dispatch/at_level.hpp"
 
 namespace morphobench {
 
@@ -38,17 +38,17 @@ MORPHOBENCH_INLINE std::uint8_t to_uint8(float value) {
     return static_cast<std::uint8_t>(bits_of(255.0f * cut + 0x1.8p23f));
 }
 
-MORPHOBENCH_CLONES void write_float16(const float* pixels, std::size_t count, std::uint16_t* out) {
+MORPHOBENCH_INLINE void write_float16(const float* pixels, std::size_t count, std::uint16_t* out) {
     for (std::size_t i = 0; i < count; ++i)
         out[i] = to_float16(pixels[i]);
 }
 
-MORPHOBENCH_CLONES void write_bfloat16(const float* pixels, std::size_t count, std::uint16_t* out) {
+MORPHOBENCH_INLINE void write_bfloat16(const float* pixels, std::size_t count, std::uint16_t* out) {
     for (std::size_t i = 0; i < count; ++i)
         out[i] = to_bfloat16(pixels[i]);
 }
 
-MORPHOBENCH_CLONES void write_uint8(const float* pixels, std::size_t count, std::uint8_t* out) {
+MORPHOBENCH_INLINE void write_uint8(const float* pixels, std::size_t count, std::uint8_t* out) {
     for (std::size_t i = 0; i < count; ++i)
         out[i] = to_uint8(pixels[i]);
 }
@@ -66,19 +66,19 @@ std::size_t pixel_bytes(PixelType type) {
     }
 }
 
-void narrow(const float* pixels, std::size_t count, PixelType type, void* out) {
+void cast_pixels(const float* pixels, std::size_t count, PixelType type, void* out) {
     switch (type) {
     case PixelType::float32:
         std::memcpy(out, pixels, count * sizeof *pixels);
         break;
     case PixelType::float16:
-        write_float16(pixels, count, static_cast<std::uint16_t*>(out));
+        at_level<write_float16>(pixels, count, static_cast<std::uint16_t*>(out));
         break;
     case PixelType::bfloat16:
-        write_bfloat16(pixels, count, static_cast<std::uint16_t*>(out));
+        at_level<write_bfloat16>(pixels, count, static_cast<std::uint16_t*>(out));
         break;
     case PixelType::uint8:
-        write_uint8(pixels, count, static_cast<std::uint8_t*>(out));
+        at_level<write_uint8>(pixels, count, static_cast<std::uint8_t*>(out));
         break;
     }
 }

@@ -12,6 +12,6 @@ std::size_t pixel_bytes(PixelType type);
 
 // Writes `count` pixels as `type`, rounded to nearest, halves to even; uint8: 255 times the pixel cut off at
 // 0 and 1.
-void narrow(const float* pixels, std::size_t count, PixelType type, void* out);
+void cast_pixels(const float* pixels, std::size_t count, PixelType type, void* out);
 
 } // namespace morphobench

@@ -8,7 +8,7 @@ namespace morphobench {
 
 // Turns a square plane counter-clockwise by `turns` quarters, as numpy.rot90, into `out` (contiguous or not).
 template <class T>
-void quarter_turn(PlaneView<const T> in, int turns, PlaneView<T> out) {
+void rotate90(PlaneView<const T> in, int turns, PlaneView<T> out) {
     const std::int32_t last = in.height - 1;
     for (std::int32_t y = 0; y <= last; ++y) {
         T* target = out.row(y);

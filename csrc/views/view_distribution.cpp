@@ -14,17 +14,17 @@ float factor(double spread, double uniform) {
 
 } // namespace
 
-ViewDraw ViewLaw::draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const {
-    ViewDraw drawn{};
-    drawn.window = crop.draw(height, width, stream);
+ViewParams ViewDistribution::sample(std::int32_t height, std::int32_t width, const ViewStream& stream) const {
+    ViewParams drawn{};
+    drawn.window = crop.sample(height, width, stream);
     const RandomBlock block = stream.block(flip_and_blur_block);
     drawn.flip = flips(block.uniform32(0));
     drawn.blur_sigma = blur_of(block.uniform32(1), block.uniform32(2));
-    draw_further(stream, drawn);
+    sample_rest(stream, drawn);
     return drawn;
 }
 
-void ViewLaw::draw_further(const ViewStream& stream, ViewDraw& drawn) const {
+void ViewDistribution::sample_rest(const ViewStream& stream, ViewParams& drawn) const {
     if (flip_vertical_probability > 0.0 || quarter_turns) {
         const RandomBlock orientation = stream.block(orientation_block);
         drawn.flip_vertical = orientation.uniform32(0) < flip_vertical_probability;
@@ -39,7 +39,7 @@ void ViewLaw::draw_further(const ViewStream& stream, ViewDraw& drawn) const {
     }
 }
 
-Jitter ViewLaw::jitter(std::uint16_t channel, const ViewStream& stream) const {
+Jitter ViewDistribution::jitter(std::uint16_t channel, const ViewStream& stream) const {
     const RandomBlock block = stream.block(static_cast<std::uint16_t>(first_channel_block + channel));
     return {factor(brightness, block.uniform32(0)), factor(contrast, block.uniform32(1))};
 }

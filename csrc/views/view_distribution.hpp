@@ -8,8 +8,8 @@
 
 namespace morphobench {
 
-// What one view of one image is made with; blur_sigma 0 means no blur, noise_sigma 0 no noise.
-struct ViewDraw {
+// The parameters of one view of one image; blur_sigma 0 means no blur, noise_sigma 0 no noise.
+struct ViewParams {
     Window window;
     bool flip;
     float blur_sigma;
@@ -24,10 +24,10 @@ struct Jitter {
     float brightness, contrast;
 };
 
-// The law that the views of one group are drawn by. Each draw uses blocks of its own, see
-// view_distribution.cpp.
-struct ViewLaw {
-    CropLaw crop;
+// The distribution that the views of one group are drawn from. Each draw uses its own blocks of random
+// numbers.
+struct ViewDistribution {
+    CropSampler crop;
     double flip_probability;
     double blur_probability;
     double sigma_low, sigma_high;
@@ -45,7 +45,7 @@ struct ViewLaw {
     static constexpr std::uint16_t noise_key_block = 19;
     static constexpr std::uint16_t first_channel_block = 32;
 
-    ViewDraw draw(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
+    ViewParams sample(std::int32_t height, std::int32_t width, const ViewStream& stream) const;
     // From numbers uniform in [0, 1): whether flipped, and the sigma of the blur, 0 for none.
     MORPHOBENCH_INLINE bool flips(double chance) const { return chance < flip_probability; }
     MORPHOBENCH_INLINE float blur_of(double chance, double place) const {
@@ -53,7 +53,7 @@ struct ViewLaw {
         return chance < blur_probability ? sigma : 0.0f;
     }
     // The part of it that comes after the blur.
-    void draw_further(const ViewStream& stream, ViewDraw& drawn) const;
+    void sample_rest(const ViewStream& stream, ViewParams& drawn) const;
     Jitter jitter(std::uint16_t channel, const ViewStream& stream) const;
 };
 

@@ -1,19 +1,19 @@
 #include "views/view_params_simd.hpp"
 
-#include "core/vector.hpp"
+#include "dispatch/at_level.hpp"
 
 namespace morphobench {
 
 namespace {
 
-constexpr std::size_t lanes = DrawLanes::count;
+constexpr std::size_t lanes = ViewParamsLanes::count;
 
 // A block of each lane's stream.
 struct BlockLanes {
     std::uint32_t words[4][lanes];
 };
 
-MORPHOBENCH_INLINE void draw_block(const DrawLanes& images, std::uint64_t seed, std::uint32_t epoch,
+MORPHOBENCH_INLINE void draw_block(const ViewParamsLanes& images, std::uint64_t seed, std::uint32_t epoch,
                                    std::uint16_t view, std::uint16_t number, BlockLanes& block) {
     auto& words = block.words;
     for (std::size_t i = 0; i < lanes; ++i) {
@@ -32,13 +32,14 @@ MORPHOBENCH_INLINE void draw_block(const DrawLanes& images, std::uint64_t seed, 
         }
 }
 
-MORPHOBENCH_INLINE void draw_crops(const CropLaw& law, std::int32_t image_height, std::int32_t image_width,
-                                   const BlockLanes& attempt, const BlockLanes& position, DrawLanes& out) {
+MORPHOBENCH_INLINE void draw_crops(const CropSampler& distribution, std::int32_t image_height,
+                                   std::int32_t image_width, const BlockLanes& attempt,
+                                   const BlockLanes& position, ViewParamsLanes& out) {
     double height[lanes], width[lanes];
     for (std::size_t i = 0; i < lanes; ++i) {
         const auto sides =
-            law.sides(image_height, image_width, uniform53(attempt.words[0][i], attempt.words[1][i]),
-                      uniform53(attempt.words[2][i], attempt.words[3][i]));
+            distribution.sides(image_height, image_width, uniform53(attempt.words[0][i], attempt.words[1][i]),
+                               uniform53(attempt.words[2][i], attempt.words[3][i]));
         height[i] = sides.height;
         width[i] = sides.width;
     }
@@ -52,10 +53,10 @@ MORPHOBENCH_INLINE void draw_crops(const CropLaw& law, std::int32_t image_height
     }
 }
 
-MORPHOBENCH_CLONES void draw_all(const ViewLaw& law, std::int32_t image_height, std::int32_t image_width,
-                                 std::uint64_t seed, std::uint32_t epoch, std::uint16_t view,
-                                 DrawLanes& out) {
-    if (law.crop.whole()) {
+MORPHOBENCH_INLINE void draw_all(const ViewDistribution& distribution, std::int32_t image_height,
+                                 std::int32_t image_width, std::uint64_t seed, std::uint32_t epoch,
+                                 std::uint16_t view, ViewParamsLanes& out) {
+    if (distribution.crop.whole()) {
         for (std::size_t i = 0; i < lanes; ++i) {
             out.fits[i] = 1;
             out.top[i] = out.left[i] = 0;
@@ -65,22 +66,23 @@ MORPHOBENCH_CLONES void draw_all(const ViewLaw& law, std::int32_t image_height, 
     } else {
         BlockLanes attempt, position;
         draw_block(out, seed, epoch, view, 0, attempt);
-        draw_block(out, seed, epoch, view, CropLaw::position_block, position);
-        draw_crops(law.crop, image_height, image_width, attempt, position, out);
+        draw_block(out, seed, epoch, view, CropSampler::position_block, position);
+        draw_crops(distribution.crop, image_height, image_width, attempt, position, out);
     }
     BlockLanes block;
-    draw_block(out, seed, epoch, view, ViewLaw::flip_and_blur_block, block);
+    draw_block(out, seed, epoch, view, ViewDistribution::flip_and_blur_block, block);
     for (std::size_t i = 0; i < lanes; ++i) {
-        out.flip[i] = law.flips(uniform32(block.words[0][i]));
-        out.blur_sigma[i] = law.blur_of(uniform32(block.words[1][i]), uniform32(block.words[2][i]));
+        out.flip[i] = distribution.flips(uniform32(block.words[0][i]));
+        out.blur_sigma[i] = distribution.blur_of(uniform32(block.words[1][i]), uniform32(block.words[2][i]));
     }
 }
 
 } // namespace
 
-void DrawLanes::draw(const ViewLaw& law, std::int32_t image_height, std::int32_t image_width,
-                     std::uint64_t seed, std::uint32_t epoch, std::uint16_t view) {
-    draw_all(law, image_height, image_width, seed, epoch, view, *this);
+void ViewParamsLanes::sample(const ViewDistribution& distribution, std::int32_t image_height,
+                             std::int32_t image_width, std::uint64_t seed, std::uint32_t epoch,
+                             std::uint16_t view) {
+    at_level<draw_all>(distribution, image_height, image_width, seed, epoch, view, *this);
 }
 
 } // namespace morphobench

@@ -8,18 +8,17 @@
 
 namespace morphobench {
 
-// The draws of one view for some images at once, for the compiler to use vectors: the very numbers of
-// ViewLaw::draw, whose common course this is. An image whose first try at a crop does not fit its image is
-// left to that.
-struct DrawLanes {
+// SIMD version of ViewDistribution::sample for 16 images, bit-identical. `fits` is 0 for an image whose first
+// crop is rejected: the scalar sampler must draw that one.
+struct ViewParamsLanes {
     static constexpr std::size_t count = 16;
 
     std::uint32_t image_low[count], image_high[count]; // in: the halves of the images' ids
     std::int32_t top[count], left[count], height[count], width[count], flip[count], fits[count];
     float blur_sigma[count];
 
-    void draw(const ViewLaw& law, std::int32_t image_height, std::int32_t image_width, std::uint64_t seed,
-              std::uint32_t epoch, std::uint16_t view);
+    void sample(const ViewDistribution& distribution, std::int32_t image_height, std::int32_t image_width,
+                std::uint64_t seed, std::uint32_t epoch, std::uint16_t view);
 };
 
 } // namespace morphobench

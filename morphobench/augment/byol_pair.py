@@ -122,7 +122,7 @@ class BYOLPair:
                 f"out must hold views of {self.size_px} x {self.size_px} pixels, got {out.shape}"
             )
         mean, deviation = NORMALIZATION[self.protocol]
-        _core.apply_pair_views(views, params, out, mean=mean, deviation=deviation, threads=self.threads)
+        _core.apply_byol_pair(views, params, out, mean=mean, deviation=deviation, threads=self.threads)
         return out
 
     def __call__(

@@ -59,7 +59,7 @@ def params_dtype(spec: ViewSpec, *, channels: int) -> np.dtype[np.void]:
     return np.dtype(fields, align=True)
 
 
-def view_distribution(groups: Sequence[ViewGroup]) -> _core.ViewLaws:
+def view_distribution(groups: Sequence[ViewGroup]) -> _core.ViewDistributions:
     """Make the sampler of the parameters of views.
 
     Args:
@@ -68,7 +68,7 @@ def view_distribution(groups: Sequence[ViewGroup]) -> _core.ViewLaws:
     Returns:
         The sampler; its ``draw`` fills an array of parameters.
     """
-    laws = _core.ViewLaws()
+    laws = _core.ViewDistributions()
     for group in groups:
         laws.add(
             group.count,

@@ -42,7 +42,6 @@ def pairwise(
     *,
     backend: Backend = "morphobench",
     threads: int | None = None,
-    simd: str = "auto",
 ) -> NDArray[np.float32]:
     """Compute the distance of every row of one matrix to every row of another.
 
@@ -54,7 +53,6 @@ def pairwise(
             distances of near-duplicates are rounding noise.
         threads: Threads of the C++ part, by default one per available core; no value depends on it. The
             matrix product uses numpy's own threads.
-        simd: Instruction set of the C++ part, by default the best available.
 
     Returns:
         (N, M) float32; smaller is closer.
@@ -67,7 +65,7 @@ def pairwise(
         return neighbours.pairwise(*_check_pair(a, b), metric)
     if backend != "morphobench":
         raise InputError(f"backend must be morphobench or faiss, got {backend!r}")
-    pairs, rows, others = _prepare(a, b, (metric,), threads=threads, simd=simd)
+    pairs, rows, others = _prepare(a, b, (metric,), threads=threads)
     distances = np.empty((rows, others), dtype=np.float32)
     if metric == "braycurtis":
         pairs.write((0, rows, 0, others), None, metric, distances)
@@ -104,7 +102,7 @@ def pairwise_blocks(
         InputError: As `pairwise`.
     """
     _check_metrics((metric,))
-    pairs, rows, others = _prepare(a, b, (metric,), threads=threads, simd="auto")
+    pairs, rows, others = _prepare(a, b, (metric,), threads=threads)
     height = max(1, min(rows, block_values // others))
     block = np.empty((height, others), dtype=np.float32)
     for top in range(0, rows, height):
@@ -122,7 +120,6 @@ def median_distances(
     metrics: Sequence[str] = METRICS,
     *,
     threads: int | None = None,
-    simd: str = "auto",
 ) -> dict[str, float]:
     """Compute the exact median of each distance over all N * M pairs, without holding the N x M matrix.
 
@@ -135,7 +132,6 @@ def median_distances(
         b: (M, D) numbers.
         metrics: Which of `METRICS`, in the order wanted.
         threads: As in `pairwise`.
-        simd: As in `pairwise`.
 
     Returns:
         By metric the median of the float32 values that `pairwise` gives, the mean of the middle two where
@@ -144,7 +140,7 @@ def median_distances(
     Raises:
         InputError: As `pairwise`, or no metric is given.
     """
-    return _medians(a, b, metrics, threads=threads, simd=simd)
+    return _medians(a, b, metrics, threads=threads)
 
 
 def nearest(
@@ -182,14 +178,13 @@ def _medians(
     metrics: Sequence[str],
     *,
     threads: int | None = None,
-    simd: str = "auto",
     block_values: int = _BLOCK_VALUES,
     kept_values: int = _KEPT_VALUES,
 ) -> dict[str, float]:
     """`median_distances` with its memory bounds as arguments, so that tests can make them tight."""
     metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     _check_metrics(metrics)
-    pairs, rows, others = _prepare(a, b, metrics, threads=threads, simd=simd)
+    pairs, rows, others = _prepare(a, b, metrics, threads=threads)
     searches = {metric: _core.MedianSearch(rows * others, kept_values) for metric in metrics}
     if rows * others > min(_KEPT_VALUES // 32, kept_values):
         _guess(pairs, rows * others, searches)
@@ -248,20 +243,18 @@ def _products(
 
 
 def _prepare(
-    a: NDArray[Any], b: NDArray[Any], metrics: tuple[str, ...], *, threads: int | None, simd: str
+    a: NDArray[Any], b: NDArray[Any], metrics: tuple[str, ...], *, threads: int | None
 ) -> tuple[_core.CrossDistances, int, int]:
     if threads is None:
         threads = available_cores()
     elif threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
-    if simd != "auto" and simd not in _core.distance_simd():
-        raise InputError(f"simd must be auto or one of {', '.join(_core.distance_simd())}, got {simd}")
     a, b = _check_matrices(a, b)
     needs_product = any(metric != "braycurtis" for metric in metrics)
-    pairs = _core.CrossDistances(a, b, needs_product, threads, simd)
-    for name, matrix, row in (("a", a, pairs.nonfinite_row_a), ("b", b, pairs.nonfinite_row_b)):
-        if row < len(matrix):
-            raise InputError(_not_finite(name, row))
+    try:
+        pairs = _core.CrossDistances(a, b, needs_product, threads)
+    except ValueError as error:  # a NaN or an infinity, found while the rows are measured
+        raise InputError(str(error)) from None
     return pairs, len(a), len(b)
 
 

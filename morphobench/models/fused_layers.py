@@ -47,7 +47,7 @@ class _ConvPoolStem(torch.autograd.Function):
         count, _, height, width = images.shape
         out = images.new_empty(count, height // 2, width // 2, len(bias))
         choice = torch.empty(out.shape, dtype=torch.uint8)
-        _core.stem_forward(
+        _core.conv_pool_stem_forward(
             images.numpy(), weight.detach().numpy(), bias.detach().numpy(), out.numpy(), choice.numpy()
         )
         ctx.save_for_backward(images, choice)
@@ -60,7 +60,7 @@ class _ConvPoolStem(torch.autograd.Function):
         features = gradient.shape[1]
         weight_gradient = images.new_empty(images.shape[1], 9, features)
         bias_gradient = images.new_empty(features)
-        _core.stem_backward(
+        _core.conv_pool_stem_backward(
             images.numpy(),
             _features_last(gradient).numpy(),
             choice.numpy(),
@@ -77,7 +77,7 @@ class _MaxPoolRelu(torch.autograd.Function):
         count, height, width, features = last.shape
         out = last.new_empty(count, height // 2, width // 2, features)
         choice = torch.empty(out.shape, dtype=torch.uint8)
-        _core.pool_forward(last.numpy(), out.numpy(), choice.numpy())
+        _core.max_pool_relu_forward(last.numpy(), out.numpy(), choice.numpy())
         ctx.save_for_backward(choice)
         return out.permute(0, 3, 1, 2)
 
@@ -87,7 +87,7 @@ class _MaxPoolRelu(torch.autograd.Function):
         (choice,) = ctx.saved_tensors
         count, height, width, features = choice.shape
         image_gradient = gradient.new_empty(count, 2 * height, 2 * width, features)
-        _core.pool_backward(_features_last(gradient).numpy(), choice.numpy(), image_gradient.numpy())
+        _core.max_pool_relu_backward(_features_last(gradient).numpy(), choice.numpy(), image_gradient.numpy())
         return image_gradient.permute(0, 3, 1, 2)
 
 
@@ -96,7 +96,7 @@ class _PixelShuffle(torch.autograd.Function):
     def forward(ctx: Any, grid: Tensor) -> Tensor:
         count, rows, columns, _, features = grid.shape
         out = grid.new_empty(count, 2 * rows - 2, 2 * columns - 2, features)
-        _core.unfold_forward(grid.detach().numpy(), out.numpy())
+        _core.pixel_shuffle_forward(grid.detach().numpy(), out.numpy())
         large = out.permute(0, 3, 1, 2)
         ctx.save_for_backward(large)
         return large
@@ -107,7 +107,7 @@ class _PixelShuffle(torch.autograd.Function):
         (large,) = ctx.saved_tensors
         count, features, height, width = large.shape
         grid_gradient = gradient.new_empty(count, height // 2 + 1, width // 2 + 1, 4, features)
-        _core.unfold_backward(
+        _core.pixel_shuffle_backward(
             _features_last(gradient).numpy(), _features_last(large).numpy(), grid_gradient.numpy()
         )
         return grid_gradient
@@ -119,7 +119,7 @@ class _OutputConv(torch.autograd.Function):
         grid, weight = grid.detach(), weight.detach()
         count, rows, columns, _, _ = grid.shape
         logits = grid.new_empty(count, len(bias), 2 * rows - 2, 2 * columns - 2)
-        _core.readout_forward(grid.numpy(), weight.numpy(), bias.detach().numpy(), logits.numpy())
+        _core.output_conv_forward(grid.numpy(), weight.numpy(), bias.detach().numpy(), logits.numpy())
         ctx.save_for_backward(grid, weight)
         return logits
 
@@ -129,7 +129,7 @@ class _OutputConv(torch.autograd.Function):
         grid, weight = ctx.saved_tensors
         gradient = gradient.contiguous()
         grid_gradient, weight_gradient = torch.empty_like(grid), torch.empty_like(weight)
-        _core.readout_backward(
+        _core.output_conv_backward(
             gradient.numpy(), grid.numpy(), weight.numpy(), grid_gradient.numpy(), weight_gradient.numpy()
         )
         return grid_gradient, weight_gradient, gradient.sum((0, 2, 3))

@@ -118,12 +118,17 @@ def edited(field: str, value: float) -> np.ndarray:
         (
             lambda: CROPS.apply(IMAGES, params(), rows=np.array([0, 1, 2, 4])),
             ValueError,
-            r"rows\[3\]: 0 to 3",
+            r"rows\[3\] must be 0 to 3, got 4",
         ),
         (lambda: CROPS.apply(IMAGES, params(), rows=np.arange(3)), ValueError, "rows"),
         (lambda: CROPS.apply(IMAGES, params(), rows=np.zeros(4)), TypeError, "rows.*int64"),
         (lambda: BYOLPair().apply(IMAGES, params()), TypeError, "views.*float32"),  # type: ignore[arg-type]
         (lambda: _core.use_simd("mmx"), ValueError, "scalar.*'mmx'"),
+        (
+            lambda: CROPS.apply(unaligned(IMAGES.astype(np.uint16)), params()),
+            ValueError,
+            "images.*aligned to 2",
+        ),
     ],
 )
 def test_bad_input_is_refused_by_name(make: Callable[[], Any], error: type[Exception], match: str) -> None:
@@ -156,30 +161,38 @@ LAW: dict[str, Any] = {
         ({"sigma": (0.0, 1.0)}, "sigma"),
         ({"noise_sigma": (0.0, 1e9)}, "noise_sigma"),
         ({"contrast": -1.0}, "contrast"),
-        ({"count": 65_537}, "count: at most 65536 views.*65537"),
+        ({"count": 65_537}, "count must .* at most 65536, got 65537"),
     ],
 )
 def test_laws_out_of_range_are_refused_by_the_extension_too(changed: dict[str, Any], match: str) -> None:
-    laws = _core.ViewLaws()
+    distributions = _core.ViewDistributions()
     arguments = {"count": 2, **LAW, **changed}
     with pytest.raises(ValueError, match=match):
-        laws.add(arguments.pop("count"), **arguments)
-    laws.add(2, **LAW)
+        distributions.add(arguments.pop("count"), **arguments)
+    distributions.add(2, **LAW)
     records, ids = np.zeros((2, 4), PARAMS_DTYPE), np.arange(4)
     place = {"seed": 0, "epoch": 0, "first_view": 0, "height": 8, "width": 8, "threads": 1}
-    laws.draw(records, ids, **place)
+    distributions.draw(records, ids, **place)
     assert (records["height"] > 0).all()
     for argument, value in (("first_view", 65_535), ("height", 0), ("width", 65_536), ("threads", 0)):
         with pytest.raises(ValueError, match=argument):
-            laws.draw(records, ids, **{**place, argument: value})
+            distributions.draw(records, ids, **{**place, argument: value})
     for wrong, error, name in (
-        ((np.zeros((3, 4), PARAMS_DTYPE), ids), ValueError, r"params: shape \(2, N\)"),
+        ((np.zeros((3, 4), PARAMS_DTYPE), ids), ValueError, r"params must have shape \(2, N\)"),
         ((records, np.arange(5)), ValueError, "image_ids"),
         ((records, ids.astype(np.int32)), TypeError, "image_ids"),
         ((np.zeros((2, 4)), ids), TypeError, "params.*'top'"),
     ):
         with pytest.raises(error, match=name):
-            laws.draw(*wrong, **place)
+            distributions.draw(*wrong, **place)
+
+
+def unaligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy of ``array`` one byte past where its numbers may lie."""
+    buffer = np.empty(array.nbytes + 1, np.uint8)
+    view = np.frombuffer(buffer, array.dtype, offset=1).reshape(array.shape)
+    view[...] = array
+    return view
 
 
 def bad_outs() -> list[tuple[Any, type[Exception], str]]:
@@ -192,6 +205,7 @@ def bad_outs() -> list[tuple[Any, type[Exception], str]]:
         (good[:, ::-1], ValueError, "out.*contiguous"),
         (np.empty((5, 4, 1, 9, 9), np.float32), InputError, "out.*8 x 8"),
         (frozen, ValueError, "out.*writeable"),
+        (unaligned(good), ValueError, "out must be aligned to 4 bytes"),
     ]
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from morphobench import _core
 from morphobench.errors import InputError
 from morphobench.evaluation import distances
+from tests.support.simd import LEVELS, simd
 
 Matrix = NDArray[np.float32]
 
@@ -83,11 +83,12 @@ def test_one_feature() -> None:
 
 
 @pytest.mark.parametrize("metric", distances.METRICS)
-@pytest.mark.parametrize("simd", _core.distance_simd())
-def test_every_instruction_set(metric: str, simd: str) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_simd_level(metric: str, level: str) -> None:
     a, b = random_rows(50, 77), random_rows(53, 77, seed=1)
     b[:5] = a[:5] * np.float32(1 + 1e-4)
-    actual = distances.pairwise(a, b, metric, simd=simd)
+    with simd(level):
+        actual = distances.pairwise(a, b, metric)
     np.testing.assert_allclose(actual, oracle(a, b, metric), rtol=1e-5, atol=1e-12)
 
 
@@ -183,8 +184,6 @@ def test_wrong_arguments_are_refused() -> None:
         distances.pairwise(a.astype(np.complex64), a, "cosine")
     with pytest.raises(InputError, match="threads must be at least 1, got 0"):
         distances.pairwise(a, a, "cosine", threads=0)
-    with pytest.raises(InputError, match=r"simd must be auto or one of .* got mmx"):
-        distances.pairwise(a, a, "cosine", simd="mmx")
 
 
 def test_other_dtypes_and_strides_are_taken() -> None:

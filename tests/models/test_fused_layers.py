@@ -120,21 +120,21 @@ def test_the_kernels_check_their_arrays() -> None:
     images, bias = torch.rand(1, 1, 8, 8).numpy(), torch.rand(32).numpy()
     weight, out = torch.rand(1, 9, 32).numpy(), torch.rand(1, 4, 4, 32).numpy()
     choice = torch.zeros(1, 4, 4, 32, dtype=torch.uint8).numpy()
-    _core.stem_forward(images, weight, bias, out, choice)
-    with pytest.raises(TypeError, match="weight: dtype float32 wanted, got float64"):
-        _core.stem_forward(images, weight.astype("float64"), bias, out, choice)
-    with pytest.raises(TypeError, match="images: dtype float32 or float64 wanted, got uint8"):
-        _core.stem_forward(images.astype("uint8"), weight, bias, out, choice)
-    with pytest.raises(ValueError, match=r"out: shape \(1, 4, 4, 32\) wanted"):
-        _core.stem_forward(images, weight, bias, out[:, :2], choice)
-    with pytest.raises(ValueError, match="an even height and width wanted"):
-        _core.stem_forward(images[:, :, :7], weight, bias, out, choice)
-    with pytest.raises(ValueError, match="a positive multiple of 32 features wanted, got 16"):
-        _core.pool_forward(out[..., :16], out, choice)
+    _core.conv_pool_stem_forward(images, weight, bias, out, choice)
+    with pytest.raises(TypeError, match="weight must have dtype float32, got float64"):
+        _core.conv_pool_stem_forward(images, weight.astype("float64"), bias, out, choice)
+    with pytest.raises(TypeError, match="images must have dtype float32 or float64, got uint8"):
+        _core.conv_pool_stem_forward(images.astype("uint8"), weight, bias, out, choice)
+    with pytest.raises(ValueError, match=r"out must have shape \(1, 4, 4, 32\), got"):
+        _core.conv_pool_stem_forward(images, weight, bias, out[:, :2], choice)
+    with pytest.raises(ValueError, match="images must have an even height and width"):
+        _core.conv_pool_stem_forward(images[:, :, :7], weight, bias, out, choice)
+    with pytest.raises(ValueError, match="images must have a positive multiple of 32 features, got 16"):
+        _core.max_pool_relu_forward(out[..., :16], out, choice)
     with pytest.raises(ValueError, match="contiguous"):
-        _core.pool_forward(out[:, ::2], out, choice)
-    with pytest.raises(ValueError, match=r"grid: shape \(N, h \+ 1, w \+ 1, 4, F\) wanted"):
-        _core.unfold_forward(torch.rand(1, 3, 3, 3, 32).numpy(), out)
+        _core.max_pool_relu_forward(out[:, ::2], out, choice)
+    with pytest.raises(ValueError, match=r"grid must have shape \(N, h \+ 1, w \+ 1, 4, F\)"):
+        _core.pixel_shuffle_forward(torch.rand(1, 3, 3, 3, 32).numpy(), out)
     out.flags.writeable = False
-    with pytest.raises(ValueError, match="out: a writeable array wanted"):
-        _core.stem_forward(images, weight, bias, out, choice)
+    with pytest.raises(ValueError, match="out must be writeable"):
+        _core.conv_pool_stem_forward(images, weight, bias, out, choice)

@@ -1,6 +1,8 @@
 // Compares every kernel of every SIMD level that runs here with the scalar one, byte for byte, on random
-// cases, and the scalar one with the sums of whole weights: check_kernels [CASES]. A program of its own, so
-// that it also runs where Python does not (see tools/check_neon.py). Exit code 1 at the first difference.
+// cases, and the scalar view kernels with the sums of whole weights: check_kernels [CASES]. A program of its
+// own, so that it also runs where Python does not (see tools/check_neon.py). Exit code 1 at the first
+// difference. Compiled with -ffp-contract=off throughout: then the network's sums are the same at every
+// level, too.
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +13,17 @@
 #include <string>
 #include <vector>
 
+#include "dispatch/dispatch.hpp"
+#include "distances/kernels.hpp"
+#include "network/conv_pool_stem.hpp"
+#include "network/max_pool_relu.hpp"
+#include "network/output_conv.hpp"
+#include "network/pixel_shuffle.hpp"
 #include "views/kernels/kernels.hpp"
+#include "views/photometric.hpp"
+#include "views/pixel_cast.hpp"
+#include "views/resample/resample_f32.hpp"
+#include "views/view_params_simd.hpp"
 
 namespace {
 
@@ -61,7 +73,7 @@ std::uint8_t resized(const AxisTable& table, std::int32_t o, const Pixel& pixel)
     return static_cast<std::uint8_t>(std::min<std::int64_t>(sum >> weight_bits, 255));
 }
 
-bool resize_case(const Kernels& use) {
+bool resize_case(const ViewKernels& use) {
     const std::int32_t in = side(below(50) ? 600 : 9000), out = side(300), others = side(80);
     const AxisTable table(in, out, below(2) != 0);
     // No room after the last row: whoever reads there is caught by a sanitizer.
@@ -87,7 +99,7 @@ bool resize_case(const Kernels& use) {
     return same;
 }
 
-bool float_case(const Kernels& use) {
+bool float_case(const ViewKernels& use) {
     const std::int32_t height = side(90), width = side(300);
     const Bytes image(height, width, below(2) ? padded(width) : width);
     const std::size_t count = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
@@ -111,11 +123,11 @@ bool float_case(const Kernels& use) {
     return !differ("blur");
 }
 
-int passed = 0, enlarged = 0, shrunk = 0; // cases that units and resize_units took
+int passed = 0, enlarged = 0, shrunk = 0; // cases that the fused kernels took
 
-// Kernels that do several steps at once, beside the scalar steps.
-bool fused_case(const Kernels& use) {
-    if (!use.units) return true;
+// ViewKernels that do several steps at once, beside the scalar steps.
+bool fused_case(const ViewKernels& use) {
+    if (!use.try_vertical_to_unit) return true;
     const std::int32_t height = side(300), width = side(300);
     const bool along = below(3) != 0;
     const std::int32_t out_height = side(150), out_width = along ? side(150) : width;
@@ -131,10 +143,11 @@ bool fused_case(const Kernels& use) {
     float *ours = first.data() + shift, *theirs = second.data() + shift;
     scalar_kernels.to_unit(resized.read(), theirs);
     Scratch<std::uint8_t> scratch;
-    if (!along && !use.units(image.read(), vertical, ours)) return true;
+    if (!along && !use.try_vertical_to_unit(image.read(), vertical, ours)) return true;
     if (!along)
         ++passed;
-    else if (!use.resize_units || !use.resize_units(image.read(), horizontal, vertical, scratch, ours))
+    else if (!use.try_resize_to_unit ||
+             !use.try_resize_to_unit(image.read(), horizontal, vertical, scratch, ours))
         return true;
     else
         ++(horizontal.two.usable ? enlarged : shrunk);
@@ -144,18 +157,161 @@ bool fused_case(const Kernels& use) {
     return false;
 }
 
+template <class T>
+std::vector<T> normal_numbers(std::size_t count) {
+    std::vector<T> numbers(count);
+    for (T& number : numbers)
+        number = static_cast<T>(std::normal_distribution<>()(generator));
+    return numbers;
+}
+
+// What the kernels compute that are written once and compiled for each level.
+class Outputs {
+public:
+    template <class T>
+    void add(const std::vector<T>& values) {
+        const auto* first = reinterpret_cast<const unsigned char*>(values.data());
+        bytes_.insert(bytes_.end(), first, first + values.size() * sizeof(T));
+    }
+    bool operator==(const Outputs& other) const { return bytes_ == other.bytes_; }
+
+private:
+    std::vector<unsigned char> bytes_;
+};
+
+void add_params(Outputs& outputs) {
+    const ViewDistribution distribution{CropSampler(0.1, below(2) ? 1.0 : 0.5, 0.75, 1.25),
+                                        0.5,
+                                        0.5,
+                                        0.1,
+                                        2.0,
+                                        0.0,
+                                        false,
+                                        0.0,
+                                        0.0,
+                                        0.0,
+                                        0.0,
+                                        0.0};
+    ViewParamsLanes lanes{};
+    for (std::size_t i = 0; i < ViewParamsLanes::count; ++i)
+        lanes.image_low[i] = static_cast<std::uint32_t>(generator());
+    lanes.sample(distribution, side(300), side(300), generator(), 3, 1);
+    for (const auto* numbers : {lanes.top, lanes.left, lanes.height, lanes.width, lanes.flip, lanes.fits})
+        outputs.add(std::vector<std::int32_t>(numbers, numbers + ViewParamsLanes::count));
+    outputs.add(std::vector<float>(lanes.blur_sigma, lanes.blur_sigma + ViewParamsLanes::count));
+}
+
+void add_pixels(Outputs& outputs) {
+    const std::int32_t height = side(40), width = side(40), out = side(40);
+    std::vector<float> pixels = normal_numbers<float>(static_cast<std::size_t>(height * width)), scratch;
+    std::vector<float> resized(static_cast<std::size_t>(out * out));
+    resample_f32({pixels.data(), width, height, width}, AxisTableF32(width, out), AxisTableF32(height, out),
+                 scratch, {resized.data(), out, out, out});
+    outputs.add(resized);
+    apply_jitter(pixels.data(), pixels.size(), {1.2f, 0.7f});
+    add_noise(pixels.data(), pixels.size(), 0.1f, generator(), 2);
+    normalize(pixels.data(), pixels.size(), 0.4f, 0.3f);
+    outputs.add(pixels);
+    for (const PixelType type : {PixelType::float16, PixelType::bfloat16, PixelType::uint8}) {
+        std::vector<unsigned char> cast(pixels.size() * pixel_bytes(type));
+        cast_pixels(pixels.data(), pixels.size(), type, cast.data());
+        outputs.add(cast);
+    }
+}
+
+template <class T>
+void add_network(Outputs& outputs) {
+    constexpr std::size_t features = 32, channels = 2;
+    const auto half_height = static_cast<std::size_t>(side(6)),
+               half_width = static_cast<std::size_t>(4 * side(3));
+    const std::size_t pixels = 4 * half_height * half_width;
+    const SubpixelGrid grid{1, half_height, half_width, features};
+    const ConvPoolShape stem{1, channels, 2 * half_height, 2 * half_width, features};
+    const PoolShape pool{1, 2 * half_height, 2 * half_width, features};
+    const auto weight = normal_numbers<T>(channels * 9 * features), bias = normal_numbers<T>(features);
+    const auto images = normal_numbers<T>(channels * pixels), large = normal_numbers<T>(pixels * features);
+    const auto cells = normal_numbers<T>(grid.cells());
+    std::vector<T> pooled(large.size() / 4), weight_gradient(weight.size()), bias_gradient(features);
+    std::vector<T> large_out(large.size()), cell_gradient(cells.size()), logits(images.size());
+    std::vector<std::uint8_t> choice(pooled.size());
+    ConvPoolStem<T>::forward(stem, images.data(), weight.data(), bias.data(), pooled.data(), choice.data());
+    outputs.add(pooled), outputs.add(choice);
+    ConvPoolStem<T>::backward(stem, images.data(), pooled.data(), choice.data(), weight_gradient.data(),
+                              bias_gradient.data());
+    outputs.add(weight_gradient), outputs.add(bias_gradient);
+    MaxPoolRelu<T>::forward(pool, large.data(), pooled.data(), choice.data());
+    outputs.add(pooled), outputs.add(choice);
+    MaxPoolRelu<T>::backward(pool, pooled.data(), choice.data(), large_out.data());
+    outputs.add(large_out);
+    PixelShuffle<T>::forward(grid, cells.data(), large_out.data());
+    outputs.add(large_out);
+    PixelShuffle<T>::backward(grid, large.data(), large_out.data(), cell_gradient.data());
+    outputs.add(cell_gradient);
+    OutputConv<T>::forward(grid, channels, cells.data(), weight.data(), bias.data(), logits.data());
+    outputs.add(logits);
+    OutputConv<T>::backward(grid, channels, images.data(), cells.data(), weight.data(), cell_gradient.data(),
+                            weight_gradient.data());
+    outputs.add(cell_gradient), outputs.add(weight_gradient);
+}
+
+// Sums of both kinds for a tile; those in float32 lanes are compared to rounding, not by their bytes.
+std::vector<double> absolute_sums_of(std::size_t columns, Outputs& outputs) {
+    std::vector<std::vector<float>> rows;
+    for (std::size_t i = 0; i < 2 * tile_rows; ++i)
+        rows.push_back(normal_numbers<float>(columns));
+    const float *a[tile_rows], *b[tile_rows];
+    for (std::size_t i = 0; i < tile_rows; ++i)
+        a[i] = rows[i].data(), b[i] = rows[tile_rows + i].data();
+    std::vector<double> sums(2 * tile_pairs);
+    absolute_sums()(a, b, columns, sums.data(), sums.data() + tile_pairs);
+    outputs.add(std::vector<double>{standardized_square(a[0], 0.1, 1.1, b[0], -0.2, 0.9, columns)});
+    return sums;
+}
+
+struct Results {
+    Outputs exact;
+    std::vector<double> sums;
+};
+
+Results compute(const std::string& level, unsigned seed) {
+    use_simd(level);
+    generator.seed(seed);
+    Results results;
+    add_params(results.exact);
+    add_pixels(results.exact);
+    add_network<float>(results.exact);
+    add_network<double>(results.exact);
+    results.sums = absolute_sums_of(static_cast<std::size_t>(side(1024)), results.exact);
+    return results;
+}
+
+bool compiled_case(const std::string& level, unsigned seed) {
+    const Results ours = compute(level, seed), scalar = compute("scalar", seed);
+    bool same = ours.exact == scalar.exact;
+    for (std::size_t i = 0; i < scalar.sums.size(); ++i) { // avx512 takes one sum from the other
+        const double both = scalar.sums[i % tile_pairs] + scalar.sums[i % tile_pairs + tile_pairs];
+        same = same && std::fabs(ours.sums[i] - scalar.sums[i]) <= 1e-5 * both;
+    }
+    if (!same)
+        std::printf("%s: draws, pixels, network or distances of seed %u differ\n", level.c_str(), seed);
+    return same;
+}
+
 } // namespace
 
 int main(int count, char** arguments) {
     const int cases = count > 1 ? std::atoi(arguments[1]) : 1000;
     for (const std::string& level : simd_levels()) {
         use_simd(level);
+        const ViewKernels& use = view_kernels();
         passed = enlarged = shrunk = 0;
         for (int i = 0; i < cases; ++i)
-            if (!resize_case(kernels()) || !float_case(kernels()) || !fused_case(kernels())) return 1;
-        if ((kernels().units && passed < cases / 30) ||
-            (kernels().resize_units && std::min(enlarged, shrunk) < cases / 30)) {
-            std::printf("%s: units or resize_units took few of the cases\n", level.c_str());
+            if (!resize_case(use) || !float_case(use) || !fused_case(use)) return 1;
+        for (int i = 0; i < 1 + cases / 10; ++i)
+            if (!compiled_case(level, static_cast<unsigned>(i))) return 1;
+        if ((use.try_vertical_to_unit && passed < cases / 30) ||
+            (use.try_resize_to_unit && std::min(enlarged, shrunk) < cases / 30)) {
+            std::printf("%s: the fused kernels took few of the cases\n", level.c_str());
             return 1;
         }
         std::printf("%s: %d cases equal the scalar level's bytes\n", level.c_str(), cases);

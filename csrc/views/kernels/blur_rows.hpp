@@ -8,8 +8,8 @@
 
 namespace morphobench {
 
-// The blur of Kernels, for the compiler to turn into the instructions of whichever kernel it is inlined in:
-// one source, so the same roundings everywhere.
+// The blur of ViewKernels, written once and inlined into kernels of every level: the same roundings
+// everywhere.
 
 // The row convolved along x; a single column reflects onto itself.
 MORPHOBENCH_INLINE void blur_row(const float* __restrict in, std::int32_t width, float edge, float center,

@@ -144,7 +144,8 @@ void blur(const PlaneView<const float>& in, float edge, float center, float* row
 
 } // namespace
 
-const Kernels neon_kernels{"neon", horizontal, vertical, to_unit, blur};
+const ViewKernels neon_kernels{
+    .level = "neon", .horizontal = horizontal, .vertical = vertical, .to_unit = to_unit, .blur = blur};
 
 } // namespace morphobench
 

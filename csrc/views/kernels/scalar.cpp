@@ -151,6 +151,7 @@ void blur(const PlaneView<const float>& in, float edge, float center, float* row
 
 } // namespace
 
-const Kernels scalar_kernels{"scalar", horizontal, vertical, to_unit, blur};
+const ViewKernels scalar_kernels{
+    .level = "scalar", .horizontal = horizontal, .vertical = vertical, .to_unit = to_unit, .blur = blur};
 
 } // namespace morphobench

@@ -65,18 +65,18 @@ AxisTable::AxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
     }
     two = TwoTaps(*this);
     if (!two.usable) {
-        column_pairs = PairedTaps(*this, true);
-        row_pairs = PairedTaps(*this, false);
-        column_quads = ColumnQuads(*this);
-        row_quads = RowQuads(*this, false);
-        even_row_quads = RowQuads(*this, true);
+        horizontal_pairs = PairedTaps(*this, true);
+        vertical_pairs = PairedTaps(*this, false);
+        horizontal_quads = HorizontalQuads(*this);
+        vertical_quads = VerticalQuads(*this, false);
+        aligned_vertical_quads = VerticalQuads(*this, true);
     }
 }
 
 std::size_t AxisTable::bytes() const {
     return sizeof *this + (first.size() + weights.size()) * sizeof(std::int32_t) + two.bytes() +
-           column_pairs.bytes() + row_pairs.bytes() + column_quads.bytes() + row_quads.bytes() +
-           even_row_quads.bytes();
+           horizontal_pairs.bytes() + vertical_pairs.bytes() + horizontal_quads.bytes() +
+           vertical_quads.bytes() + aligned_vertical_quads.bytes();
 }
 
 namespace {

@@ -31,16 +31,16 @@ struct AxisTable {
     std::vector<std::int32_t> first;   // (out), with first[o] + taps <= in wherever in >= taps
     std::vector<std::int32_t> weights; // (out, taps), padded with zeros
 
-    TwoTaps two;              // the same as digits, of either axis
-    PairedTaps column_pairs;  // where `two` has no form: pairs of neighbours, from an even one
-    PairedTaps row_pairs;     // ... from any one
-    ColumnQuads column_quads; // ... and fours of neighbours
-    RowQuads row_quads;       // ... from any one
-    RowQuads even_row_quads;  // ... from multiples of four
+    TwoTaps two;                          // the same as digits, of either axis
+    PairedTaps horizontal_pairs;          // where `two` has no form: pairs of neighbours, from an even one
+    PairedTaps vertical_pairs;            // ... from any one
+    HorizontalQuads horizontal_quads;     // ... and fours of neighbours
+    VerticalQuads vertical_quads;         // ... from any one
+    VerticalQuads aligned_vertical_quads; // ... from multiples of four
 };
 
-// The tables that all threads share, each made at its first use; none is made while another thread looks one
-// up. Bounded: past 32 MiB all are forgotten; tables in use stay alive with those who hold them.
+// Thread-safe cache of axis tables (32 MiB, cleared when full); it is locked while an AxisTables lives.
+// Tables in use stay alive with those who hold them.
 class AxisTables {
 public:
     AxisTables();

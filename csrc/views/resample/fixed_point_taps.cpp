@@ -112,7 +112,7 @@ std::size_t PairedTaps::bytes() const {
 
 namespace {
 
-// The digits of RowQuads and ColumnQuads, `step` apart.
+// The digits of VerticalQuads and HorizontalQuads, `step` apart.
 void put_digits(std::int32_t weight, std::int8_t* digits, std::size_t step) {
     const std::int32_t low = ((weight + 128) & 255) - 128;
     const std::int32_t rest = (weight - low) >> 8;
@@ -124,7 +124,7 @@ void put_digits(std::int32_t weight, std::int8_t* digits, std::size_t step) {
 
 } // namespace
 
-RowQuads::RowQuads(const AxisTable& table, bool even) : quads{1} {
+VerticalQuads::VerticalQuads(const AxisTable& table, bool even) : quads{1} {
     const auto shift = [&](std::int32_t o) {
         return even ? table.first[static_cast<std::size_t>(o)] % 4 : 0;
     };
@@ -142,7 +142,7 @@ RowQuads::RowQuads(const AxisTable& table, bool even) : quads{1} {
     }
 }
 
-ColumnQuads::ColumnQuads(const AxisTable& table) : quads{(table.taps + 3) / 4} {
+HorizontalQuads::HorizontalQuads(const AxisTable& table) : quads{(table.taps + 3) / 4} {
     const std::int32_t groups = (table.out + 15) / 16;
     const auto places = static_cast<std::size_t>(groups) * static_cast<std::size_t>(quads);
     // Taps of weight 0 are left out: they may lie past the end of the row.
@@ -181,7 +181,7 @@ ColumnQuads::ColumnQuads(const AxisTable& table) : quads{(table.taps + 3) / 4} {
     }
 }
 
-std::size_t ColumnQuads::bytes() const {
+std::size_t HorizontalQuads::bytes() const {
     return bases.size() * sizeof(std::int32_t) + masks.size() * sizeof(std::uint64_t) + shuffles.size() +
            digits.size();
 }

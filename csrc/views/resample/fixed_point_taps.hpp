@@ -8,9 +8,9 @@ namespace morphobench {
 
 struct AxisTable;
 
-// The weights of an AxisTable cut into digits that 8- and 16-bit multiply-adds take without overflow. Both
-// forms give the very sum of the whole weights; they are here, and not in a kernel, because every instruction
-// set uses them.
+// The weights of an AxisTable, split into digits that 8- and 16-bit multiply-adds take without overflow.
+// Every form gives exactly the sum of the whole weights. They stand here because several instruction sets use
+// them.
 
 // At most two taps an output (any enlargement), whose weights sum to 2^22. For pixels a and b, the weight of
 // a cut into share 2^15 + rest, share in 1..127, rest a signed 16-bit number,
@@ -65,10 +65,10 @@ struct PairedTaps {
 // Any number of taps, in fours, as instructions take them that multiply four pixels with four signed bytes
 // and add all to a 32-bit sum: weight = high 2^16 + middle 2^8 + low, middle and low in -128..127, high in
 // 0..64. The whole sum is below 2^31, so that parts of it may wrap around.
-struct RowQuads {
-    RowQuads() = default;
+struct VerticalQuads {
+    VerticalQuads() = default;
     // With `even`, each quad begins at a multiple of four.
-    RowQuads(const AxisTable& table, bool even);
+    VerticalQuads(const AxisTable& table, bool even);
     std::size_t bytes() const { return digits.size() + first.size() * sizeof(std::int32_t); }
 
     std::int32_t quads = 0;          // the most that any output has
@@ -79,9 +79,9 @@ struct RowQuads {
 // The same for 16 outputs at a time along a row. `chunks` times 64 bytes, loaded from a base on, hold quad q
 // of 16 outputs; one shuffle, by the place in a chunk, is for all chunks, and a mask says which bytes of it
 // come from which chunk.
-struct ColumnQuads {
-    ColumnQuads() = default;
-    explicit ColumnQuads(const AxisTable& table);
+struct HorizontalQuads {
+    HorizontalQuads() = default;
+    explicit HorizontalQuads(const AxisTable& table);
     std::size_t bytes() const;
 
     std::int32_t quads = 0, chunks = 0;

@@ -6,10 +6,11 @@
 #include <cstring>
 
 #include "core/vector.hpp"
+#include "dispatch/at_level.hpp"
 
 namespace morphobench {
 
-FloatAxisTable::FloatAxisTable(std::int32_t in_size, std::int32_t out_size, bool reversed)
+AxisTableF32::AxisTableF32(std::int32_t in_size, std::int32_t out_size, bool reversed)
     : in{in_size}, out{out_size} {
     const float scale = static_cast<float>(in) / static_cast<float>(out);
     const float support = scale < 1.0f ? 1.0f : scale;
@@ -43,7 +44,7 @@ using Vector = Lanes<float>::Vector;
 constexpr std::int32_t lanes = static_cast<std::int32_t>(Lanes<float>::count);
 
 // Strips of 16 rows, turned so that rows lie side by side: then a tap is one weight for all of them.
-MORPHOBENCH_CLONES void resample_rows(PlaneView<const float> in, const FloatAxisTable& table, float* turned,
+MORPHOBENCH_INLINE void resample_rows(PlaneView<const float> in, const AxisTableF32& table, float* turned,
                                       PlaneView<float> out) {
     for (std::int32_t top = 0; top < in.height; top += lanes) {
         const std::int32_t rows = std::min(lanes, in.height - top);
@@ -66,7 +67,7 @@ MORPHOBENCH_CLONES void resample_rows(PlaneView<const float> in, const FloatAxis
 }
 
 // `in` has room for whole vectors after its last row.
-MORPHOBENCH_CLONES void resample_columns(PlaneView<const float> in, const FloatAxisTable& table,
+MORPHOBENCH_INLINE void resample_columns(PlaneView<const float> in, const AxisTableF32& table,
                                          PlaneView<float> out) {
     for (std::int32_t o = 0; o < table.out; ++o) {
         const float* weights = table.weights.data() + static_cast<std::ptrdiff_t>(o) * table.taps;
@@ -89,14 +90,14 @@ MORPHOBENCH_CLONES void resample_columns(PlaneView<const float> in, const FloatA
 
 } // namespace
 
-void float_resample(PlaneView<const float> window, const FloatAxisTable& horizontal,
-                    const FloatAxisTable& vertical, std::vector<float>& scratch, PlaneView<float> out) {
+void resample_f32(PlaneView<const float> window, const AxisTableF32& horizontal, const AxisTableF32& vertical,
+                  std::vector<float>& scratch, PlaneView<float> out) {
     const auto turned = static_cast<std::size_t>(window.width) * lanes;
     const auto stretched = static_cast<std::size_t>(window.height) * static_cast<std::size_t>(horizontal.out);
     scratch.resize(turned + stretched + lanes);
     const PlaneView<float> rows{scratch.data() + turned, horizontal.out, window.height, horizontal.out};
-    resample_rows(window, horizontal, scratch.data(), rows);
-    resample_columns({rows.data, rows.stride, rows.height, rows.width}, vertical, out);
+    at_level<resample_rows>(window, horizontal, scratch.data(), rows);
+    at_level<resample_columns>(PlaneView<const float>(rows), vertical, out);
 }
 
 } // namespace morphobench

@@ -10,8 +10,8 @@ namespace morphobench {
 
 // One axis of a bilinear, antialiased resize in float32, as torch's interpolate(mode="bilinear",
 // antialias=True, align_corners=False) computes its weights. `reversed` stores the outputs last to first.
-struct FloatAxisTable {
-    FloatAxisTable(std::int32_t in, std::int32_t out, bool reversed = false);
+struct AxisTableF32 {
+    AxisTableF32(std::int32_t in, std::int32_t out, bool reversed = false);
 
     std::int32_t in, out, taps;
     std::vector<std::int32_t> first; // (out)
@@ -19,14 +19,14 @@ struct FloatAxisTable {
 };
 
 // What AxisTables is for AxisTable; these are quickly made, and not kept.
-struct FloatAxisTables {
-    std::shared_ptr<const FloatAxisTable> get(std::int32_t in, std::int32_t out, bool reversed) const {
-        return std::make_shared<const FloatAxisTable>(in, out, reversed);
+struct AxisTablesF32 {
+    std::shared_ptr<const AxisTableF32> get(std::int32_t in, std::int32_t out, bool reversed) const {
+        return std::make_shared<const AxisTableF32>(in, out, reversed);
     }
 };
 
 // Resizes `window` to the tables' sizes, rows first.
-void float_resample(PlaneView<const float> window, const FloatAxisTable& horizontal,
-                    const FloatAxisTable& vertical, std::vector<float>& scratch, PlaneView<float> out);
+void resample_f32(PlaneView<const float> window, const AxisTableF32& horizontal, const AxisTableF32& vertical,
+                  std::vector<float>& scratch, PlaneView<float> out);
 
 } // namespace morphobench

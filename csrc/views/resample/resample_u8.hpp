@@ -14,8 +14,8 @@ struct ResampleScratch {
     Scratch<std::uint8_t> copied, between;
 };
 
-// A resize but for its last pass: along the columns of `plane`, by `vertical`, or none where that is null.
-// The rows of the plane have room for whole blocks, or nothing is left to do.
+// Result of all passes but the last. `vertical` is the table of the remaining pass along columns, or null if
+// none is needed. If there is one, the rows of `plane` are padded.
 struct Resampled {
     PlaneView<const std::uint8_t> plane;
     const AxisTable* vertical;
@@ -27,6 +27,6 @@ bool vertical_first(const AxisTable& horizontal, const AxisTable& vertical);
 // Resizes a window of an image, bilinear and antialiased, to exactly the pixels of Pillow 13 (mode L). The
 // tables say from and to which size, and whether mirrored. What is returned is valid until the next call.
 Resampled resample(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-                   const AxisTable& vertical, const Kernels& use, ResampleScratch& scratch);
+                   const AxisTable& vertical, const ViewKernels& use, ResampleScratch& scratch);
 
 } // namespace morphobench

@@ -55,7 +55,7 @@ def umap_points(embeddings: Float32Array, graph: Neighbours, *, neighbours: int,
     points = points * (_EXTENT / max(np.abs(points).max(), 1e-12)) + generator.normal(0, 1e-4, points.shape)
     low, high = points.min(axis=0), points.max(axis=0)
     placed = np.ascontiguousarray(_EXTENT * (points - low) / (high - low), dtype=np.float32)
-    _core.descend_layout(
+    _core.umap_sgd(
         placed,
         edges.row.astype(np.int32),
         edges.col.astype(np.int32),

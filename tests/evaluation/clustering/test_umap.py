@@ -77,7 +77,7 @@ def test_descent_by_loops():
     head, tail, strengths = _edges(fuzzy_graph(nearest_neighbours(embeddings, neighbours=5), neighbours=5))
     points = np.random.default_rng(0).uniform(0, 10, (20, 2)).astype(np.float32)
     slow = oracles.descend_layout(points, head, tail, strengths, epochs=3, a=1.5, b=0.9, negatives=5, seed=7)
-    _core.descend_layout(points, head, tail, strengths, epochs=3, a=1.5, b=0.9, negatives_per_edge=5, seed=7)
+    _core.umap_sgd(points, head, tail, strengths, epochs=3, a=1.5, b=0.9, negatives_per_edge=5, seed=7)
     np.testing.assert_allclose(points, slow, atol=1e-3)
 
 
@@ -135,12 +135,12 @@ def test_the_kernel_says_what_it_wants():
     ends, strengths = np.asarray([0, 1], dtype=np.int32), np.ones(2, dtype=np.float32)
     settings: dict[str, Any] = {"epochs": 1, "a": 1.0, "b": 1.0, "negatives_per_edge": 5, "seed": 0}
     with pytest.raises(TypeError, match="points"):
-        _core.descend_layout(points.astype(np.float64), ends, ends, strengths, **settings)
+        _core.umap_sgd(points.astype(np.float64), ends, ends, strengths, **settings)
     with pytest.raises(ValueError, match="tail"):
-        _core.descend_layout(points, ends, np.asarray([0, 3], dtype=np.int32), strengths, **settings)
+        _core.umap_sgd(points, ends, np.asarray([0, 3], dtype=np.int32), strengths, **settings)
     with pytest.raises(ValueError, match="strengths"):
-        _core.descend_layout(points, ends, ends, -strengths, **settings)
+        _core.umap_sgd(points, ends, ends, -strengths, **settings)
     with pytest.raises(ValueError, match="tail"):
-        _core.descend_layout(points, ends, ends[:1], strengths, **settings)
+        _core.umap_sgd(points, ends, ends[:1], strengths, **settings)
     with pytest.raises(ValueError, match="epochs"):
-        _core.descend_layout(points, ends, ends, strengths, **{**settings, "negatives_per_edge": 0})
+        _core.umap_sgd(points, ends, ends, strengths, **{**settings, "negatives_per_edge": 0})

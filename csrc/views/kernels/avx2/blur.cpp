@@ -37,8 +37,8 @@ AVX2_INLINE __m256 blur_along(const float* row, std::int32_t x, std::int32_t wid
 }
 
 // A strip of 16 columns: the rows above and below stay in registers, blurred along.
-AVX2 void blur_strip(PlaneView<const float> in, std::int32_t x, float edge_weight, float center_weight,
-                     float* out) {
+MORPHOBENCH_AVX2 void blur_strip(PlaneView<const float> in, std::int32_t x, float edge_weight,
+                                 float center_weight, float* out) {
     const __m256 edge = _mm256_set1_ps(edge_weight), center = _mm256_set1_ps(center_weight);
     const std::int32_t last = in.height - 1, width = in.width;
     const float* row = in.row(std::min(1, last));
@@ -60,7 +60,8 @@ AVX2 void blur_strip(PlaneView<const float> in, std::int32_t x, float edge_weigh
 
 } // namespace
 
-AVX2 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out) {
+MORPHOBENCH_AVX2 void blur(const PlaneView<const float>& in, float edge, float center, float* rows,
+                           float* out) {
     if (in.width % 16) return blur_plane(in, edge, center, rows, out);
     for (std::int32_t x = 0; x < in.width; x += 16)
         blur_strip(in, x, edge, center, out);

@@ -12,8 +12,6 @@
 
 namespace morphobench {
 
-bool avx2_runs() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
 namespace {
 
 AVX2_INLINE __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
@@ -46,7 +44,8 @@ AVX2_INLINE __m256i table_lanes(const std::vector<T>& table, std::size_t g) {
 }
 
 template <bool whole>
-AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+MORPHOBENCH_AVX2 void horizontal_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps,
+                                     PlaneView<std::uint8_t> out) {
     // A block of 32 outputs at a time for all rows, so that its tables stay in registers.
     for (std::int32_t x = 0; x < out.width; x += 32) {
         const auto g = static_cast<std::size_t>(x) / 8;
@@ -90,7 +89,8 @@ struct TwoRows {
 };
 
 template <bool whole>
-AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps, PlaneView<std::uint8_t> out) {
+MORPHOBENCH_AVX2 void vertical_two(PlaneView<const std::uint8_t> in, const TwoTaps& taps,
+                                   PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const TwoRows<whole> row(in, taps, o);
         for (std::int32_t x = 0; x < in.width; x += 32)
@@ -134,8 +134,8 @@ AVX2_INLINE __m256i finish(__m256i high, __m256i low_a, __m256i low_b) {
     return _mm256_srai_epi16(_mm256_add_epi16(_mm256_add_epi16(high, rest), _mm256_set1_epi16(64)), 7);
 }
 
-AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
-                        PlaneView<std::uint8_t> out) {
+MORPHOBENCH_AVX2 void vertical_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
+                                    PlaneView<std::uint8_t> out) {
     for (std::int32_t o = 0; o < out.height; ++o) {
         const auto at = static_cast<std::size_t>(o);
         const std::size_t row = 2 * at * static_cast<std::size_t>(taps.pairs);
@@ -180,7 +180,7 @@ constexpr std::int32_t strip_rows = 16;
 // What is gathered of a pair of neighbouring columns: 16 rows x 2 pixels.
 constexpr std::int32_t pair_bytes = 2 * strip_rows;
 
-AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::uint8_t* pairs) {
+MORPHOBENCH_AVX2 void gather_pairs(PlaneView<const std::uint8_t> in, std::int32_t top, std::uint8_t* pairs) {
     std::uint8_t tail[strip_rows][16] = {};
     for (std::int32_t x = 0; x < in.width; x += 16) {
         const std::uint8_t* rows[strip_rows];
@@ -217,8 +217,8 @@ AVX2_INLINE __m256i output_of_pairs(const std::uint8_t* pairs, const std::int8_t
 }
 
 // Strips of 16 rows, turned so that rows lie side by side: then a tap is one weight for all of them.
-AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
-                          PlaneView<std::uint8_t> out) {
+MORPHOBENCH_AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& taps,
+                                      PlaneView<std::uint8_t> out) {
     thread_local std::vector<std::uint8_t> gathered;
     const std::size_t room = static_cast<std::size_t>((in.width + 15) / 16 * 8 + taps.pairs) * pair_bytes;
     if (gathered.size() < room) gathered.resize(room);
@@ -248,27 +248,27 @@ AVX2 void horizontal_many(PlaneView<const std::uint8_t> in, const PairedTaps& ta
     }
 }
 
-AVX2 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
-                     const PlaneView<std::uint8_t>& out) {
+MORPHOBENCH_AVX2 void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                                 const PlaneView<std::uint8_t>& out) {
     const bool shuffled = table.two.usable && !table.two.bases.empty();
     if (shuffled && table.two.exact_shares)
         horizontal_two<true>(in, table.two, out);
     else if (shuffled)
         horizontal_two<false>(in, table.two, out);
-    else if (table.column_pairs.usable)
-        horizontal_many(in, table.column_pairs, out);
+    else if (table.horizontal_pairs.usable)
+        horizontal_many(in, table.horizontal_pairs, out);
     else
         scalar_kernels.horizontal(in, table, out);
 }
 
-AVX2 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
-                   const PlaneView<std::uint8_t>& out) {
+MORPHOBENCH_AVX2 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
+                               const PlaneView<std::uint8_t>& out) {
     if (table.two.usable && table.two.exact_shares)
         vertical_two<true>(in, table.two, out);
     else if (table.two.usable)
         vertical_two<false>(in, table.two, out);
-    else if (table.row_pairs.usable)
-        vertical_many(in, table.row_pairs, out);
+    else if (table.vertical_pairs.usable)
+        vertical_many(in, table.vertical_pairs, out);
     else
         scalar_kernels.vertical(in, table, out);
 }
@@ -282,7 +282,7 @@ AVX2_INLINE __m256 eight_units(__m128i bytes) {
     return _mm256_fmadd_ps(value, high, _mm256_mul_ps(value, low));
 }
 
-AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
+MORPHOBENCH_AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
     const bool whole = in.stride == in.width;
     const std::ptrdiff_t count = whole ? std::ptrdiff_t{in.height} * in.width : in.width;
     for (std::int32_t y = 0; y < (whole ? 1 : in.height); ++y, out += count) {
@@ -300,8 +300,8 @@ AVX2 void to_unit(const PlaneView<const std::uint8_t>& in, float* out) {
 }
 
 template <bool whole>
-AVX2 void two_units(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps, std::int32_t height,
-                    float* out) {
+MORPHOBENCH_AVX2 void two_units(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps,
+                                std::int32_t height, float* out) {
     const std::int32_t width = in.width;
     for (std::int32_t o = 0; o < height; ++o, out += width) {
         const TwoRows<whole> row(in, taps, o);
@@ -323,7 +323,7 @@ AVX2 void two_units(const PlaneView<const std::uint8_t>& in, const TwoTaps& taps
     }
 }
 
-bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
+bool try_vertical_to_unit(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
     if (!table.two.usable) return false;
     (table.two.exact_shares ? two_units<true> : two_units<false>)(in, table.two, table.out, out);
     return true;
@@ -331,7 +331,13 @@ bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, floa
 
 } // namespace
 
-const Kernels avx2_kernels{"avx2", horizontal, vertical, to_unit, avx2::blur, units, nullptr};
+const ViewKernels avx2_kernels{.level = "avx2",
+                               .horizontal = horizontal,
+                               .vertical = vertical,
+                               .to_unit = to_unit,
+                               .blur = avx2::blur,
+                               .try_vertical_to_unit = try_vertical_to_unit,
+                               .try_resize_to_unit = nullptr};
 
 } // namespace morphobench
 

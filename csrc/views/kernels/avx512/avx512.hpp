@@ -2,13 +2,6 @@
 
 // What the AVX-512 kernels share: byte permutations (VBMI), sums of four products (VNNI).
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12's own header takes its undefined vectors, which no instruction reads, for uninitialized ones.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,27 +9,23 @@
 #include "core/scratch.hpp"
 #include "views/kernels/kernels.hpp"
 
-#define AVX512_FEATURES "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni"
-#if defined(__clang__)
-#define AVX512 __attribute__((target(AVX512_FEATURES)))
-#else
-#define AVX512 __attribute__((target(AVX512_FEATURES ",prefer-vector-width=512")))
-#endif
-#define AVX512_INLINE __attribute__((target(AVX512_FEATURES), always_inline)) inline
+#define AVX512_FEATURES MORPHOBENCH_AVX512_FEATURES ",avx512vbmi,avx512vnni"
+#define AVX512 __attribute__((target(AVX512_FEATURES MORPHOBENCH_WHOLE_VECTORS)))
+#define AVX512_INLINE __attribute__((target(AVX512_FEATURES))) MORPHOBENCH_INLINE
 
 namespace morphobench::avx512 {
 
-// Kernels of files of their own, see Kernels. enlarge_units and shrink_units: resize_units for tables of two
-// taps and for tables of more; false for others.
+// Kernels that have files of their own, see ViewKernels. try_enlarge_to_unit and try_shrink_to_unit are
+// try_resize_to_unit for tables of two taps and for tables of more; false for others.
 void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
               const PlaneView<std::uint8_t>& out);
-bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out);
+bool try_vertical_to_unit(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out);
 void to_unit(const PlaneView<const std::uint8_t>& in, float* out);
 void blur(const PlaneView<const float>& in, float edge, float center, float* rows, float* out);
-bool enlarge_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-                   const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
-bool shrink_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-                  const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
+bool try_enlarge_to_unit(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                         const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
+bool try_shrink_to_unit(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                        const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out);
 
 AVX512_INLINE __m512i load(const void* p) { return _mm512_loadu_si512(p); }
 AVX512_INLINE void store(void* p, __m512i v) { _mm512_storeu_si512(p, v); }
@@ -87,7 +76,7 @@ struct RowTaps {
     }
 };
 
-// Sums of many taps for 16 outputs: the digits of ColumnQuads and RowQuads.
+// Sums of many taps for 16 outputs: the digits of HorizontalQuads and VerticalQuads.
 struct QuadSums {
     __m512i high, middle, low;
 };

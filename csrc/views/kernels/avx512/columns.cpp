@@ -55,12 +55,12 @@ struct TwoRows {
 struct ManyRows {
     PlaneView<const std::uint8_t> in;
     const AxisTable& table;
-    const RowQuads& taps;
+    const VerticalQuads& taps;
     std::int32_t first;
     const std::int8_t* digits_of_row;
 
     AVX512_INLINE ManyRows(const PlaneView<const std::uint8_t>& from, const AxisTable& with)
-        : in{from}, table{with}, taps{with.row_quads} {}
+        : in{from}, table{with}, taps{with.vertical_quads} {}
     AVX512_INLINE void start(std::int32_t o) {
         first = table.first[static_cast<std::size_t>(o)];
         digits_of_row = taps.digits.data() + std::ptrdiff_t{12} * taps.quads * o;
@@ -227,7 +227,7 @@ void vertical(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
     pass(in, table, out);
 }
 
-bool units(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
+bool try_vertical_to_unit(const PlaneView<const std::uint8_t>& in, const AxisTable& table, float* out) {
     const auto pass = !table.two.usable        ? units_of<ManyRows>
                       : table.two.exact_shares ? units_of<TwoRows<true>>
                                                : units_of<TwoRows<false>>;

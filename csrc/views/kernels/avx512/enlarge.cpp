@@ -71,8 +71,8 @@ AVX512 void stretch_rows(PlaneView<const std::uint8_t> window, const TwoTaps& ta
 
 } // namespace
 
-bool enlarge_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-                   const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
+bool try_enlarge_to_unit(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                         const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
     const TwoTaps &along = horizontal.two, &across = vertical.two;
     if (!along.usable || !across.usable || horizontal.out > 64) return false;
     std::uint8_t* const between = scratch.room(128 * static_cast<std::size_t>(window.height));

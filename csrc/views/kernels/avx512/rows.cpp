@@ -12,12 +12,6 @@
 
 namespace morphobench {
 
-bool avx512_runs() {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
-}
-
 namespace {
 
 using namespace avx512;
@@ -57,7 +51,7 @@ constexpr std::int32_t band_rows = 32;
 
 // As many quads as fit in registers with their tables, all of whose pixels lie in one chunk.
 template <int quads, bool inside>
-AVX512 void horizontal_quads(PlaneView<const std::uint8_t> in, const ColumnQuads& taps,
+AVX512 void horizontal_quads(PlaneView<const std::uint8_t> in, const HorizontalQuads& taps,
                              PlaneView<std::uint8_t> out) {
     for (std::int32_t top = 0; top < in.height; top += band_rows) {
         const std::int32_t end = std::min(top + band_rows, in.height);
@@ -90,7 +84,7 @@ AVX512 void horizontal_quads(PlaneView<const std::uint8_t> in, const ColumnQuads
 constexpr std::int32_t strip_rows = 4;
 
 template <bool inside>
-AVX512 void horizontal_many(PlaneView<const std::uint8_t> in, const ColumnQuads& taps,
+AVX512 void horizontal_many(PlaneView<const std::uint8_t> in, const HorizontalQuads& taps,
                             PlaneView<std::uint8_t> out) {
     for (std::int32_t top = 0; top < in.height; top += strip_rows) {
         const std::uint8_t* rows[strip_rows];
@@ -125,7 +119,7 @@ AVX512 void horizontal_many(PlaneView<const std::uint8_t> in, const ColumnQuads&
 }
 
 template <bool inside>
-void horizontal_of_quads(PlaneView<const std::uint8_t> in, const ColumnQuads& taps,
+void horizontal_of_quads(PlaneView<const std::uint8_t> in, const HorizontalQuads& taps,
                          PlaneView<std::uint8_t> out) {
     if (taps.chunks == 1 && taps.quads == 1)
         horizontal_quads<1, inside>(in, taps, out);
@@ -151,21 +145,27 @@ void horizontal(const PlaneView<const std::uint8_t>& in, const AxisTable& table,
         horizontal_of_two<true>(in, table.two, out);
     else if (table.two.usable)
         horizontal_of_two<false>(in, table.two, out);
-    else if (table.column_quads.inside)
-        horizontal_of_quads<true>(in, table.column_quads, out);
+    else if (table.horizontal_quads.inside)
+        horizontal_of_quads<true>(in, table.horizontal_quads, out);
     else
-        horizontal_of_quads<false>(in, table.column_quads, out);
+        horizontal_of_quads<false>(in, table.horizontal_quads, out);
 }
 
-bool resize_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-                  const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
-    return enlarge_units(window, horizontal, vertical, scratch, out) ||
-           shrink_units(window, horizontal, vertical, scratch, out);
+bool try_resize_to_unit(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                        const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
+    return try_enlarge_to_unit(window, horizontal, vertical, scratch, out) ||
+           try_shrink_to_unit(window, horizontal, vertical, scratch, out);
 }
 
 } // namespace
 
-const Kernels avx512_kernels{"avx512", horizontal, vertical, to_unit, blur, units, resize_units};
+const ViewKernels avx512_kernels{.level = "avx512",
+                                 .horizontal = horizontal,
+                                 .vertical = vertical,
+                                 .to_unit = to_unit,
+                                 .blur = blur,
+                                 .try_vertical_to_unit = try_vertical_to_unit,
+                                 .try_resize_to_unit = try_resize_to_unit};
 
 } // namespace morphobench
 

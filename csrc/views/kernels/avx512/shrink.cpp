@@ -55,8 +55,8 @@ AVX512_INLINE __m512i shrink_block(const std::uint8_t* const (&rows)[4], std::in
 }
 
 template <int quads, bool inside>
-AVX512 void shrink_rows(PlaneView<const std::uint8_t> window, const ColumnQuads& taps, std::int32_t columns,
-                        std::uint8_t* between) {
+AVX512 void shrink_rows(PlaneView<const std::uint8_t> window, const HorizontalQuads& taps,
+                        std::int32_t columns, std::uint8_t* between) {
     const std::int32_t groups = (columns + 15) / 16, row_quads = (window.height + 3) / 4;
     for (std::int32_t top = 0; top < row_quads; top += band_quads) {
         const std::int32_t end = std::min(top + band_quads, row_quads);
@@ -87,7 +87,7 @@ AVX512 void shrink_rows(PlaneView<const std::uint8_t> window, const ColumnQuads&
 }
 
 template <int quads>
-AVX512 void write_columns(const std::uint8_t* between, const RowQuads& taps, std::int32_t height,
+AVX512 void write_columns(const std::uint8_t* between, const VerticalQuads& taps, std::int32_t height,
                           std::int32_t width, std::int32_t row_quads, float* out) {
     const std::int32_t groups = (width + 15) / 16;
     for (std::int32_t o = 0; o < height; ++o, out += width) {
@@ -117,9 +117,10 @@ AVX512 void write_columns(const std::uint8_t* between, const RowQuads& taps, std
     }
 }
 
-using ShrinkRows = void (*)(PlaneView<const std::uint8_t>, const ColumnQuads&, std::int32_t, std::uint8_t*);
-using WriteColumns = void (*)(const std::uint8_t*, const RowQuads&, std::int32_t, std::int32_t, std::int32_t,
-                              float*);
+using ShrinkRows = void (*)(PlaneView<const std::uint8_t>, const HorizontalQuads&, std::int32_t,
+                            std::uint8_t*);
+using WriteColumns = void (*)(const std::uint8_t*, const VerticalQuads&, std::int32_t, std::int32_t,
+                              std::int32_t, float*);
 
 // By the number of quads, from one on.
 constexpr ShrinkRows shrink_inside[] = {shrink_rows<1, true>, shrink_rows<2, true>, shrink_rows<3, true>,
@@ -130,10 +131,10 @@ constexpr WriteColumns write[] = {write_columns<1>, write_columns<2>, write_colu
 
 } // namespace
 
-bool shrink_units(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
-                  const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
-    const ColumnQuads& along = horizontal.column_quads;
-    const RowQuads& across = vertical.even_row_quads;
+bool try_shrink_to_unit(const PlaneView<const std::uint8_t>& window, const AxisTable& horizontal,
+                        const AxisTable& vertical, Scratch<std::uint8_t>& scratch, float* out) {
+    const HorizontalQuads& along = horizontal.horizontal_quads;
+    const VerticalQuads& across = vertical.aligned_vertical_quads;
     if (horizontal.two.usable || vertical.two.usable || along.chunks > 1 || along.quads > most_quads ||
         across.quads > most_quads)
         return false;
