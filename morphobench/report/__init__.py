@@ -1,7 +1,17 @@
-"""Results to look at: statistics over records, tables for the terminal, pictures and the HTML report."""
+"""Results to look at: a summary computed once, tables for the terminal, figures, and the page of a run."""
 
-from morphobench.report.load import load_records
+from morphobench.report.decision import recommend
 from morphobench.report.render.html import write_report
-from morphobench.report.render.terminal import console, summarize, summarize_benchmarks
+from morphobench.report.render.terminal import SummaryTable, console, summarize_benchmarks
+from morphobench.report.summary import Summary, load_summary, summarize
 
-__all__ = ["console", "load_records", "summarize", "summarize_benchmarks", "write_report"]
+__all__ = [
+    "Summary",
+    "SummaryTable",
+    "console",
+    "load_summary",
+    "recommend",
+    "summarize",
+    "summarize_benchmarks",
+    "write_report",
+]

@@ -1,4 +1,4 @@
-"""Reads what a run left in OUT: its records and the tables of its tasks."""
+"""Reads the tables that the tasks of a run left in OUT."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from morphobench.errors import InputError
 from morphobench.run.folder import SetupFiles
 from morphobench.run.record import Record, read_records
 from morphobench.types import Path
+
+_NUMBERS = {
+    "classification.predictions": ("row", "label", "drug_probability"),
+    "classification.by_cell_line": ("roc_auc",),
+    "clustering.assignments": ("row", "x", "y", "cluster"),
+}
+"""Columns of numbers that a table must have to be used."""
 
 
 def load_records(path: Path) -> list[Record]:
@@ -32,19 +39,31 @@ def load_records(path: Path) -> list[Record]:
 
 
 def load_tables(path: Path, records: Sequence[Record], *, name: str) -> dict[tuple[str, int], pd.DataFrame]:
-    """The tables ``OUT/tables/SETUP__seedK/NAME.csv`` of ``records`` by setup and seed; those that there are.
+    """Read a table of every setup and seed that has it.
 
-    ``name``: such as "classification.predictions". Nothing where ``path`` is a file and no OUT folder.
-    InputError names a file that is no table.
+    Args:
+        path: the folder of the run; a results file has no tables.
+        records: the records of the run.
+        name: the table, such as "classification.predictions".
+
+    Returns:
+        Tables by setup and seed.
+
+    Raises:
+        InputError: for a file that is no table, or lacks the columns of numbers that it must have.
     """
     found = {}
     for record in records:
         file = SetupFiles.of(pathlib.Path(path), record.setup, record.seed).table(name)
-        if file.is_file():
-            try:
-                found[record.setup, record.seed] = pd.read_csv(file)
-            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-                raise InputError(
-                    f"{file}: a CSV table wanted, got one that cannot be read ({error})"
-                ) from error
+        if not file.is_file():
+            continue
+        try:
+            table = pd.read_csv(file)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} must be a CSV table, got: {error}") from error
+        for column in _NUMBERS.get(name, ()):
+            if column not in table or not pd.api.types.is_numeric_dtype(table[column]):
+                kind = "no such column" if column not in table else f"{table[column].dtype} values"
+                raise InputError(f"{file} must have a column {column} of numbers, got {kind}")
+        found[record.setup, record.seed] = table
     return found

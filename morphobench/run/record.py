@@ -152,14 +152,12 @@ class Record:
     @property
     def paradigm(self) -> str:
         """The part of the name before the slash; "other" for a name without one."""
-        group, slash, _ = self.setup.partition("/")
-        return group if slash else "other"
+        return split_name(self.setup)[0]
 
     @property
     def label(self) -> str:
         """The part of the name after the slash."""
-        group, slash, label = self.setup.partition("/")
-        return label if slash else group
+        return split_name(self.setup)[1]
 
     @property
     def is_baseline(self) -> bool:
@@ -202,6 +200,19 @@ class Record:
             The JSON object.
         """
         return dict(to_json_types(self))
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split a setup's name.
+
+    Args:
+        name: such as "paradigm/setting".
+
+    Returns:
+        The parts before and after the slash; ("other", name) for a name without one.
+    """
+    group, slash, label = name.partition("/")
+    return (group, label) if slash else ("other", name)
 
 
 def record_schema() -> dict[str, Any]:

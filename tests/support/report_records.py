@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from morphobench.report.columns import Column
+from morphobench.report.statistics.columns import Column
 from morphobench.run.record import Record
 from morphobench.setups import SETUPS
 

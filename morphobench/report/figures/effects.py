@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from morphobench.report.columns import Column
-from morphobench.report.facts import split_name
 from morphobench.report.figures.quality import colour, plain
 from morphobench.report.figures.svg import COLOURS, figure, inline
-from morphobench.report.render.formats import ARROWS
-from morphobench.report.render.numbers import number
+from morphobench.report.render.formats import ARROWS, number
+from morphobench.report.statistics.columns import Column
 from morphobench.report.statistics.effects import Effect
 from morphobench.report.statistics.ranks import Ranking
+from morphobench.run.record import split_name
 
 _KINDS = {
     "main": "over all paradigms",

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from morphobench.report.columns import Column
-from morphobench.report.facts import is_baseline, split_name
 from morphobench.report.figures.svg import COLOURS, figure, inline
-from morphobench.report.render.formats import ARROWS, Format
-from morphobench.report.render.numbers import number
-from morphobench.report.statistics.table import Cell, Row, Table
-from morphobench.run.record import Record
+from morphobench.report.render.formats import Format, number
+from morphobench.report.statistics.columns import Column
+from morphobench.report.statistics.table import Cell, Row
+from morphobench.report.summary import Summary
+from morphobench.run.record import split_name
 from morphobench.setups import PARADIGMS, SETTINGS
 
 _MARKERS = dict(zip(SETTINGS, ("o", "s", "^", "D"), strict=True))
@@ -35,7 +34,7 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def quality_against_cost(table: Table, *, quality: Column, cost: Column) -> str:
+def quality_against_cost(table: Summary, *, quality: Column, cost: Column) -> str:
     """A scatter of one quality over one cost (logarithmic), a mark a setup, baselines as a dashed line.
 
     Empty where no setup has both.
@@ -58,8 +57,8 @@ def quality_against_cost(table: Table, *, quality: Column, cost: Column) -> str:
         _baseline_line(axes, table, quality, horizontal=True)
         axes.set_xscale("log")
         _plain_log_ticks(axes.xaxis)
-        axes.set_xlabel(_title(form))
-        axes.set_ylabel(_title(Format.of(quality, table.rows)))
+        axes.set_xlabel(form.title)
+        axes.set_ylabel(Format.of(quality, table.rows).title)
         _legend(made, [row for row, _, _ in points])
         best = max(points, key=lambda point: point[1].value * (-1 if quality.direction == "down" else 1))
         alt = (
@@ -70,7 +69,7 @@ def quality_against_cost(table: Table, *, quality: Column, cost: Column) -> str:
         return inline(made, name=f"scatter-{_slug(quality.key)}", alt=alt)
 
 
-def bars(table: Table, column: Column) -> str:
+def bars(table: Summary, column: Column) -> str:
     """Bars of one quantity, a bar a setup by paradigm, baselines in grey, intervals or deviations as
     whiskers.
 
@@ -105,20 +104,20 @@ def bars(table: Table, column: Column) -> str:
         axes.set_ylim(bottom, top)
         left, right = axes.get_xlim()
         axes.set_xlim(left, right + 0.2 * (right - left))
-        axes.set_title(_title(form))
+        axes.set_title(form.title)
         _group_names(axes, rows, places)
         return inline(made, name=f"bars-{_slug(column.key)}", alt=_bars_alt(column, form, rows))
 
 
-def learning_curves(records: Sequence[Record], *, paradigm: str) -> str:
+def learning_curves(summary: Summary, *, paradigm: str) -> str:
     """Training and validation loss by epoch of one paradigm's settings, a line a seed.
 
     Empty where no record of it has a history of two epochs or more.
     """
     curves = [
-        (split_name(record.setup)[1], record.history)
-        for record in records
-        if not is_baseline(record) and split_name(record.setup)[0] == paradigm and len(record.history) > 1
+        (split_name(name)[1], history)
+        for name, history in summary.histories
+        if split_name(name)[0] == paradigm
     ]
     if not curves:
         return ""
@@ -182,7 +181,7 @@ def _group_names(axes: Any, rows: Sequence[Row], places: Sequence[float]) -> Non
             )  # fmt: skip
 
 
-def _baseline_line(axes: Any, table: Table, column: Column, *, horizontal: bool) -> None:
+def _baseline_line(axes: Any, table: Summary, column: Column, *, horizontal: bool) -> None:
     values = [
         (row.cells[column.key].value, row.label)
         for row in table.baselines
@@ -239,11 +238,6 @@ def _bars_alt(column: Column, form: Format, rows: Sequence[Row]) -> str:
     if best is not None:
         text += f" Best setup: {best.name}, {form.value(best.cells[column.key])} {form.unit}".rstrip() + "."
     return text
-
-
-def _title(form: Format) -> str:
-    unit = f" in {form.unit}" if form.unit else ""
-    return f"{form.column.label}{unit} {ARROWS[form.column.direction]}".rstrip()
 
 
 def _slug(key: str) -> str:

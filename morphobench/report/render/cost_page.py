@@ -8,39 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from morphobench.errors import InputError
-from morphobench.report.render.numbers import MISSING, number, with_unit
-from morphobench.report.statistics.cost import CLAIM, Claim, Interval, Ratio, SetupCost, claims, setup_costs
+from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.report.render.formats import MISSING, number, with_unit
+from morphobench.report.render.grid import Grid
+from morphobench.report.render.terminal import GridTable
+from morphobench.report.statistics.cost import CLAIM, Claim, Ratio, SetupCost, claims, setup_costs
 
 BEGIN, END = "<!-- made by morphobench cost -->", "<!-- end of what morphobench cost makes -->"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Headers and rows of text; the first column is text, the others are numbers."""
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """As a Markdown table."""
-        rule = ("---", *("---:" for _ in self.headers[1:]))
-        return "\n".join(f"| {' | '.join(row)} |" for row in (self.headers, rule, *self.rows))
-
-    def rich(self) -> Table:
-        """As a table for a terminal."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
-        table.add_column(self.headers[0], no_wrap=True)
-        for header in self.headers[1:]:
-            table.add_column(header, justify="right", no_wrap=True)
-        for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))
-        return table
 
 
 @dataclass(frozen=True)
@@ -55,8 +33,8 @@ class CostPage:
     def rich(self) -> Group:
         """For a terminal."""
         return Group(
-            self.setups.rich(),
-            self.ratios.rich(),
+            GridTable(self.setups),
+            GridTable(self.ratios),
             *(Text(answer, style="bold") for answer in self.answers),
             *(Text(fact, style="dim") for fact in self.facts),
         )
@@ -108,8 +86,6 @@ def fill_page(path: Path, text: str | None) -> None:
 
     InputError where there is no such page, or it lacks the lines.
     """
-    from morphobench._util.files import write_whole
-
     if not path.is_file():
         raise InputError(f"{path}: a page to put the tables into wanted, got no such file")
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
@@ -165,7 +141,7 @@ def _setup_row(cost: SetupCost, *, device: bool) -> tuple[str, ...]:
         cost.setup,
         with_unit(cost.time_per_view_ns, "ns"),
         with_unit(cost.time_per_image_ns, "ns"),
-        with_unit(cost.time_per_epoch_s.value * 1e9, "ns"),
+        with_unit(cost.time_per_epoch_s.estimate * 1e9, "ns"),
         _bounds(cost.time_per_epoch_s, " s"),
         f"{more}{cost.epochs_counted}",
         f"{more}{with_unit(cost.time_to_convergence_s * 1e9, 'ns')}",
@@ -197,7 +173,7 @@ def _ratio_cells(ratio: Ratio) -> tuple[str, str]:
     if ratio.bound == "unknown":
         return "neither converged", MISSING
     mark = {"at least": "> ", "at most": "< "}.get(ratio.bound, "")
-    return f"{mark}{number(ratio.ratio.value, digits=2)}", _bounds(ratio.ratio)
+    return f"{mark}{number(ratio.ratio.estimate, digits=2)}", _bounds(ratio.ratio)
 
 
 def _bounds(interval: Interval, unit: str = "") -> str:

@@ -1,224 +1,264 @@
-"""Tables for a terminal, with rich; what they show is computed in ``stats_table``, here it is only laid
-out.
-"""
+"""Tables for a terminal, with rich. Everything shown is computed elsewhere; here it is only laid out."""
 
 from __future__ import annotations
 
 import math
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
-from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
-from rich.table import Table as RichTable
 from rich.text import Text
 
-from morphobench.report.columns import PRIMARY, Column
-from morphobench.report.render.formats import ARROWS, BEATEN, BEST, BEST_BEATEN, Format
-from morphobench.report.render.numbers import number, with_unit
+from morphobench._util.text import printable
+from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, with_unit
+from morphobench.report.render.grid import Grid
+from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
-from morphobench.report.statistics.table import Cell, Row, Table, build_table
-from morphobench.run.record import Record
+from morphobench.report.statistics.columns import Column
+from morphobench.report.statistics.table import Row
+from morphobench.report.summary import Summary
 
 _PIPED_WIDTH = 120
-_ASCII = str.maketrans("↑↓°±–×÷µ─", "^vo~-x/u-")
+_NARROWEST = 40
+_ASCII = str.maketrans("↑↓±–×÷µ─", "^v~-x/u-")
+_ORDER = (
+    "classification.roc_auc",
+    "similarity.d",
+    "time_per_image_ns",
+    "peak_host_memory_bytes",
+    "clustering.silhouette",
+    "classification.accuracy",
+    "peak_device_memory_bytes",
+    "clustering.consistency",
+    "clustering.noise",
+    "time_per_view_ns",
+)
+"""Which columns matter most, where there is no room for all."""
 
 
 def console(file: TextIO | None = None) -> Console:
-    """A console for tables on ``file`` (default: standard output): 120 columns and no colour where it is
-    piped.
+    """Make a console for tables.
+
+    Args:
+        file: where it prints (default: standard output).
+
+    Returns:
+        A console; where it is piped, without colour and as wide as the variable COLUMNS says (120 columns
+        without it).
     """
     file = sys.stdout if file is None else file
-    piped = not file.isatty()
-    return Console(file=file, width=_PIPED_WIDTH if piped else None, highlight=False, no_color=piped or None)
-
-
-def summarize(records: Sequence[Record], *, all_metrics: bool = False) -> SummaryTable:
-    """THE table of ``records``: one row a setup (seeds merged), grouped by paradigm, baselines in a section
-    below.
-
-    Quality, time and memory in one row; an arrow says which way is better, ``*`` (and bold) marks the best
-    setup of a column, ``°`` a value that does not beat every baseline, ``!`` a best setup that does not.
-    ``all_metrics`` adds a table of every metric. Where the terminal is too narrow, deviations over seeds
-    are left out first, then quality and cost stand in two tables. InputError where records of two protocols
-    are mixed.
-    """
-    more = build_table(records, all_metrics=True) if all_metrics else None
-    return SummaryTable(build_table(records), everything=more)
+    if file.isatty():
+        return Console(file=file, highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    width = max(int(columns), _NARROWEST) if columns.isdigit() else _PIPED_WIDTH
+    return Console(file=file, width=width, highlight=False, no_color=True)
 
 
 class SummaryTable:
-    """A rich renderable of the one table; :func:`summarize` makes it."""
+    """The summary as a rich renderable: the decision, then one table that fits the width.
 
-    def __init__(self, table: Table, *, everything: Table | None = None) -> None:
-        self.table = table
-        self.everything = everything
+    Args:
+        summary: the summary.
+        all_metrics: whether a table of every metric follows.
+        details: whether all notes follow.
+    """
+
+    def __init__(self, summary: Summary, *, all_metrics: bool = False, details: bool = False) -> None:
+        self.summary, self.all_metrics, self.details = summary, all_metrics, details
 
     def __rich_console__(self, terminal: Console, options: ConsoleOptions) -> RenderResult:
-        for part in self._parts(terminal, options):
+        for part in self._parts(options):
             for segment in terminal.render(part, options):
                 text = segment.text.translate(_ASCII) if options.ascii_only else segment.text
                 yield Segment(text, segment.style, segment.control)
 
-    def _parts(self, terminal: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
-        quality = [column for column in self.table.columns if not column.is_cost]
-        cost = [column for column in self.table.columns if column.is_cost]
-        half = (len(quality) + 1) // 2
-        widest = options.update(width=1000)
-        choices = [
-            [_layout(self.table, part, spread=spread, intervals=intervals) for part in parts if part]
-            for parts in ([[*quality, *cost]], [quality, cost], [quality[:half], quality[half:], cost])
-            for spread, intervals in (
-                (None, None),
-                (None, PRIMARY),
-                (PRIMARY, PRIMARY),
-                (PRIMARY[1:], PRIMARY[1:]),
-                ((), PRIMARY[1:]),
-            )
-        ]
-        fitting = (
-            tables
-            for tables in choices
-            if all(Measurement.get(terminal, widest, one).maximum <= options.max_width for one in tables)
-        )
-        yield from next(fitting, choices[-1])
-        if self.everything is not None:
-            yield _metric_list(self.everything)
-        yield from _caption(self.table)
+    def _parts(self, options: ConsoleOptions) -> Iterable[RenderableType]:
+        summary = self.summary
+        for name, decision in summary.decisions or (("", summary.decision),):
+            text = " ".join(decision_sentences(decision))
+            yield Text(f"{name}: {text}" if name else text, style="bold")
+        yield Text("")
+        grid, left_out = _fitting(summary, options.max_width)
+        yield grid.text(options.max_width)
+        if self.all_metrics:
+            yield metric_grid(summary).text(options.max_width)
+        yield from _caption(summary, left_out)
+        yield from _notes(summary, self.details)
 
 
-def summarize_benchmarks(data: dict[str, object]) -> Group:
-    """A table of a pytest-benchmark JSON file (as ``json.load`` gives it): one row a benchmark.
+def summarize_benchmarks(data: Mapping[str, object]) -> GridTable:
+    """Make a table of a pytest-benchmark file: median time, spread, the ratio to the peer, and more.
 
-    Median time, spread between quartiles, the ratio to the peer and further figures of ``extra_info``.
-    InputError where ``data`` is no such file.
+    Args:
+        data: the file's content, as ``json.load`` gives it.
+
+    Returns:
+        A rich renderable, one row a benchmark.
+
+    Raises:
+        InputError: where ``data`` is no such file.
     """
     rows = benchmark_rows(data)
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("benchmark", overflow="fold")
-    for header in ("median ↓", "IQR", "rounds", "vs peer ↑", "per s ↑", "peak memory ↓"):
-        table.add_column(header, justify="right", no_wrap=True)
-    for row in rows:
-        # As Text, since the brackets of a parameter would be read as markup.
-        table.add_row(Text(row.name), *_benchmark_cells(row))
+    headers = ("benchmark", "median ↓", "IQR", "rounds", "vs peer ↑", "per s ↑", "memory ↓")
     notes = (
-        "vs peer: how many times faster than the peer, in interleaved rounds of the same run\n"
-        "per s: images, views or pairs"
+        "IQR: between the quartiles of the rounds. vs peer: how many times faster than the peer, in "
+        "interleaved rounds of the same run. per s: images, views or pairs."
     )
-    return Group(table, Text(notes, style="dim"))
+    grid = Grid(headers, tuple((printable(row.name), *_benchmark_cells(row)) for row in rows))
+    return GridTable(grid, (notes,))
+
+
+class GridTable:
+    """A grid with notes below, as a rich renderable.
+
+    Args:
+        grid: the table.
+        notes: lines below it.
+    """
+
+    def __init__(self, grid: Grid, notes: Sequence[str] = ()) -> None:
+        self.grid, self.notes = grid, notes
+
+    def __rich_console__(self, terminal: Console, options: ConsoleOptions) -> RenderResult:
+        parts = [self.grid.text(options.max_width), *(Text(note, style="dim") for note in self.notes)]
+        for part in parts:
+            for segment in terminal.render(part, options):
+                text = segment.text.translate(_ASCII) if options.ascii_only else segment.text
+                yield Segment(text, segment.style, segment.control)
+
+
+def summary_grid(summary: Summary, columns: Sequence[Column]) -> Grid:
+    """Lay out rows of a summary.
+
+    Args:
+        summary: the summary.
+        columns: the columns to show.
+
+    Returns:
+        One row a setup, setups by paradigm, baselines last; an interval has a column of its own.
+    """
+    formats = [Format.of(column, summary.rows) for column in columns]
+    quality = [column for column in columns if not column.is_cost]
+    contests = any(row.wins(quality)[1] for row in summary.rows)
+    headers = ["setup"]
+    for one in formats:
+        headers.append("\n".join([*one.column.heading.split(" "), one.unit_and_arrow]))
+        if one.interval:
+            headers.append("95 %\ninterval")
+    rows, bold, breaks = [], set(), set()
+    previous = summary.rows[0].group if summary.rows else ""
+    for i, row in enumerate(summary.rows):
+        if row.group != previous:
+            breaks.add(i)
+        previous = row.group
+        cells = [row.title]
+        for one in formats:
+            cell = row.cells[one.column.key]
+            if cell.best:
+                bold.add((i, len(cells)))
+            # as wide without the mark as with it, so that the numbers stand under each other
+            cells.append(one.value(cell) + (one.mark(cell) or " " * any_marked(summary.rows, one.column)))
+            if one.interval:
+                cells.append(one.bounds(cell))
+        if contests:
+            won, told = row.wins(quality)
+            cells.append(f"{won}/{told}" if told else "")
+        rows.append(tuple(cells))
+    if contests:
+        headers.append("beats\nbest\nbaseline")
+    return Grid(tuple(headers), tuple(rows), frozenset(bold), frozenset(breaks))
+
+
+def any_marked(rows: Sequence[Row], column: Column) -> bool:
+    """Look for marks in a column.
+
+    Args:
+        rows: the rows.
+        column: the column.
+
+    Returns:
+        Whether any row beats the best baseline in it.
+    """
+    return any(row.cells[column.key].beats for row in rows)
+
+
+def _fitting(summary: Summary, width: int) -> tuple[Grid, list[Column]]:
+    """The grid of as many columns as fit, the most important ones, and the columns left out."""
+    places = {key: place for place, key in enumerate(_ORDER)}
+    by_importance = sorted(summary.columns, key=lambda column: places.get(column.key, len(places)))
+    for count in range(len(by_importance), 0, -1):
+        chosen = by_importance[:count]
+        grid = summary_grid(summary, [column for column in summary.columns if column in chosen])
+        if grid.width <= width:
+            return grid, by_importance[count:]
+    return summary_grid(summary, by_importance[:2]), by_importance[2:]
+
+
+def metric_grid(summary: Summary) -> Grid:
+    """Lay out every metric of every setup, one line each.
+
+    Args:
+        summary: the summary.
+
+    Returns:
+        Rows of setup, metric, value, interval and direction.
+    """
+    rows: list[tuple[str, ...]] = []
+    breaks: set[int] = set()
+    for column in summary.metrics:
+        one = Format.of(column, summary.rows)
+        known = [row for row in summary.rows if math.isfinite(row.cells[column.key].value)]
+        if known:
+            breaks.add(len(rows))
+        for row in known:
+            cell = row.cells[column.key]
+            value = f"{one.value(cell)}{one.mark(cell)} {one.unit}".rstrip()
+            rows.append(
+                (f"{printable(column.key)} {ARROWS[column.direction]}", row.title, value, one.bounds(cell))
+            )
+    return Grid(("metric", "setup", "value", "95 %\ninterval"), tuple(rows), breaks=frozenset(breaks))
+
+
+def _caption(summary: Summary, left_out: Sequence[Column]) -> Iterable[Text]:
+    facts = ", ".join(f"{name} {value}" for name, value in summary.facts.items())
+    cells = [cell for row in summary.rows for cell in row.cells.values()]
+    parts = [f"protocol {summary.protocol}: {facts}", "↑ more is better, ↓ less is better, bold: best setup"]
+    if any(cell.beats is not None for cell in cells):
+        parts.append(
+            f"{BEATS} better than the best baseline: the paired 95 % interval of the difference excludes 0"
+        )
+    if any(math.isfinite(cell.deviation) for cell in cells):
+        parts.append("± standard deviation over seeds")
+    if any(math.isfinite(cell.low) for cell in cells):
+        parts.append(f"95 % interval: from resampling {summary.resampled}")
+    if left_out:
+        parts.append(f"no room for {', '.join(column.label for column in left_out)}")
+    yield Text("; ".join(parts) + ".", style="dim")
+
+
+def _notes(summary: Summary, details: bool) -> Iterable[Text]:
+    told = [*summary.notes, *(f"{text} ({_where(names)})" for text, names in summary.warnings.items())]
+    if details:
+        yield from (Text(f"note: {note}") for note in told)
+    elif told:
+        more = f"; {len(told) - 1} more with --details" if len(told) > 1 else ""
+        yield Text(f"note: {told[0]}{more}")
+
+
+def _where(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{len(names)} setups and baselines"
 
 
 def _benchmark_cells(row: BenchmarkRow) -> tuple[str, ...]:
-    peers = "\n".join(f"{number(ratio, digits=1)}× {name}" for name, ratio in row.peers)
+    peers = ", ".join(f"{number(ratio, digits=1)}× {printable(name)}" for name, ratio in row.peers)
     return (
         with_unit(row.median_ns, "ns"),
         with_unit(row.iqr_ns, "ns"),
         str(row.rounds),
-        peers or number(math.nan),
+        peers or MISSING,
         number(row.rate_per_s, digits=1),
         with_unit(row.peak_memory_bytes, "bytes", digits=1),
     )
-
-
-def _layout(
-    table: Table,
-    columns: Sequence[Column],
-    *,
-    spread: Sequence[str] | None = None,
-    intervals: Sequence[str] | None = None,
-) -> RichTable:
-    """The table of ``columns``.
-
-    ``spread`` and ``intervals``: the metrics that show their deviation over seeds and their interval (None:
-    all).
-    """
-    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
-    made.add_column("setup", no_wrap=True, vertical="bottom")
-    formats = [
-        Format.of(
-            column,
-            table.rows,
-            spread=spread is None or column.key in spread,
-            interval=intervals is None or column.key in intervals,
-        )
-        for column in columns
-    ]
-    for one in formats:
-        for header in _headers(one):
-            made.add_column(Text(header), justify="right", no_wrap=True)
-    contests = any(row.contests for row in table.rows) and any(not column.is_cost for column in columns)
-    if contests:
-        made.add_column("beats\nbase", justify="right", no_wrap=True)
-    group = ""
-    for row in table.rows:
-        if row.group != group:
-            if group:
-                made.add_section()
-            group = row.group
-            made.add_row(Text("baselines" if row.is_baseline else group, style="bold"))
-        cells = [text for one in formats for text in _cells(one, row.cells[one.column.key])]
-        made.add_row(f" {row.label}", *cells, *([_beats(row)] if contests else []))
-    return made
-
-
-def _headers(one: Format) -> list[str]:
-    """The header of the value and, where there is one, of the interval beside it."""
-    lines = [*one.column.heading.split(" "), one.unit_and_arrow]
-    return ["\n".join(lines), *(["95 %\ninterval"] if one.interval else [])]
-
-
-def _cells(one: Format, cell: Cell) -> list[Text]:
-    text = Text(one.value(cell), style="bold" if cell.best else "")
-    text.append(one.mark(cell).ljust(one.mark_width))
-    return [text, *([Text(one.bounds(cell))] if one.interval else [])]
-
-
-def _beats(row: Row) -> Text:
-    """How many metrics beat every baseline; a setup that beats them in none stands out."""
-    if not row.contests:
-        return Text("")
-    return Text(f"{row.wins}/{row.contests}" if row.wins else "none", style="" if row.wins else "bold")
-
-
-def _metric_list(table: Table) -> RichTable:
-    """Every metric, metrics down and setups across would be too wide: one line per setup and metric group."""
-    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title="every metric", title_justify="left")
-    made.add_column("metric", no_wrap=True)
-    made.add_column("better")
-    made.add_column("setup", no_wrap=True)
-    made.add_column("value", justify="right")
-    for column in table.columns:
-        if column.is_cost:
-            continue
-        form = Format.of(column, table.rows)
-        name, arrow = column.key, ARROWS[column.direction]
-        for row in table.rows:
-            cell = row.cells[column.key]
-            if math.isfinite(cell.value):
-                made.add_row(name, arrow, row.name, Text(" ").join(_cells(form, cell)))
-                name = arrow = ""
-        made.add_section()
-    return made
-
-
-def _caption(table: Table) -> Iterable[Text]:
-    facts = ", ".join(f"{name} {value}" for name, value in table.facts.items())
-    yield Text(f"protocol {table.protocol}; {facts}", style="dim")
-    key = (
-        f"{BEST} best setup   {BEATEN} does not beat every baseline   {BEST_BEATEN} best setup, yet does not"
-    )
-    yield Text("beats base: metrics in which the setup beats every baseline, chance included", style="dim")
-    yield Text(f"{key}   ↑ more is better   ↓ less is better", style="dim")
-    if any(math.isfinite(cell.deviation) for row in table.rows for cell in row.cells.values()):
-        yield Text("± standard deviation over seeds, where there is room", style="dim")
-    if any(math.isfinite(cell.low) for row in table.rows for cell in row.cells.values()):
-        yield Text(f"95 % interval: resampling {table.resampled}", style="dim")
-    yield Text(
-        "time/view: training step / batch size; time/image: epoch / images, all views, feeding included",
-        style="dim",
-    )
-    for note in table.notes:
-        yield Text(f"note: {note}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from morphobench.errors import InputError
-from morphobench.report.facts import finite
+from morphobench.report.statistics.cost import finite
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from morphobench.evaluation.bootstrap.auc import Draws
 from morphobench.evaluation.bootstrap.interval import from_draws
 from morphobench.types import Direction, Float64Array
 
-MIN_BLOCKS = 3
+MIN_INTERVAL_BLOCKS = 3
 """Fewest blocks for an interval or a p-value of a mean difference: two give one degree of freedom."""
 
 
@@ -63,29 +63,34 @@ def holm(p: Sequence[float] | Float64Array) -> Float64Array:
 
 
 def mean_interval(values: Float64Array, *, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Student's interval of the mean of ``values`` (B,) and its two-sided p-value against 0.
+    """Student's interval of a mean, and its p-value against 0 (scipy.stats.ttest_1samp).
 
-    All NaN below MIN_BLOCKS values. Without any spread the interval is the mean itself, and p 0, or 1 for a
-    mean of 0.
+    Args:
+        values: (B,) one per block.
+        confidence: confidence level.
+
+    Returns:
+        Low, high and two-sided p; all NaN below MIN_INTERVAL_BLOCKS values. Without any spread the interval
+        is the mean itself, and p is 0, or 1 for a mean of 0.
     """
-    count = len(values)
-    if count < MIN_BLOCKS:
+    if len(values) < MIN_INTERVAL_BLOCKS:
         return math.nan, math.nan, math.nan
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(count)
-    half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * error
-    if error == 0:
+    if np.ptp(values) == 0:
+        mean = float(values[0])
         return mean, mean, float(mean == 0)
-    return mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, count - 1))
+    tested = stats.ttest_1samp(values, 0.0)
+    low, high = tested.confidence_interval(confidence)
+    return float(low), float(high), float(tested.pvalue)
 
 
 def hedges_g(differences: Float64Array) -> float:
     """Mean over standard deviation of paired differences (B,), corrected for few blocks.
 
     Hedges 1981, Journal of Educational Statistics 6:107: d_z times 1 - 3 / (4 (B - 1) - 1). NaN below
-    MIN_BLOCKS blocks, infinite where all differences are the same but 0.
+    MIN_INTERVAL_BLOCKS blocks, infinite where all differences are the same but 0.
     """
     count = len(differences)
-    if count < MIN_BLOCKS:
+    if count < MIN_INTERVAL_BLOCKS:
         return math.nan
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
     if deviation == 0:
@@ -94,23 +99,33 @@ def hedges_g(differences: Float64Array) -> float:
 
 
 def sign_flip_p(differences: Float64Array, *, permutations: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p-value of the mean paired difference when each sign is a coin toss under the null.
+    """Two-sided p-value of a mean paired difference, each sign a coin toss under the null.
 
-    Exact over all 2^B signs up to 2^B = ``permutations``, else from that many random ones (with the
-    observed among them; Phipson & Smyth 2010). Assumes no distribution, but cannot fall below 2 / 2^B: 0.25
-    for three blocks.
+    SciPy's ``permutation_test`` of paired samples: exact over all 2^B signs up to ``permutations`` of them,
+    else from that many random ones. Assumes no distribution, but cannot fall below 2 / 2^B: 0.25 for three
+    blocks.
+
+    Args:
+        differences: (B,) paired differences.
+        permutations: most sign patterns that are tried.
+        seed: seed of the random patterns.
+
+    Returns:
+        The p-value; NaN for no differences.
     """
-    count = len(differences)
-    if not count:
+    if not len(differences):
         return math.nan
-    if 2**count <= permutations:
-        signs = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
-    else:
-        random = np.random.default_rng(seed)
-        signs = np.vstack([np.ones(count), random.choice([-1, 1], size=(permutations - 1, count))])
-    means = np.abs(signs @ differences)
-    observed = abs(float(differences.sum()))
-    return float(np.mean(means >= observed * (1 - 1e-12)))
+    if len(differences) == 1:
+        return 1.0  # both signs give the same absolute mean; SciPy asks for two values
+    tested = stats.permutation_test(
+        (differences, np.zeros_like(differences)),
+        lambda one, other, axis: np.mean(one - other, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=permutations,
+        rng=np.random.default_rng(seed),
+    )
+    return float(tested.pvalue)
 
 
 def compare(
@@ -152,8 +167,10 @@ def compare(
             float(corrected),
             hedges_g(each),
             share_better(each, direction=direction),
-            "" if len(each) >= MIN_BLOCKS else f"{len(each)} blocks, at least {MIN_BLOCKS} needed",
-            sign_flip_p(each) if len(each) >= MIN_BLOCKS else math.nan,
+            ""
+            if len(each) >= MIN_INTERVAL_BLOCKS
+            else f"{len(each)} blocks, at least {MIN_INTERVAL_BLOCKS} needed",
+            sign_flip_p(each) if len(each) >= MIN_INTERVAL_BLOCKS else math.nan,
         )
         for (one, other), each, (low, high, p), corrected in zip(
             pairs, differences, tested, adjusted, strict=True

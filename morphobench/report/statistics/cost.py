@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from morphobench.errors import InputError
-from morphobench.report.facts import finite, split_name
+from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.report.statistics.comparisons import mean_interval
+from morphobench.run.record import split_name
 from morphobench.training.early_stopping import Plateau
 
 CLAIM = 11.0
 """How many times faster self-supervised training is said to be, at most, by the study."""
 FAST = "self_supervised"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with the bounds of its 95 % interval over rounds; NaN bounds below three rounds."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,7 @@ class SetupCost:
     @property
     def time_to_convergence_s(self) -> float:
         """Epochs x time per epoch; at least this where it did not converge."""
-        return self.epochs_counted * self.time_per_epoch_s.value
+        return self.epochs_counted * self.time_per_epoch_s.estimate
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ class Claim:
     def largest(self) -> Ratio | None:
         """The largest ratio that is known; None without one."""
         known = [ratio for ratio in self.ratios if ratio.bound != "unknown"]
-        return max(known, key=lambda one: one.ratio.value, default=None)
+        return max(known, key=lambda one: one.ratio.estimate, default=None)
 
     @property
     def verdict(self) -> str:
@@ -104,6 +96,18 @@ class Claim:
         if high < CLAIM and complete:
             return "no"
         return "undecided: an interval holds 11" if complete else "undecided: not every setup converged"
+
+
+def finite(value: Any) -> float:
+    """Read a number of a measurement.
+
+    Args:
+        value: any JSON value.
+
+    Returns:
+        The number; NaN for null and everything that is no finite number.
+    """
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
 
 
 def setup_costs(measured: Mapping[str, Any]) -> list[SetupCost]:
@@ -143,8 +147,8 @@ def _setup_cost(setup: str, records: Sequence[Mapping[str, Any]], rounds: int, p
         setup=setup,
         epoch_s=epoch_s,
         time_per_epoch_s=per_epoch,
-        time_per_image_ns=per_epoch.value * 1e9 / images,
-        time_per_view_ns=geometric(steps).value if steps else math.nan,
+        time_per_image_ns=per_epoch.estimate * 1e9 / images,
+        time_per_view_ns=geometric(steps).estimate if steps else math.nan,
         peak_host_memory_bytes=most("peak_host_memory_bytes"),
         training_memory_bytes=max((v for v in added if math.isfinite(v)), default=math.nan),
         peak_device_memory_bytes=most("peak_device_memory_bytes"),
@@ -158,7 +162,9 @@ def geometric(values: Sequence[float]) -> Interval:
     """The geometric mean of positive ``values`` with Student's interval of the mean of their logarithms."""
     logs = np.log(np.asarray(values, dtype=np.float64))
     low, high, _ = mean_interval(logs)
-    return Interval(float(np.exp(logs.mean())), float(np.exp(low)), float(np.exp(high)))
+    return Interval(
+        float(np.exp(logs.mean())), float(np.exp(low)), float(np.exp(high)), len(logs), unit="round"
+    )
 
 
 def claims(costs: Sequence[SetupCost]) -> tuple[Claim, Claim]:
@@ -192,7 +198,7 @@ def claims(costs: Sequence[SetupCost]) -> tuple[Claim, Claim]:
 def _within_rounds(fast: SetupCost, other: SetupCost, factor: float) -> Interval:
     ratios = [theirs / ours for ours, theirs in zip(fast.epoch_s, other.epoch_s, strict=True)]
     found = geometric(ratios)
-    return Interval(found.value * factor, found.low * factor, found.high * factor)
+    return replace(found, estimate=found.estimate * factor, low=found.low * factor, high=found.high * factor)
 
 
 def _bound(fast: SetupCost, other: SetupCost) -> str:

@@ -17,8 +17,8 @@ import numpy as np
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.auc import Draws
 from morphobench.evaluation.bootstrap.interval import from_draws
-from morphobench.report.facts import split_name
-from morphobench.report.statistics.comparisons import MIN_BLOCKS, holm, mean_interval, p_of_draws
+from morphobench.report.statistics.comparisons import MIN_INTERVAL_BLOCKS, holm, mean_interval, p_of_draws
+from morphobench.run.record import split_name
 from morphobench.setups import SETTINGS
 from morphobench.types import Direction, Float64Array
 
@@ -118,7 +118,9 @@ def effects_over_blocks(
         raise InputError("values: at least one block with every setup wanted, got none")
     blocks = len(values)
     reason = (
-        "" if blocks >= MIN_BLOCKS else f"{blocks} {unit}{'s' * (blocks != 1)}, at least {MIN_BLOCKS} needed"
+        ""
+        if blocks >= MIN_INTERVAL_BLOCKS
+        else f"{blocks} {unit}{'s' * (blocks != 1)}, at least {MIN_INTERVAL_BLOCKS} needed"
     )
     found = []
     for contrast in made:

@@ -15,7 +15,7 @@ from scipy import stats
 from morphobench.errors import InputError
 from morphobench.types import Direction, Float64Array
 
-MIN_BLOCKS = 5
+MIN_RANKED_BLOCKS = 5
 """Fewest blocks for ranks to be compared; with fewer, hardly any difference could pass."""
 
 
@@ -57,7 +57,7 @@ def rank(
     ranked = stats.rankdata(-values if direction == "up" else values, axis=1) if blocks else values
     means = ranked.mean(axis=0) if blocks else np.full(setups, math.nan)
     order = np.argsort(means, kind="stable")
-    enough = blocks >= MIN_BLOCKS
+    enough = blocks >= MIN_RANKED_BLOCKS
     difference = critical_difference(setups, blocks, confidence=confidence) if enough else math.nan
     ordered = means[order]
     return Ranking(
@@ -68,7 +68,7 @@ def rank(
         difference,
         indistinct(ordered, difference) if enough else (),
         confidence,
-        "" if enough else f"{blocks} blocks, at least {MIN_BLOCKS} needed",
+        "" if enough else f"{blocks} blocks, at least {MIN_RANKED_BLOCKS} needed",
     )
 
 

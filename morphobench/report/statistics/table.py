@@ -1,39 +1,36 @@
-"""From records to the one table: seeds merged, ratios to the best, who beats the baselines; no I/O."""
+"""Rows of the main table: seeds merged, the best marked, and who beats the best baseline; no I/O."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from morphobench.errors import InputError
-from morphobench.report.columns import COSTS, Column, headline, metric_columns
-from morphobench.report.facts import (
-    BASELINE,
-    EXTERNAL,
-    finite,
-    resampled,
-    run_facts,
-    run_notes,
-    setting_of,
-    split_name,
-    views_per_image,
-)
-from morphobench.run.record import Record
+from morphobench._util.text import printable
+from morphobench.report.statistics.columns import COSTS, Column
+from morphobench.report.statistics.comparisons import Comparison
+from morphobench.run.record import Record, split_name
 from morphobench.setups import PARADIGMS, SETTINGS
+from morphobench.types import Direction
 
-CHANCE = "chance"
+BASELINE, EXTERNAL = "baseline", "external"
 _NAN = math.nan
+_CHANCE = f"{BASELINE}/chance"
 
 
 @dataclass(frozen=True)
 class Cell:
     """One quantity of one setup over its seeds.
 
-    ``value``: mean over seeds (costs: median); ``deviation``: standard deviation over seeds, NaN for one
-    seed; ``low`` and ``high``: the records' interval (bounds averaged over seeds), NaN where there is none;
-    ``best``: no setup of the table is better; ``beaten``: a baseline is at least as good.
+    Attributes:
+        value: mean over seeds (costs: median); NaN where it is not known.
+        deviation: standard deviation over seeds; NaN for one seed.
+        low: lower bound of the records' interval, the mean over seeds; NaN where there is none.
+        high: upper bound of it.
+        best: whether no setup of the run is better.
+        beats: whether it is better than the best baseline, the paired interval excluding zero; None where
+            that cannot be told.
     """
 
     value: float = _NAN
@@ -41,15 +38,20 @@ class Cell:
     low: float = _NAN
     high: float = _NAN
     best: bool = False
-    beaten: bool = False
+    beats: bool | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One setup or baseline: ``group`` is its paradigm (or "baseline"), ``label`` its setting.
+    """One setup or baseline.
 
-    ``wins`` of ``contests``: headline metrics in which it is better than every baseline, of those that can be
-    compared; both 0 for baselines and where no baseline was run.
+    Attributes:
+        name: its full name, made printable.
+        group: its paradigm, "baseline" or "external".
+        label: its setting, or the name of the baseline.
+        seeds: seeds that it was run with.
+        cells: by key of the column, for all metrics and costs.
+        source: the folder it is from, where several are shown together.
     """
 
     name: str
@@ -57,175 +59,147 @@ class Row:
     label: str
     seeds: tuple[int, ...]
     cells: Mapping[str, Cell]
-    wins: int = 0
-    contests: int = 0
+    source: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, with the folder where several runs are shown together."""
+        return f"{self.source}: {self.name}" if self.source else self.name
 
     @property
     def is_baseline(self) -> bool:
         """Whether it is a baseline and no setup."""
         return self.group == BASELINE
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it was trained here, unlike baselines and imported embeddings."""
+        return self.group not in (BASELINE, EXTERNAL)
 
-@dataclass(frozen=True)
-class Table:
-    """Everything the one table says: rows (setups first, then baselines), columns, facts and notes.
+    def wins(self, columns: Iterable[Column]) -> tuple[int, int]:
+        """Count the metrics in which it beats the best baseline.
 
-    ``resampled``: the units of the intervals, such as "12 plates".
+        Args:
+            columns: the metrics to count.
+
+        Returns:
+            How many it beats the best baseline in, of how many that can be told.
+        """
+        told = [
+            beats
+            for column in columns
+            if not column.is_cost and (beats := self.cells[column.key].beats) is not None
+        ]
+        return sum(told), len(told)
+
+
+def build_rows(
+    records: Sequence[Record], metrics: Sequence[Column], against: Mapping[str, Sequence[Comparison]]
+) -> tuple[Row, ...]:
+    """Merge the seeds of each setup to a row.
+
+    Args:
+        records: records of one run.
+        metrics: the quality columns.
+        against: comparisons of setups with the best baseline, by metric.
+
+    Returns:
+        Setups by paradigm and setting, then baselines; chance is added as a baseline where a metric has a
+        value of chance and the run has none.
     """
-
-    protocol: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    facts: Mapping[str, str]
-    notes: tuple[str, ...]
-    resampled: str
-
-    @property
-    def setups(self) -> tuple[Row, ...]:
-        """The rows that are no baselines."""
-        return tuple(row for row in self.rows if not row.is_baseline)
-
-    @property
-    def trained(self) -> tuple[Row, ...]:
-        """The setups that were trained here, unlike other people's embeddings."""
-        return tuple(row for row in self.setups if row.group != EXTERNAL)
-
-    @property
-    def baselines(self) -> tuple[Row, ...]:
-        """The baselines' rows, chance first."""
-        return tuple(row for row in self.rows if row.is_baseline)
-
-
-def one_protocol(records: Sequence[Record]) -> str:
-    """The protocol id that all ``records`` share; InputError naming both where they do not."""
-    if not records:
-        raise InputError("records: at least one wanted, got none")
-    first: dict[str, str] = {}
-    for record in records:
-        first.setdefault(record.protocol, record.setup)
-    if len(first) > 1:
-        (one, here), (other, there) = list(first.items())[:2]
-        raise InputError(
-            f"records: one protocol wanted, as results of two are never compared; "
-            f"got {one!r} ({here}) and {other!r} ({there})"
-        )
-    return next(iter(first))
-
-
-def build_table(
-    records: Sequence[Record], *, all_metrics: bool = False, known: Mapping[str, Column] | None = None
-) -> Table:
-    """The one table of ``records`` (see :class:`Table`).
-
-    ``all_metrics``: every metric instead of the headline ones. ``known``: what is known of metrics
-    (default: what the evaluation declares). InputError where records of two protocols are mixed.
-    """
-    protocol = one_protocol(records)
-    metrics = metric_columns(records, known=known)
-    quality = metrics if all_metrics else headline(metrics)
+    columns = (*metrics, *COSTS)
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.setup, []).append(record)
-    cells = {name: _merge(group, quality) for name, group in groups.items()}
-    _add_ratios(cells)
-    columns = (*quality, *(column for column in COSTS if _has_any(cells, column)))
-    rows = _rows(groups, cells, quality, columns)
-    units = resampled(records, [column.key for column in quality])
-    return Table(protocol, columns, rows, run_facts(records), run_notes(records), units)
-
-
-def better(one: float, other: float, direction: str) -> bool:
-    """Whether ``one`` is strictly better than ``other``; False where a value or the direction is missing."""
-    return one > other if direction == "up" else direction == "down" and one < other
-
-
-def _merge(group: list[Record], quality: Sequence[Column]) -> dict[str, Cell]:
-    cells = {}
-    for column in quality:
-        values = [value for r in group if math.isfinite(value := finite(r.metrics.get(column.key)))]
-        bounds = [(float(pair[0]), float(pair[1])) for r in group if (pair := r.intervals.get(column.key))]
-        complete = bool(values) and len(bounds) == len(values)
-        cells[column.key] = Cell(
-            statistics.fmean(values) if values else _NAN,
-            statistics.stdev(values) if len(values) > 1 else _NAN,
-            statistics.fmean(low for low, _ in bounds) if complete else _NAN,
-            statistics.fmean(high for _, high in bounds) if complete else _NAN,
-        )
-    per_view = [finite(r.time_per_view_ns) for r in group]
-    whole = [finite(r.time_per_image_ns) for r in group]
-    steps = [t * views_per_image(r) for t, r in zip(per_view, group, strict=True)]
-    costs = {
-        "time_per_view_ns": per_view,
-        "time_per_image_ns": [a if math.isfinite(a) else b for a, b in zip(whole, steps, strict=True)],
-        "peak_host_memory_bytes": [finite(r.peak_host_memory_bytes) for r in group],
-        "peak_device_memory_bytes": [finite(r.peak_device_memory_bytes) for r in group],
+    cells = {name: {c.key: _cell(c, group) for c in columns} for name, group in groups.items()}
+    beats = {
+        (one.one, key): is_better(one, column.direction)
+        for key, column in ((column.key, column) for column in metrics)
+        for one in against.get(key, ())
+        if math.isfinite(one.low)
     }
-    for key, values in costs.items():
-        values = [value for value in values if math.isfinite(value)]
-        deviation = statistics.stdev(values) if len(values) > 1 else _NAN
-        cells[key] = Cell(statistics.median(values) if values else _NAN, deviation)
-    return cells
-
-
-def _add_ratios(cells: dict[str, dict[str, Cell]]) -> None:
-    """Adds time and memory over the smallest of the setups; baselines take no part in the comparison of
-    costs.
-    """
-    for ratio, key in (("time_ratio", "time_per_view_ns"), ("memory_ratio", "peak_host_memory_bytes")):
-        known = [row[key].value for name, row in cells.items() if split_name(name)[0] != BASELINE]
-        least = min((value for value in known if value > 0), default=_NAN)
-        for name, row in cells.items():
-            takes_part = split_name(name)[0] != BASELINE
-            row[ratio] = Cell(row[key].value / least if takes_part else _NAN)
-
-
-def _has_any(cells: Mapping[str, Mapping[str, Cell]], column: Column) -> bool:
-    return any(math.isfinite(row[column.key].value) for row in cells.values())
-
-
-def _rows(
-    groups: Mapping[str, list[Record]],
-    cells: Mapping[str, dict[str, Cell]],
-    quality: Sequence[Column],
-    columns: Sequence[Column],
-) -> tuple[Row, ...]:
-    names = sorted(groups, key=_order)
-    setups = [name for name in names if split_name(name)[0] != BASELINE]
-    baselines = {name: cells[name] for name in names if split_name(name)[0] == BASELINE}
-    chance = {c.key: Cell(c.chance) for c in quality if c.chance is not None}
-    if chance and f"{BASELINE}/{CHANCE}" not in baselines:
-        baselines = {f"{BASELINE}/{CHANCE}": {**{c.key: Cell() for c in columns}, **chance}, **baselines}
-    bars = {column.key: _best(baselines.values(), column) for column in quality}
-    tops = {column.key: _best((cells[name] for name in setups), column) for column in columns}
+    setups = sorted((name for name in groups if split_name(name)[0] != BASELINE), key=_order)
+    tops = {
+        column.key: best_of([cells[name][column.key].value for name in setups], column) for column in columns
+    }
     rows = []
     for name in setups:
-        marked, wins, contests = {}, 0, 0
-        for column in columns:
-            cell, bar, top = cells[name][column.key], bars.get(column.key, _NAN), tops[column.key]
-            contest = math.isfinite(bar) and math.isfinite(cell.value)
-            won = contest and better(cell.value, bar, column.direction)
-            contests, wins = contests + contest, wins + won
-            marked[column.key] = Cell(
-                cell.value, cell.deviation, cell.low, cell.high, cell.value == top, contest and not won
-            )
-        rows.append(_row(name, groups[name], marked, wins, contests))
-    return (*rows, *(_row(name, groups.get(name, []), row, 0, 0) for name, row in baselines.items()))
+        marked = {
+            key: replace(cell, best=cell.value == tops[key], beats=beats.get((name, key)))
+            for key, cell in cells[name].items()
+        }
+        rows.append(_row(name, groups[name], marked))
+    baselines = sorted((name for name in groups if split_name(name)[0] == BASELINE), key=_order)
+    if _CHANCE not in baselines and any(column.chance is not None for column in metrics):
+        by_chance = {c.key: Cell(_NAN if c.chance is None else c.chance) for c in columns}
+        rows.append(_row(_CHANCE, [], by_chance))
+    return (*rows, *(_row(name, groups[name], cells[name]) for name in baselines))
 
 
-def _row(name: str, group: Sequence[Record], cells: Mapping[str, Cell], wins: int, contests: int) -> Row:
-    return Row(name, *split_name(name), tuple(r.seed for r in group), cells, wins, contests)
+def is_better(one: Comparison, direction: Direction) -> bool:
+    """Judge a comparison: better, and the paired interval of the difference excludes zero.
+
+    Args:
+        one: the comparison, with an interval.
+        direction: which way is better.
+
+    Returns:
+        Whether the first of the two is better.
+    """
+    return one.low > 0 if direction == "up" else direction == "down" and one.high < 0
 
 
-def _best(rows: Iterable[Mapping[str, Cell]], column: Column) -> float:
-    """The best known value of a column, NaN for none and for columns without a direction."""
-    values = [v for row in rows if math.isfinite(v := row[column.key].value)]
-    if not values or column.direction == "none":
+def best_of(values: Iterable[float], column: Column) -> float:
+    """Find the best value.
+
+    Args:
+        values: values, NaN where they are not known.
+        column: the quantity.
+
+    Returns:
+        The best; NaN for none and for quantities without a direction.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    if not known or column.direction == "none":
         return _NAN
-    return max(values) if column.direction == "up" else min(values)
+    return max(known) if column.direction == "up" else min(known)
+
+
+def _cell(column: Column, group: Sequence[Record]) -> Cell:
+    values = [value for record in group if math.isfinite(value := _value(record, column))]
+    if not values:
+        return Cell()
+    deviation = statistics.stdev(values) if len(values) > 1 else _NAN
+    if column.is_cost:
+        return Cell(statistics.median(values), deviation)
+    bounds = [pair for record in group if (pair := record.intervals.get(column.key))]
+    complete = len(bounds) == len(values)
+    low, high = (
+        (statistics.fmean(side) if complete else _NAN for side in zip(*bounds, strict=True))
+        if bounds
+        else (_NAN, _NAN)
+    )
+    return Cell(statistics.fmean(values), deviation, low, high)
+
+
+def _value(record: Record, column: Column) -> float:
+    if not column.is_cost:
+        value = record.metrics.get(column.key)
+    elif column.key == "time_per_image_ns" and record.time_per_image_ns is None:
+        per_view, views = record.time_per_view_ns, record.views_per_image
+        value = None if per_view is None or views is None else per_view * views
+    else:
+        value = getattr(record, column.key)
+    return _NAN if value is None else float(value)
+
+
+def _row(name: str, group: Sequence[Record], cells: Mapping[str, Cell]) -> Row:
+    shown = printable(name)
+    return Row(shown, *split_name(shown), tuple(sorted({record.seed for record in group})), cells)
 
 
 def _order(name: str) -> tuple[int, int, str]:
     group, label = split_name(name)
-    setting = setting_of(label)
+    setting = label.partition("@")[0]
     paradigm = PARADIGMS.index(group) if group in PARADIGMS else len(PARADIGMS) + (group == BASELINE)
     return paradigm, SETTINGS.index(setting) if setting in SETTINGS else len(SETTINGS), name

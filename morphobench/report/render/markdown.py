@@ -1,0 +1,123 @@
+"""The summary as files for other programs: Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import Any
+
+from morphobench._util.json import to_json
+from morphobench.report.decision import Decision
+from morphobench.report.render.sentences import decision_sentences
+from morphobench.report.render.terminal import summary_grid
+from morphobench.report.statistics.columns import COSTS
+from morphobench.report.summary import Summary
+
+FORMATS = ("table", "markdown", "csv", "json")
+"""What ``summarize --format`` takes; "table" is for terminals."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_markdown(summary: Summary) -> str:
+    """Write the decision and the main table as Markdown.
+
+    Args:
+        summary: the summary.
+
+    Returns:
+        The text.
+    """
+    decisions = summary.decisions or (("", summary.decision),)
+    said = [(f"{name}: " if name else "") + " ".join(decision_sentences(one)) for name, one in decisions]
+    key = (
+        "Bold: best setup. \\*: the paired 95 % interval of the difference from the best baseline excludes 0."
+    )
+    return "\n\n".join([*said, summary_grid(summary, summary.columns).markdown(), key]) + "\n"
+
+
+def as_csv(summary: Summary) -> str:
+    """Write one line a setup with every metric and cost as CSV.
+
+    Args:
+        summary: the summary.
+
+    Returns:
+        The text: full precision, empty where a value is not known. Text that a spreadsheet would read as a
+        formula has an apostrophe before it.
+    """
+    columns = (*summary.metrics, *COSTS)
+    parts = ("", "_deviation", "_low", "_high")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head = ["run"] if any(row.source for row in summary.rows) else []
+    names = [
+        f"{column.key}{part}" for column in columns for part in (parts if not column.is_cost else parts[:2])
+    ]
+    writer.writerow([*head, "setup", "protocol", "seeds", *map(spreadsheet_text, names)])
+    for row in summary.rows:
+        values: list[Any] = [spreadsheet_text(row.source)] if head else []
+        values += [spreadsheet_text(row.name), spreadsheet_text(summary.protocol), len(row.seeds)]
+        for column in columns:
+            cell = row.cells[column.key]
+            numbers = (cell.value, cell.deviation, cell.low, cell.high)[: 2 if column.is_cost else 4]
+            values += ["" if value != value else value for value in numbers]
+        writer.writerow(values)
+    return out.getvalue()
+
+
+def as_json(summary: Summary) -> str:
+    """Write rows, decision and facts as JSON.
+
+    Args:
+        summary: the summary.
+
+    Returns:
+        The text; values that are not known are null.
+    """
+    columns = (*summary.metrics, *COSTS)
+    decisions = summary.decisions or (("", summary.decision),)
+    content = {
+        "protocol": summary.protocol,
+        "facts": dict(summary.facts),
+        "notes": list(summary.notes),
+        "warnings": {text: list(names) for text, names in summary.warnings.items()},
+        "decisions": [{"run": name, **decision_content(one)} for name, one in decisions],
+        "rows": [
+            {
+                "run": row.source,
+                "setup": row.name,
+                "seeds": list(row.seeds),
+                "values": {column.key: asdict(row.cells[column.key]) for column in columns},
+            }
+            for row in summary.rows
+        ],
+    }
+    return to_json(content, indent=2) + "\n"
+
+
+def decision_content(decision: Decision) -> dict[str, Any]:
+    """Give a decision as plain types.
+
+    Args:
+        decision: the decision.
+
+    Returns:
+        Its fields, with the sentences that say them.
+    """
+    content = asdict(decision)
+    content["column"] = None if decision.column is None else decision.column.key
+    return {"text": " ".join(decision_sentences(decision)), **content}
+
+
+def spreadsheet_text(text: str) -> str:
+    """Keep a spreadsheet from reading a text as a formula.
+
+    Args:
+        text: text of a cell.
+
+    Returns:
+        The text, with an apostrophe before it where it begins as a formula does.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,120 @@
+"""The decision in sentences, the same in the terminal, on the page and in Markdown."""
+
+from __future__ import annotations
+
+import math
+
+from morphobench.report.decision import UNTRAINED, Candidate, Decision
+from morphobench.report.render.formats import bounds, number, signed, with_unit
+from morphobench.report.statistics.comparisons import Comparison
+
+
+def decision_sentences(decision: Decision) -> list[str]:
+    """Write the decision, the answer first.
+
+    Args:
+        decision: the decision.
+
+    Returns:
+        Sentences of one paragraph.
+    """
+    if decision.column is None:
+        return [
+            "No setup can be recommended: the run holds no trained setup with a metric that has a direction."
+        ]
+    if decision.leader is None:
+        return ["No setup keeps the limits given. " + _fastest(decision)]
+    choice, leader = decision.choice, decision.leader
+    said = (
+        [f"Take {choice.setup}: {_quality(decision, choice)}."] if choice else [_no_choice(decision, leader)]
+    )
+    said += _advantages(decision, leader)
+    if choice and decision.cheaper and decision.cheaper_against:
+        less = decision.cheaper.hours / choice.hours
+        said.append(
+            f"{decision.cheaper.setup} takes {number(100 * less, digits=0)} % of its time and cannot be told "
+            f"from it ({_difference(decision.cheaper_against)})."
+        )
+    if math.isfinite(decision.share_first):
+        blocks = decision.over.rpartition(" ")[2]
+        what = "seeds" if blocks.startswith("seed") else f"resamples of the {blocks}"
+        share = number(100 * decision.share_first, digits=0)
+        said.append(f"{'It' if choice else leader.setup} came first in {share} % of {what}.")
+    said += _cost(decision, leader)
+    if not choice and decision.changes:
+        said.append(f"For a clearer answer: {', '.join(decision.changes)}.")
+    return said
+
+
+def _quality(decision: Decision, one: Candidate) -> str:
+    column = decision.column
+    label = "" if column is None else f"{column.label} "
+    unit = f" {column.unit}" if column is not None and column.unit else ""
+    interval = bounds(one.low, one.high, digits=3)
+    return f"{label}{number(one.quality)}{unit}" + (
+        f" (95 % interval {interval})" if math.isfinite(one.low) else ""
+    )
+
+
+def _no_choice(decision: Decision, leader: Candidate) -> str:
+    best = f"the best is {leader.setup}: {_quality(decision, leader)}."
+    if leader.baseline is None:
+        return f"No setup can be recommended, as no baselines were run; {best}"
+    return f"No setup beats the best baseline ({leader.baseline.other}) for certain; {best}"
+
+
+def _advantages(decision: Decision, leader: Candidate) -> list[str]:
+    over = f" over {decision.over}"
+    compared = [leader.baseline] if leader.baseline else []
+    if decision.untrained and (not leader.baseline or leader.baseline.other != UNTRAINED):
+        compared.append(decision.untrained)
+    parts = [f"from {_named(one.other)} it differs by {_difference(one)}" for one in compared]
+    if not parts:
+        return []
+    text = "; ".join(parts)
+    return [f"{text[0].upper()}{text[1:]}{over}."]
+
+
+def _named(baseline: str) -> str:
+    return "the untrained encoder" if baseline == UNTRAINED else f"the best baseline, {baseline},"
+
+
+def _difference(one: Comparison) -> str:
+    if not math.isfinite(one.low):
+        return f"{signed(one.difference)}, without an interval: {one.reason}"
+    return f"{signed(one.difference)}, paired 95 % interval {bounds_signed(one.low, one.high)}"
+
+
+def bounds_signed(low: float, high: float) -> str:
+    """Write the interval of a difference.
+
+    Args:
+        low: lower bound.
+        high: upper bound.
+
+    Returns:
+        Such as "-0.010 to +0.120".
+    """
+    return f"{signed(low)} to {signed(high)}"
+
+
+def _cost(decision: Decision, one: Candidate) -> list[str]:
+    parts = []
+    if math.isfinite(one.hours) and decision.images and decision.epochs:
+        epochs = f"{decision.epochs:,} epoch{'s' * (decision.epochs != 1)}"
+        time = with_unit(one.hours * 3600e9, "ns", digits=1)
+        parts.append(f"training on {decision.images:,} images for {epochs} takes about {time}")
+    if math.isfinite(one.memory_bytes):
+        parts.append(f"memory peaks at {number(one.memory_bytes / 1e9, digits=1)} GB")
+    if not parts:
+        return []
+    text = " and ".join(parts)
+    return [f"{text[0].upper()}{text[1:]} on this machine ({decision.machine})."]
+
+
+def _fastest(decision: Decision) -> str:
+    times = [one.hours for one in decision.candidates if math.isfinite(one.hours)]
+    sizes = [one.memory_bytes for one in decision.candidates if math.isfinite(one.memory_bytes)]
+    time = with_unit(min(times, default=math.nan) * 3600e9, "ns", digits=1)
+    size = number(min(sizes, default=math.nan) / 1e9, digits=1)
+    return f"The fastest takes {time}, the smallest needs {size} GB."
