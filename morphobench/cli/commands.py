@@ -9,7 +9,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morphobench.cli.options import (
@@ -19,10 +18,8 @@ from morphobench.cli.options import (
     EvaluateOptions,
     InfoOptions,
     IngestOptions,
-    ReportOptions,
     RunCommand,
     SimulateOptions,
-    SummarizeOptions,
     ViewsOptions,
 )
 from morphobench.errors import CheckError, InputError
@@ -198,46 +195,6 @@ def evaluate_embeddings(options: EvaluateOptions) -> int:
     return 0
 
 
-def summarize_results(options: SummarizeOptions) -> int:
-    """Do ``morphobench summarize FILE_OR_OUT``.
-
-    Args:
-        options: Options of the command.
-
-    Returns:
-        Exit code.
-    """
-    from morphobench.report.load import load_records
-    from morphobench.report.render.terminal import summarize, summarize_benchmarks
-
-    source: Path = options.source
-    if not source.exists():
-        raise InputError(
-            f"FILE_OR_OUT must be a run's folder or a file of results, but {source} does not exist"
-        )
-    benchmarks = _benchmarks(source)
-    if benchmarks is not None:
-        _show(summarize_benchmarks(benchmarks))
-    else:
-        _show(summarize(load_records(source), all_metrics=options.all_metrics))
-    return 0
-
-
-def report(options: ReportOptions) -> int:
-    """Do ``morphobench report OUT``.
-
-    Args:
-        options: Options of the command.
-
-    Returns:
-        Exit code.
-    """
-    from morphobench.report.render.html import write_report
-
-    _show(f"{write_report(options.out)}")
-    return 0
-
-
 def views(options: ViewsOptions) -> int:
     """Do ``morphobench views STORE --out PICTURE``.
 
@@ -275,12 +232,13 @@ def compare(options: CompareOptions) -> int:
         CheckError: Something is worse than allowed.
     """
     from morphobench.cli.compare import compare_benchmarks, compare_records, comparison_table
+    from morphobench.cli.results import read_benchmarks
     from morphobench.report.load import load_records
 
     for name in (options.base, options.new):
         if not name.exists():
             raise InputError(f"BASE and NEW must be files or folders, but {name} does not exist")
-    base, new = _benchmarks(options.base), _benchmarks(options.new)
+    base, new = read_benchmarks(options.base), read_benchmarks(options.new)
     if (base is None) != (new is None):
         raise InputError(
             f"BASE and NEW must be of one kind, got {options.base} and {options.new}: benchmarks and a run"
@@ -294,7 +252,7 @@ def compare(options: CompareOptions) -> int:
             tolerance=options.tolerance,
             metric_tolerance=options.metric_tolerance,
         )
-    _show(comparison_table(comparison))
+    _show(comparison_table(comparison, changed_only=options.changed_only))
     if comparison.worse:
         raise CheckError(
             f"{len(comparison.worse)} of {len(comparison.rows)} worse than allowed: "
@@ -340,21 +298,6 @@ def _counter(label: str) -> Iterator[Callable[[int, int], None]]:
 
     with Progress(label, 1) as shown:
         yield lambda done, total: shown.update(done, total=total)
-
-
-def _benchmarks(path: Path) -> dict[str, Any] | None:
-    """The content of a pytest-benchmark file; None where ``path`` is a run's folder or its records."""
-    if path.is_dir() or path.suffix == ".jsonl":
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{path} must be a run's folder, a results.jsonl or a pytest-benchmark JSON file, got: {error}"
-        ) from error
-    if not isinstance(content, dict) or "benchmarks" not in content:
-        raise InputError(f"{path} must be a file of `pytest --benchmark-json`, but it has no 'benchmarks'")
-    return content
 
 
 def _show_store(store: ImageStore) -> None:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from morphobench._util.text import printable
 from morphobench.errors import InputError
 from morphobench.measure import median
+from morphobench.report.render.grid import Grid
+from morphobench.report.render.terminal import GridTable
 from morphobench.run.record import Record
 
 _COSTS = ("time_per_view_ns", "peak_host_memory_bytes", "peak_device_memory_bytes")
@@ -91,17 +89,37 @@ def compare_records(
     return _comparison(rows, [*_only_in(before, after, "setup"), *_other_conditions(base, new)], "setup")
 
 
-def comparison_table(comparison: Comparison) -> RenderableType:
-    """One row a figure; what is worse than allowed is marked."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("figure", overflow="fold")
-    for header in ("base", "new", "change", ""):
-        table.add_column(header, justify="right", no_wrap=True)
-    for row in comparison.rows:
-        change = f"x {row.change:.3f}" if row.is_cost else f"{row.change:+.4g}"
-        style = {"worse": "bold red", "better": "green"}.get(row.verdict, "")
-        table.add_row(row.name, f"{row.base:.4g}", f"{row.new:.4g}", change, Text(row.verdict, style=style))
-    return Group(table, *(Text(note, style="dim") for note in comparison.notes))
+def comparison_table(comparison: Comparison, *, changed_only: bool = False) -> GridTable:
+    """Lay out a comparison: costs, then metrics.
+
+    Args:
+        comparison: what was compared.
+        changed_only: leave out figures that are equal in both.
+
+    Returns:
+        A rich renderable, one row a figure; what is worse or better than the tolerance says so.
+    """
+    shown = [row for row in comparison.rows if not (changed_only and row.base == row.new)]
+    shown.sort(key=lambda row: not row.is_cost)
+    metrics = next((i for i, row in enumerate(shown) if not row.is_cost), 0)
+    grid = Grid(
+        ("figure", "base", "new", "change", ""),
+        tuple(
+            (
+                printable(row.name),
+                f"{row.base:.4g}",
+                f"{row.new:.4g}",
+                f"x {row.change:.3f}" if row.is_cost else f"{row.change:+.4g}",
+                row.verdict,
+            )
+            for row in shown
+        ),
+        bold=frozenset((i, 4) for i, row in enumerate(shown) if row.verdict == "worse"),
+        breaks=frozenset({metrics} - {0}),
+    )
+    equal = len(comparison.rows) - len(shown)
+    notes = [*comparison.notes, *([f"{equal} figures are equal in both"] if equal else [])]
+    return GridTable(grid, [printable(note) for note in notes])
 
 
 def _cost(name: str, base: float, new: float, tolerance: float) -> Row:

@@ -191,21 +191,6 @@ class EvaluateOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SummarizeOptions(Options):
-    """Options of ``morphobench summarize``."""
-
-    source: Path = argument("FILE_OR_OUT", "OUT, a results.jsonl, or a pytest-benchmark JSON file")
-    all_metrics: bool = option("show every metric in a second table", default=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportOptions(Options):
-    """Options of ``morphobench report``."""
-
-    out: Path = argument("OUT", "folder of the results of `run`")
-
-
-@dataclass(frozen=True, kw_only=True)
 class ViewsOptions(Options):
     """Options of ``morphobench views``."""
 
@@ -245,6 +230,7 @@ class CompareOptions(Options):
         minimum=0,
         default_text="metrics are shown, not judged",
     )
+    changed_only: bool = option("show only what changed", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)

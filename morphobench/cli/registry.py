@@ -5,7 +5,7 @@ To add one: its options in ``cli/options.py``, its function in ``cli/commands.py
 
 from __future__ import annotations
 
-from morphobench.cli import commands, options
+from morphobench.cli import commands, options, results
 from morphobench.cli.parser import Command
 
 COMMANDS = (
@@ -53,17 +53,24 @@ COMMANDS = (
     ),
     Command(
         "summarize",
-        "print the table of a run or of benchmarks",
-        options.SummarizeOptions,
-        commands.summarize_results,
-        "morphobench summarize results",
+        "print which setup to take and the table of a run, of several runs, or of benchmarks",
+        results.SummarizeOptions,
+        results.summarize_results,
+        "morphobench summarize results --sort similarity.d --format markdown",
     ),
     Command(
         "report",
         "write the page of a run's tables and figures",
-        options.ReportOptions,
-        commands.report,
+        results.ReportOptions,
+        results.report,
         "morphobench report results",
+    ),
+    Command(
+        "recommend",
+        "choose a setup within limits of time and memory",
+        results.RecommendOptions,
+        results.recommend_setup,
+        "morphobench recommend results --max-minutes 120 --images 50000 --epochs 20",
     ),
     Command(
         "views",

@@ -184,8 +184,10 @@ def decide(
     share = math.nan
     if leader is not None:
         name = names[leader.setup]
-        if UNTRAINED in pairing.setups:
-            (untrained,) = pairing.against(UNTRAINED, column, [name])
+        encoder = name.partition("@")[2]
+        start = f"{UNTRAINED}@{encoder}" if encoder else UNTRAINED
+        if start in pairing.setups:
+            (untrained,) = pairing.against(start, column, [name])
         share = pairing.share_first(name, [names[one.setup] for one in fitting], column)
     if choice is not None:
         cheaper = _as_good_and_cheaper(choice, winners, column, pairing, names)

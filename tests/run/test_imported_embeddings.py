@@ -13,10 +13,8 @@ from morphobench.cli import main
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings
 from morphobench.errors import InputError
-from morphobench.report.load import load_records, load_tables
 from morphobench.report.render.html import write_report
-from morphobench.report.statistics.analysis import analyse
-from morphobench.report.statistics.table import build_table
+from morphobench.report.summary import load_summary
 from morphobench.run import read_records, run
 from morphobench.run.imported_embeddings import add_external
 from tests.run.conftest import tiny_options, tiny_store
@@ -77,21 +75,14 @@ def test_it_stands_in_the_tables_and_statistics(
 ) -> None:
     brightness(made[0]).to_csv(tmp_path / "cellprofiler.csv", index=False)
     assert main(["evaluate", f"{tmp_path}/cellprofiler.csv", "--into", str(out)]) == 0
-    records = load_records(out)
-    table = build_table(records)
-    row = next(row for row in table.setups if row.name == "external/cellprofiler")
+    summary = load_summary([out])
+    row = next(row for row in summary.setups if row.name == "external/cellprofiler")
     assert row.seeds == (0, 1)
     assert np.isfinite(row.cells["classification.roc_auc"].value)
     assert np.isnan(row.cells["time_per_view_ns"].value)
-    assert row.contests > 0
-    assert len(table.trained) == len(table.setups) - 1
-    assert "not trained here, so without time and memory: cellprofiler" in table.notes
-    tables = {
-        name: load_tables(out, records, name=f"classification.{name}")
-        for name in ("predictions", "by_cell_line")
-    }
-    findings = analyse(records, [c for c in table.columns if not c.is_cost], **tables)
-    assert "external/cellprofiler" in {one.one for one in findings.against}
+    assert not row.is_trained
+    assert "imported embeddings, without time and memory: cellprofiler" in summary.notes
+    assert row.name in {one.one for one in summary.findings.against["classification.roc_auc"]}
     page = write_report(out).read_text("utf-8")
     assert "cellprofiler" in page
     assert "1 setups trained" in page.replace("\n", " ")
@@ -125,13 +116,10 @@ def test_other_images_come_with_a_warning_and_out_of_paired_statistics(
     anew = add_external(tmp_path / "anew.csv", out, other_images=True)
     assert all("in the part of its plate" in record.warnings[0] for record in plates)
     assert all("split made anew by plate" in record.warnings[0] for record in anew)
-    records = load_records(out)
-    table = build_table(records)
-    assert sum("other images" in note for note in table.notes) >= 2
-    predictions = load_tables(out, records, name="classification.predictions")
-    columns = [c for c in table.columns if not c.is_cost]
-    found = analyse(records, columns, predictions=predictions, by_cell_line={})
-    assert {one.one for one in found.against} == {"weakly_supervised/no_aug_one_crop"}
+    summary = load_summary([out])
+    assert sum("other images" in note for note in summary.notes) >= 2
+    against = summary.findings.against["classification.roc_auc"]
+    assert {one.one for one in against} == {"weakly_supervised/no_aug_one_crop"}
 
 
 def test_what_the_file_says_otherwise_is_told_and_the_run_counts(

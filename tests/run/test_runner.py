@@ -15,7 +15,7 @@ from morphobench.embeddings import read_embeddings
 from morphobench.errors import CheckError, DamagedFileWarning, InputError
 from morphobench.measure import IsolatedError
 from morphobench.models import load_encoder
-from morphobench.report.statistics.table import build_table
+from morphobench.report.summary import summarize
 from morphobench.run import read_records, run, runner
 from morphobench.run.folder import SetupFiles
 from morphobench.run.prepare import prepare
@@ -248,7 +248,7 @@ def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: P
     assert [record.features for record in records[-5:]] == [2048, 128, 128, 512, 192]
     assert [record.features for record in records[1:6]] == [2048, 128, 128, 512, 192]
     assert len({record.weights_sha256 for record in records[1:]}) == 10
-    table = build_table(records)
+    table = summarize(records)
     assert [row.label for row in table.setups] == sorted(f"no_aug_one_crop@{name}" for name in names)
     for row in table.setups:
         for key in ("time_per_image_ns", "peak_host_memory_bytes", "classification.roc_auc"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -129,6 +130,7 @@ def _padded(text: str, width: int) -> str:
 
 def _markdown(text: str) -> str:
     text = " ".join(text.split())
-    for sign in "\\`*_{}[]<>|":
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
+    for sign in "\\`*[]|":
+        text = text.replace(sign, f"\\{sign}")
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # "< 0.1" is no tag
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from morphobench.report.decision import UNTRAINED, Candidate, Decision
-from morphobench.report.render.formats import bounds, number, signed, with_unit
+from morphobench.report.render.formats import MISSING, bounds, number, signed, with_unit
 from morphobench.report.statistics.comparisons import Comparison
 
 
@@ -82,20 +82,19 @@ def _named(baseline: str) -> str:
 def _difference(one: Comparison) -> str:
     if not math.isfinite(one.low):
         return f"{signed(one.difference)}, without an interval: {one.reason}"
-    return f"{signed(one.difference)}, paired 95 % interval {bounds_signed(one.low, one.high)}"
+    return f"{signed(one.difference)}, paired 95 % interval {signed_bounds(one)}"
 
 
-def bounds_signed(low: float, high: float) -> str:
+def signed_bounds(one: Comparison) -> str:
     """Write the interval of a difference.
 
     Args:
-        low: lower bound.
-        high: upper bound.
+        one: the comparison.
 
     Returns:
-        Such as "-0.010 to +0.120".
+        Such as "-0.010 to +0.120"; a dash where there is none.
     """
-    return f"{signed(low)} to {signed(high)}"
+    return f"{signed(one.low)} to {signed(one.high)}" if math.isfinite(one.low) else MISSING
 
 
 def _cost(decision: Decision, one: Candidate) -> list[str]:

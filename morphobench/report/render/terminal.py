@@ -13,9 +13,10 @@ from rich.segment import Segment
 from rich.text import Text
 
 from morphobench._util.text import printable
-from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, with_unit
+from morphobench.report.decision import Decision
+from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, signed, with_unit
 from morphobench.report.render.grid import Grid
-from morphobench.report.render.sentences import decision_sentences
+from morphobench.report.render.sentences import decision_sentences, signed_bounds
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
 from morphobench.report.statistics.columns import Column
 from morphobench.report.statistics.table import Row
@@ -55,6 +56,19 @@ def console(file: TextIO | None = None) -> Console:
     columns = os.environ.get("COLUMNS", "")
     width = max(int(columns), _NARROWEST) if columns.isdigit() else _PIPED_WIDTH
     return Console(file=file, width=width, highlight=False, no_color=True)
+
+
+def show(what: RenderableType) -> None:
+    """Print on standard output.
+
+    Args:
+        what: a table; text is printed as it is, in lines as long as it has.
+    """
+    printer = console()
+    if isinstance(what, str):
+        printer.print(Text(printable(what)), soft_wrap=True)
+    else:
+        printer.print(what)
 
 
 class SummaryTable:
@@ -128,6 +142,38 @@ class GridTable:
             for segment in terminal.render(part, options):
                 text = segment.text.translate(_ASCII) if options.ascii_only else segment.text
                 yield Segment(text, segment.style, segment.control)
+
+
+class DecisionText:
+    """A decision with the setups that no other one beats in everything, as a rich renderable.
+
+    Args:
+        decision: the decision.
+    """
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+
+    def __rich_console__(self, terminal: Console, options: ConsoleOptions) -> RenderResult:
+        decision = self.decision
+        yield Text(" ".join(decision_sentences(decision)), style="bold")
+        if not decision.undominated or decision.column is None:
+            return
+        yield Text("\nSetups that no other one beats in quality, time and memory at once:", style="dim")
+        rows = tuple(
+            (
+                one.setup,
+                number(one.quality),
+                MISSING if one.baseline is None else signed(one.baseline.difference),
+                MISSING if one.baseline is None else signed_bounds(one.baseline),
+                with_unit(one.hours * 3600e9, "ns", digits=1),
+                f"{number(one.memory_bytes / 1e9, digits=1)} GB",
+            )
+            for one in decision.undominated
+        )
+        label = decision.column.label.replace(" ", "\n")
+        headers = ("setup", label, "over best\nbaseline", "95 %\ninterval", "training", "memory")
+        yield from GridTable(Grid(headers, rows)).__rich_console__(terminal, options)
 
 
 def summary_grid(summary: Summary, columns: Sequence[Column]) -> Grid:

@@ -56,6 +56,7 @@ def analyse(pairing: Pairing, columns: Sequence[Column], *, by_cell_line: Tables
         all others are over seeds.
     """
     columns = [column for column in columns if column.direction != "none"]
+    columns.sort(key=lambda column: column.key != AUC)  # what is compared over plates first
     references = {column.key: pairing.best_baseline(column) for column in columns}
     setups = [name for name in pairing.setups if name not in pairing.baselines]
     factorial = [f"{paradigm}/{setting}" for paradigm in complete_paradigms(setups) for setting in SETTINGS]

@@ -134,6 +134,7 @@ def compare(
     *,
     direction: Direction = "up",
     reference: str | None = None,
+    unit: str = "block",
     confidence: float = 0.95,
 ) -> list[Comparison]:
     """Paired comparisons of K setups over B blocks: ``values`` (B, K), NaN where a setup has none in a block.

@@ -17,6 +17,7 @@ import numpy as np
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.auc import Draws
 from morphobench.evaluation.bootstrap.interval import from_draws
+from morphobench.evaluation.bootstrap.reason import Reason
 from morphobench.report.statistics.comparisons import MIN_INTERVAL_BLOCKS, holm, mean_interval, p_of_draws
 from morphobench.run.record import split_name
 from morphobench.setups import SETTINGS
@@ -117,11 +118,8 @@ def effects_over_blocks(
     if not len(values):
         raise InputError("values: at least one block with every setup wanted, got none")
     blocks = len(values)
-    reason = (
-        ""
-        if blocks >= MIN_INTERVAL_BLOCKS
-        else f"{blocks} {unit}{'s' * (blocks != 1)}, at least {MIN_INTERVAL_BLOCKS} needed"
-    )
+    few = blocks < MIN_INTERVAL_BLOCKS
+    reason = str(Reason.too_few(unit, blocks, MIN_INTERVAL_BLOCKS)) if few else ""
     found = []
     for contrast in made:
         per_block = values @ contrast.weights

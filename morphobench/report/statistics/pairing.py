@@ -104,7 +104,10 @@ class Pairing:
         kept = [self.setups.index(name) for name in dict.fromkeys((*chosen, reference))]
         shown = [self.setups[k] for k in kept]
         over = compare(
-            self.values[column.key][:, kept], shown, direction=column.direction, reference=reference
+            *(self.values[column.key][:, kept], shown),
+            direction=column.direction,
+            reference=reference,
+            unit="seed",
         )
         if column.key != AUC or self.draws is None:
             return tuple(over)

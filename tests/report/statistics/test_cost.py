@@ -55,7 +55,7 @@ FLAT, FALLING = [1.0] * 5, [1.0, 0.5, 0.2, 0.1, 0.05]
 def test_geometric_mean_and_students_interval_of_logarithms() -> None:
     values = [2.0, 3.0, 5.0]
     found = geometric(values)
-    assert found.value == pytest.approx(30 ** (1 / 3))
+    assert found.estimate == pytest.approx(30 ** (1 / 3))
     expected = stats.t.interval(0.95, 2, np.mean(np.log(values)), stats.sem(np.log(values)))
     np.testing.assert_allclose(np.log([found.low, found.high]), expected)
     assert math.isnan(geometric(values[:2]).low)
@@ -64,7 +64,7 @@ def test_geometric_mean_and_students_interval_of_logarithms() -> None:
 def test_a_setup_over_its_rounds() -> None:
     (cost,) = setup_costs(measured({WEAK: [1.0, 2.0, 4.0, 99.0, 99.0]}, {WEAK: [1.0, 0.8, 0.8, 0.79, 0.79]}))
     assert cost.epoch_s == (1.0, 2.0, 4.0)  # the shared rounds only
-    assert cost.time_per_epoch_s.value == pytest.approx(2.0)
+    assert cost.time_per_epoch_s.estimate == pytest.approx(2.0)
     assert cost.time_per_image_ns == pytest.approx(2e9 / 100)
     assert cost.time_per_view_ns == pytest.approx(2e6)
     assert (cost.epochs, cost.converged_epoch, cost.epochs_counted) == (5, 2, 2)
@@ -85,11 +85,11 @@ def test_ratios_are_taken_within_rounds() -> None:
     per_epoch, to_convergence = claims(found)
     assert [(one.other, one.fast) for one in per_epoch.ratios] == [(WEAK, OURS), (AUTO, OURS)]
     for one, expected in zip(per_epoch.ratios, (0.5, 3.0), strict=True):
-        assert one.ratio.value == pytest.approx(expected)
+        assert one.ratio.estimate == pytest.approx(expected)
         assert (one.ratio.low, one.ratio.high) == (pytest.approx(expected), pytest.approx(expected))
     weak, auto = to_convergence.ratios
-    assert (weak.ratio.value, weak.bound) == (pytest.approx(0.5 / 2), "")
-    assert (auto.ratio.value, auto.bound) == (pytest.approx(3.0 * 5 / 2), "at least")
+    assert (weak.ratio.estimate, weak.bound) == (pytest.approx(0.5 / 2), "")
+    assert (auto.ratio.estimate, auto.bound) == (pytest.approx(3.0 * 5 / 2), "at least")
     assert per_epoch.largest is per_epoch.ratios[1]
     assert per_epoch.verdict == "no"
     assert to_convergence.verdict == "undecided: not every setup converged"

@@ -1,0 +1,162 @@
+"""Commands that show results: their options and functions. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from morphobench._util.options import Options, argument, option
+from morphobench.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummarizeOptions(Options):
+    """Options of ``morphobench summarize``."""
+
+    sources: tuple[Path, ...] = argument(
+        "FILE_OR_OUT", "folders of runs or results.jsonl files, or one pytest-benchmark JSON file"
+    )
+    format: str = option(
+        "form of the table; csv and json hold every metric",
+        default="table",
+        choices=("table", "markdown", "csv", "json"),
+    )
+    sort: str | None = option(
+        "metric or cost to sort by, best first, such as similarity.d or time_per_image_ns; or name",
+        default=None,
+        metavar="COLUMN",
+        default_text="by paradigm",
+    )
+    filter: tuple[str, ...] = option(
+        "show only setups that match, such as 'unsupervised/*,baseline/*'", default=(), metavar="PATTERNS"
+    )
+    all_metrics: bool = option("show every metric in a second table", default=False)
+    details: bool = option("show all notes and warnings", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(Options):
+    """Options of ``morphobench report``."""
+
+    out: Path = argument("OUT", "folder of the results of `run`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendOptions(Options):
+    """Options of ``morphobench recommend``."""
+
+    out: Path = argument("OUT", "folder of the results of `run`")
+    max_minutes: float | None = option("longest training time, in minutes", default=None, metavar="M")
+    max_memory_gb: float | None = option("largest memory, in GB", default=None, metavar="G")
+    images: int | None = option(
+        "images that you will train on", default=None, metavar="N", minimum=1, default_text="as in the run"
+    )
+    epochs: int | None = option(
+        "epochs that you will train for", default=None, metavar="E", minimum=1, default_text="as in the run"
+    )
+    format: str = option("form of the answer", default="table", choices=("table", "json"))
+
+
+def summarize_results(options: SummarizeOptions) -> int:
+    """Do ``morphobench summarize FILE_OR_OUT...``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench.report.render.markdown import as_csv, as_json, as_markdown
+    from morphobench.report.render.terminal import SummaryTable, show, summarize_benchmarks
+    from morphobench.report.summary import load_summary
+
+    for source in options.sources:
+        if not source.exists():
+            raise InputError(
+                f"FILE_OR_OUT must be a run's folder or a file of results, but {source} does not exist"
+            )
+    benchmarks = read_benchmarks(options.sources[0]) if len(options.sources) == 1 else None
+    if benchmarks is not None:
+        show(summarize_benchmarks(benchmarks))
+        return 0
+    summary = load_summary(options.sources, patterns=options.filter, sort=options.sort)
+    if options.format == "table":
+        show(SummaryTable(summary, all_metrics=options.all_metrics, details=options.details))
+    else:
+        write = {"markdown": as_markdown, "csv": as_csv, "json": as_json}[options.format]
+        print(write(summary), end="")  # noqa: T201
+    return 0
+
+
+def report(options: ReportOptions) -> int:
+    """Do ``morphobench report OUT``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench.report.render.html import write_report
+    from morphobench.report.render.terminal import show
+
+    show(f"{write_report(options.out)}")
+    return 0
+
+
+def recommend_setup(options: RecommendOptions) -> int:
+    """Do ``morphobench recommend OUT``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code: 0, also where no setup can be recommended.
+    """
+    from morphobench._util.json import to_json
+    from morphobench.report.decision import recommend
+    from morphobench.report.load import load_records, load_tables
+    from morphobench.report.render.markdown import decision_content
+    from morphobench.report.render.terminal import DecisionText, show
+
+    records = load_records(options.out)
+    decision = recommend(
+        records,
+        max_minutes=options.max_minutes,
+        max_memory_gb=options.max_memory_gb,
+        images=options.images,
+        epochs=options.epochs,
+        predictions=load_tables(options.out, records, name="classification.predictions"),
+    )
+    if options.format == "json":
+        print(to_json(decision_content(decision), indent=2))  # noqa: T201
+    else:
+        show(DecisionText(decision))
+    return 0
+
+
+def read_benchmarks(path: Path) -> dict[str, Any] | None:
+    """Read a pytest-benchmark file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its content; None where ``path`` is a run's folder or its records.
+
+    Raises:
+        InputError: where it is neither.
+    """
+    if path.is_dir() or path.suffix == ".jsonl":
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} must be a run's folder, a results.jsonl or a pytest-benchmark JSON file, got: {error}"
+        ) from error
+    if not isinstance(content, dict) or "benchmarks" not in content:
+        raise InputError(f"{path} must be a file of `pytest --benchmark-json`, but it has no 'benchmarks'")
+    return content
