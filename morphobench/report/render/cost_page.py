@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from morphobench._util.files import write_whole
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.report.render.formats import MISSING, number, with_unit
