@@ -13,7 +13,16 @@ from morphobench.errors import InputError
 PARADIGMS = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")
 """The study's paradigms."""
 
-FURTHER_PARADIGMS = ("dino", "masked_autoencoder", "simclr", "vicreg")
+FURTHER_PARADIGMS = (
+    "compound_classification",
+    "cross_well",
+    "dino",
+    "lejepa",
+    "masked_autoencoder",
+    "simclr",
+    "supervised_contrastive",
+    "vicreg",
+)
 """Paradigms that come with this package beside the study's."""
 
 ALIASES = {"byol": "self_supervised", "autoencoder": "unsupervised"}

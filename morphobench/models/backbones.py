@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from torch import nn
 
 from morphobench.errors import InputError
+from morphobench.models.batch_norm_cnn import BatchNormCNN, has_batch_norm
 from morphobench.models.small_cnn import FAMILY, SmallBackbone, is_small, small_specs
 from morphobench.models.study_encoder import Encoder
 
@@ -69,7 +70,12 @@ def _vit_small(channels: int, size_px: int) -> nn.Module:
     return network
 
 
-ENCODERS: dict[str, EncoderFactory] = {"study": _study, "resnet18": _resnet18, "vit_small": _vit_small}
+ENCODERS: dict[str, EncoderFactory] = {
+    "study": _study,
+    "batch_norm_cnn": BatchNormCNN,
+    "resnet18": _resnet18,
+    "vit_small": _vit_small,
+}
 """By name; ``study`` is the default everywhere."""
 
 
@@ -180,8 +186,6 @@ def needs_whole_batch(encoder: nn.Module) -> bool:
     Returns:
         Whether it has batch statistics, or random numbers that follow the order.
     """
-    return any(
-        isinstance(module, nn.modules.batchnorm._BatchNorm)
-        or (isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0)
-        for module in encoder.modules()
+    return has_batch_norm(encoder) or any(
+        isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in encoder.modules()
     )

@@ -192,6 +192,11 @@ class BaseObjective(MicrobatchedNetworks):
         """How batches are sampled; None: the shuffled order that all setups share."""
         return None
 
+    @property
+    def supervised_by(self) -> str | None:
+        """The group whose identity it learns from (one of ``protocol.GROUPS``); None: of no group."""
+        return None
+
     # building blocks
 
     def make_encoder(self) -> nn.Module:

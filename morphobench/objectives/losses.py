@@ -150,3 +150,55 @@ def covariance_loss(vectors: Tensor) -> Tensor:
     centred = vectors - vectors.mean(0)
     covariance = centred.T @ centred / (len(vectors) - 1)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / vectors.shape[1]
+
+
+def supervised_contrastive_loss(
+    projections: Tensor, codes: Tensor | None = None, *, temperature: float, matches: Tensor | None = None
+) -> Tensor:
+    """Compute the contrastive loss with any number of positives per row, averaged over rows that have one.
+
+    Khosla et al. 2020, "Supervised contrastive learning", equation 2 (L_out): for each row the mean over its
+    positives of -log softmax over all other rows.
+
+    Args:
+        projections: (N, D).
+        codes: int64 (N,); rows of one code are positives of one another.
+        temperature: divides the cosines.
+        matches: bool (N, N), the positives of each row; instead of ``codes``.
+
+    Returns:
+        A 0-dim tensor; 0 where no row has a positive.
+    """
+    unit = functional.normalize(projections, dim=1)
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    log_probability = (unit @ unit.T / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
+    if matches is None:
+        if codes is None:
+            raise TypeError("codes or matches must be given, got neither")
+        matches = codes[:, None] == codes[None]
+    matches = matches & ~itself
+    positives = matches.sum(1)
+    # the diagonal is -inf there and no positive: where, not a product, which would be NaN
+    sums = torch.where(matches, log_probability, 0.0).sum(1) / positives.clamp(min=1)
+    return -sums.sum() / (positives > 0).sum().clamp(min=1)
+
+
+def sigreg_loss(projections: Tensor, directions: Tensor) -> Tensor:
+    """Compare projections with an isotropic Gaussian by the Epps-Pulley statistic, averaged over directions.
+
+    Balestriero and LeCun 2025, "LeJEPA", section 4 (SIGReg, algorithm 1): N times the integral over t of
+    |empirical characteristic function - exp(-t^2 / 2)|^2 exp(-t^2 / 2), by the trapezoidal rule at 17 points
+    of -5 to 5.
+
+    Args:
+        projections: (N, D).
+        directions: unit vectors (D, M).
+
+    Returns:
+        A 0-dim tensor.
+    """
+    points = torch.linspace(-5, 5, 17, device=projections.device, dtype=projections.dtype)
+    gaussian = (-points.square() / 2).exp()
+    phases = (projections @ directions)[..., None] * points
+    error = (phases.cos().mean(0) - gaussian).square() + phases.sin().mean(0).square()
+    return len(projections) * torch.trapezoid(error * gaussian, points, dim=1).mean()

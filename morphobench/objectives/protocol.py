@@ -131,6 +131,13 @@ class Objective(Protocol):
     def sampler(self) -> Sampler | None:
         """How batches are sampled; None: the shuffled order that all setups share."""
 
+    @property
+    def supervised_by(self) -> str | None:
+        """The group whose identity it learns from, one of ``GROUPS``; None: of no group.
+
+        Tasks about that group must be done on groups that it was not trained on.
+        """
+
     def describe(self) -> dict[str, Any]:
         """Return every setting that changes what is learnt, as plain JSON types, the encoder's included."""
 

@@ -14,7 +14,16 @@ from morphobench.objectives.protocol import Objective
 
 ENTRY_POINT_GROUP = "morphobench.objectives"
 _OWN = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")
-_FURTHER = ("dino", "simclr", "vicreg", "masked_autoencoder")
+_FURTHER = (
+    "dino",
+    "simclr",
+    "vicreg",
+    "masked_autoencoder",
+    "supervised_contrastive",
+    "compound_classification",
+    "cross_well",
+    "lejepa",
+)
 ALIASES = {"byol": "self_supervised", "autoencoder": "unsupervised"}
 """Names of the field for paradigms that the study named otherwise."""
 _classes: dict[str, type[Any]] = {}

@@ -13,6 +13,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from morphobench.objectives import Batch, Objective
+from morphobench.objectives.protocol import GROUPS
 
 _reference: Any = StorageWeakRef  # untyped in torch
 
@@ -103,11 +104,25 @@ def _alive(objective: Objective, images: int, *, view_shape: tuple[int, ...], de
     views = tuple(
         torch.full((images, *view_shape), 0.5, device=device) for _ in range(1 + objective.pair_views)
     )
-    labels = torch.arange(images, device=device) % 2
-    known = [*views, labels, *(one for _, one in objective.named_parameters())]
+    batch = probe_batch(images, device=device)
+    known = [*views, batch.labels, *(one for _, one in objective.named_parameters())]
     with _LiveBytes(known) as live:
-        objective.accumulate(views, Batch(labels))
+        objective.accumulate(views, batch)
     return float(live.most)
+
+
+def probe_batch(images: int, *, device: torch.device) -> Batch:
+    """Make labels and groups for a step that only measures memory.
+
+    Args:
+        images: of the step.
+        device: where it computes.
+
+    Returns:
+        Both labels in turn, and two images in each group.
+    """
+    numbers = torch.arange(images, device=device)
+    return Batch(numbers % 2, dict.fromkeys(GROUPS, numbers // 2))
 
 
 @contextmanager

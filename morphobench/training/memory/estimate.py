@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from morphobench.errors import InputError
 from morphobench.objectives import Objective
 from morphobench.training.data.loader import StepLoader
-from morphobench.training.memory.activations import measure_activations
+from morphobench.training.memory.activations import measure_activations, probe_batch
 from morphobench.training.results import MemoryEstimate
 from morphobench.training.state import TrainingState
 
@@ -47,9 +47,8 @@ class MemoryEstimator:
         """All that an evaluation of two images makes, per image: for an objective that cannot be measured."""
         shape = (_PROBE_IMAGES, *self._loader.view_shape)
         views = tuple(torch.full(shape, 0.5, device=self._device) for _ in range(1 + objective.pair_views))
-        labels = torch.arange(_PROBE_IMAGES, device=self._device) % 2
         with _CountBytes() as counted:
-            objective.validation_loss(views, labels)
+            objective.validation_loss(views, probe_batch(_PROBE_IMAGES, device=self._device))
         made: float = counted.bytes / _PROBE_IMAGES
         return made
 
