@@ -20,6 +20,11 @@ import numpy as np
 from morphobench.errors import InputError
 from morphobench.measure.counters import Counters, used
 from morphobench.measure.isolation import Remote, find
+from morphobench.measure.memory import (
+    current_host_memory_bytes,
+    peak_device_memory,
+    peak_host_memory_bytes,
+)
 from morphobench.measure.timing import Interval, median, median_interval
 from morphobench.types import Float64Array
 
@@ -74,7 +79,9 @@ class Stepper:
 
     def __init__(self, *, target: str, kwargs: Mapping[str, Any], device: str = "cpu") -> None:
         self._counters = Counters(device)  # before any thread is made, so that all are counted
+        self._device, self._libraries = device, current_host_memory_bytes()
         self._work: Any = find(target)(**kwargs)
+        self._made = current_host_memory_bytes()
 
     def turn(self, *, steps: int) -> dict[str, float | None]:
         """Take steps.
@@ -91,6 +98,22 @@ class Stepper:
         wall_ns = time.perf_counter_ns() - start
         counted = used(before, self._counters.read())
         return {name: None if n is None else n / steps for name, n in {"wall_ns": wall_ns, **counted}.items()}
+
+    def memory(self) -> dict[str, int | None]:
+        """Read this process's memory, with what libraries and data took before the first step apart.
+
+        Returns:
+            ``host_memory_of_libraries_bytes``, ``host_memory_before_training_bytes`` (with data and
+            networks), ``peak_host_memory_bytes``, and the device's peaks; None where not known.
+        """
+        device = peak_device_memory(self._device)
+        return {
+            "host_memory_of_libraries_bytes": self._libraries,
+            "host_memory_before_training_bytes": self._made,
+            "peak_host_memory_bytes": peak_host_memory_bytes(),
+            "peak_device_memory_bytes": None if device is None else device.allocated_bytes,
+            "peak_device_memory_reserved_bytes": None if device is None else device.reserved_bytes,
+        }
 
     def ask(self, *, method: str, **kwargs: Any) -> Any:
         """Call a method of the work.
