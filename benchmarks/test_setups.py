@@ -23,8 +23,10 @@ from morphobench._util.cpu import available_cores
 from morphobench.data.store.reader import ImageStore
 from morphobench.measure import RoundPlan
 from morphobench.objectives.registry import find
-from morphobench.run.timing import StepSpec, StepTime, TrainingStep, time_setups
+from morphobench.run.job import Job
+from morphobench.run.timing import StepTime, TrainingStep, time_setups
 from morphobench.setups import SETTINGS, SETUPS, Setup
+from morphobench.training import TrainingOptions
 
 BATCH_SIZE = 64
 PLAN = RoundPlan(rounds=12, most=60, budget_s=float(os.environ.get("MORPHOBENCH_TIMING_S", "90")))
@@ -52,15 +54,18 @@ def replayed() -> float:
     return CLOCK[0]
 
 
-def spec_of(setup: Setup, store: ImageStore, *, batch_size: int) -> StepSpec:
-    return StepSpec(
+def job_of(setup: Setup, store: ImageStore, *, batch_size: int) -> Job:
+    return Job(
         store=store.path,
-        setting=setup.setting,
+        setup=setup,
         objective=OWN.get(setup.paradigm, setup.paradigm),
-        rows=np.arange(len(store)),
-        data_sha256=str(store.manifest["content_sha256"]),
-        batch_size=batch_size,
-        threads=THREADS,
+        encoder="study",
+        protocol="corrected-1",
+        training=TrainingOptions(
+            batch_size=batch_size, threads=THREADS, data_id=str(store.manifest["content_sha256"])
+        ),
+        train_rows=np.arange(len(store)),
+        validation_rows=np.arange(0),
     )
 
 
@@ -73,8 +78,8 @@ def timed(request: pytest.FixtureRequest, cells: ImageStore) -> Callable[[Setup]
 
     def time_of(setup: Setup) -> StepTime:
         if not found:
-            specs = {str(one): spec_of(one, cells, batch_size=BATCH_SIZE) for one in chosen}
-            found.update(time_setups(specs, PLAN)[0])
+            jobs = {str(one): job_of(one, cells, batch_size=BATCH_SIZE) for one in chosen}
+            found.update(time_setups(jobs, PLAN)[0])
         return found[str(setup)]
 
     return time_of
@@ -94,7 +99,7 @@ def test_training_step(
 ) -> None:
     if benchmark.disabled:
         threads = torch.get_num_threads()
-        step = TrainingStep(spec=spec_of(setup, cells, batch_size=8))
+        step = TrainingStep(job=job_of(setup, cells, batch_size=8))
         benchmark(step.step)
         torch.set_num_threads(threads)
         assert_plausible(setup, step.losses(), step.views_per_image())

@@ -171,3 +171,11 @@ class ExecutionOptions(Options):
     threads: int | None = option(
         "processor threads", default=None, metavar="T", minimum=1, maximum=4096, default_text="all cores"
     )
+    timing_s: float = option(
+        "most seconds, over all seeds, in which the training steps of all setups are timed in turns; 0: not",
+        default=60.0,
+        metavar="S",
+        minimum=0,
+        maximum=86_400,
+        saved=False,
+    )

@@ -41,6 +41,19 @@ OWN_NAMES = (
 """What a run and its report put into OUT, and all that ``--fresh`` removes."""
 
 
+def timing_file(out: Path, seed: int) -> Path:
+    """Give the place of the training steps' times.
+
+    Args:
+        out: the folder of the run.
+        seed: the seed.
+
+    Returns:
+        The JSON file, whether or not it is there.
+    """
+    return out / TRAINING / f"timing{_SEED}{seed}.json"
+
+
 @dataclass(frozen=True)
 class SetupFiles:
     """Where one setup and seed leaves what, within OUT.

@@ -120,7 +120,27 @@ class Record:
     encoder: str | None = None
     precision: str | None = None
     features: Annotated[int | None, "length of an embedding"] = None
-    time_per_view_ns: Annotated[Number, "median training step / batch size"] = None
+    time_per_view_ns: Annotated[
+        Number, "training step / batch size, timed in turns with all setups where it could be"
+    ] = None
+    time_per_view_interval_ns: Annotated[tuple[Number, ...] | None, "its 95 % interval (low, high)"] = None
+    stable: Annotated[bool | None, "false where the time is not sure enough to be ranked by"] = None
+    unstable_reason: str | None = None
+    relative_time: Annotated[
+        Number, "training step / yardstick's step within rounds; commits are compared by it"
+    ] = None
+    relative_time_interval: Annotated[tuple[Number, ...] | None, "its 95 % interval (low, high)"] = None
+    yardstick: Annotated[int | None, "version of the yardstick"] = None
+    cpu_ns_per_view: Annotated[Number, "CPU time of the process, all threads"] = None
+    instructions_per_view: Annotated[Number, "in user mode; null where not measured"] = None
+    cycles_per_view: Annotated[Number, "in user mode; null where not measured"] = None
+    package_joules_per_view: Annotated[Number, "of the processor; null where not measured"] = None
+    device_joules_per_view: Annotated[Number, "of the accelerator; null where not measured"] = None
+    multiply_adds_per_view: Annotated[Number, "of a training step, counted"] = None
+    share_of_machine_limit: Annotated[
+        Number, "rate of multiply-adds / the rate of float32 matrix products in the same rounds"
+    ] = None
+    conditions: Annotated[dict[str, Any] | None, "what held while the step was timed"] = None
     time_per_epoch_s: Number = None
     time_per_image_ns: Annotated[Number, "epoch / images, all views and feeding included"] = None
     embedding_time_per_image_ns: Number = None

@@ -17,12 +17,12 @@ from morphobench._util.json import plain, read_json, write_json
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
-from morphobench.measure import IsolatedError, run_isolated
+from morphobench.measure import IsolatedError, RoundPlan, run_isolated
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
-from morphobench.run.folder import FAILURES, LOCK, RESULTS, SetupFiles
+from morphobench.run.folder import FAILURES, LOCK, RESULTS, SetupFiles, timing_file
 from morphobench.run.job import Embedding, Job, training_job, training_options
 from morphobench.run.options import RunOptions
 from morphobench.run.prepare import prepare
@@ -35,6 +35,7 @@ from morphobench.run.record import (
     finished,
     read_records,
 )
+from morphobench.run.timing import not_timed, timed_once
 from morphobench.setups import Setup
 
 _WORKER = "morphobench.run.worker"
@@ -126,6 +127,7 @@ class _Run:
 
     def _one(self, name: str, seed: int, progress: RunProgress) -> dict[str, Any]:
         files = SetupFiles.of(self.out, name, seed)
+        timing = {} if name.startswith(PREFIX) else self._timing(seed, progress)[name]
         started = time.perf_counter()
         if files.outcome.is_file() and files.embeddings.is_file():
             outcome = read_json(files.outcome)  # it was interrupted in evaluation
@@ -151,11 +153,25 @@ class _Run:
         record = self._record(name, seed, outcome)
         return {
             **record,
+            **timing,
             **found,
             "training_and_embedding_s": trained_s,
             "evaluation_s": time.perf_counter() - started - trained_s,
             "environment": self.environment,
         }
+
+    def _timing(self, seed: int, progress: RunProgress) -> dict[str, Any]:
+        """The times of a seed's training steps, in turns, before the first of its setups is trained."""
+        names = [str(setup) for setup in self.options.setups]
+        budget_s = self.options.execution.timing_s / len(self.seeds)
+        if not budget_s:
+            return {name: not_timed("--timing-s 0") for name in names}
+        progress.message({"stage": "timing all setups in turns"})
+        jobs = {
+            name: self._job(Setup.parse(name), seed, SetupFiles.of(self.out, name, seed)) for name in names
+        }
+        plan = RoundPlan(rounds=8, budget_s=budget_s, seed=seed)
+        return timed_once(timing_file(self.out, seed), jobs, plan)
 
     def _job(self, setup: Setup, seed: int, files: SetupFiles) -> Job:
         return training_job(

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from morphobench._util.cpu import available_cores
+from morphobench._util.json import read_json, write_json
+from morphobench.augment import MultiCrop, PairViews
+from morphobench.data import ImageStore
+from morphobench.errors import MorphobenchError
 from morphobench.measure import (
     Conditions,
     Interval,
@@ -28,110 +34,59 @@ from morphobench.measure import (
     time_in_rounds,
 )
 from morphobench.measure import yardstick as yardstick_module
-from morphobench.types import Int64Array, Precision, Protocol
+from morphobench.run.environment import device_name
+from morphobench.run.job import Job
 
 YARDSTICK = yardstick_module.NAME
 _COUNTED_IMAGES = 8  # a BatchNorm wants several; more would only take longer
 _COUNTERS = ("cpu_ns", "instructions", "cycles", "package_joules", "device_joules")
 
 
-@dataclass(frozen=True)
-class StepSpec:
-    """What is timed: one setup's training step.
-
-    Attributes:
-        store: folder of the images.
-        setting: how views are drawn.
-        objective: name that ``objectives.create`` takes.
-        rows: int64, the rows of the store that are trained on.
-        data_sha256: checksum of the store.
-        protocol: id of the rules.
-        encoder: name of the network.
-        seed: of weights, order and views.
-        batch_size: images of a batch.
-        accumulate: batches of a step.
-        precision: what the device multiplies in.
-        device: what torch computes on.
-        threads: of torch.
-    """
-
-    store: Path
-    setting: str
-    objective: str
-    rows: Int64Array
-    data_sha256: str
-    protocol: Protocol = "corrected-1"
-    encoder: str = "study"
-    seed: int = 0
-    batch_size: int = 256
-    accumulate: int = 1
-    precision: Precision = "float32"
-    device: str = "cpu"
-    threads: int = 1
-
-    @property
-    def images_per_step(self) -> int:
-        """Images of one optimizer step."""
-        return min(self.batch_size * self.accumulate, len(self.rows))
-
-
 class TrainingStep:
     """One setup's training step as the work of a process: each call trains on the next view of one batch.
 
     Args:
-        spec: what is timed.
+        job: what is trained.
     """
 
-    def __init__(self, *, spec: StepSpec) -> None:
-        import torch
-
-        from morphobench.data import ImageStore
-        from morphobench.objectives import create
+    def __init__(self, *, job: Job) -> None:
+        from morphobench.run.worker import make_objective, use_threads
         from morphobench.training.runtime.gradient_accumulation import step_of
         from morphobench.training.runtime.precision import in_precision
         from morphobench.training.runtime.seeding import epoch_order
 
-        torch.set_num_threads(spec.threads)
-        self._spec, self._device = spec, torch.device(spec.device)
-        store = ImageStore.open(spec.store)
-        order = spec.rows[epoch_order(len(spec.rows), seed=spec.seed, epoch=0)]
-        channels, _, size_px = store.images.shape[1:]
-        self._objective = create(
-            spec.objective,
-            encoder=spec.encoder,
-            protocol=spec.protocol,
-            channels=channels,
-            size_px=size_px,
-            seed=spec.seed,
-            device=spec.device,
-        )
-        self._batch = order[: spec.images_per_step]
+        options = job.training
+        use_threads(options)
+        self._job, self._device = job, torch.device(options.device)
+        store = ImageStore.open(job.store)
+        order = job.train_rows[epoch_order(len(job.train_rows), seed=options.seed, epoch=0)]
+        self._objective = make_objective(job, store)
+        self._objective.to(self._device)
+        self._batch = order[: images_per_step(job)]
         self._labels = torch.from_numpy(np.asarray(store.labels)[self._batch]).to(self._device)
         self._views = self._drawn(store)
         self._next = cycle(self._views)
-        step = step_of(self._objective, accumulate=spec.accumulate)
-        self._step = in_precision(step, spec.precision, self._device)
-        self._losses: list[Any] = []
+        step = step_of(self._objective, accumulate=options.accumulate)
+        self._step = in_precision(step, options.precision, self._device)
+        self._losses: list[torch.Tensor] = []
         self._conditions = Conditions(
-            protocol=spec.protocol,
-            data_sha256=spec.data_sha256,
+            protocol=job.protocol,
+            data_sha256=options.data_id or "",
             order_sha256=hashlib.sha256(order.tobytes()).hexdigest(),
-            images=len(spec.rows),
-            seed=spec.seed,
-            batch_size=spec.batch_size,
-            accumulate=spec.accumulate,
-            precision=spec.precision,
-            device=_device_name(self._device),
+            images=len(order),
+            seed=options.seed,
+            batch_size=options.batch_size,
+            accumulate=options.accumulate,
+            precision=options.precision,
+            device=device_name(options.device),
             warm_up="until two turns in a row are not 5 % faster than the fastest before",
         )
 
     def step(self) -> None:
         """Train on the next view and wait for the device."""
-        import torch
-
         from morphobench.training.runtime.precision import matrix_products
 
-        with matrix_products(self._spec.precision, self._device):
+        with matrix_products(self._job.training.precision, self._device):
             self._losses.append(self._step(next(self._next), self._labels)["loss"])
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
@@ -175,15 +130,13 @@ class TrainingStep:
 
     def _drawn(self, store: Any) -> list[tuple[Any, ...]]:
         """The views of the batch by position, each a tuple as ``train_step`` takes it, on the device."""
-        import torch
-
-        from morphobench.augment import MultiCrop, PairViews
-
-        spec = self._spec
+        options = self._job.training
         size_px, ids = store.images.shape[2], store.image_ids[self._batch]
         images = np.ascontiguousarray(store.images[self._batch])
-        crops = MultiCrop(spec.setting, size_px=size_px, seed=spec.seed, threads=spec.threads)
-        pairs = PairViews(size_px=size_px, seed=spec.seed, threads=spec.threads)
+        crops = MultiCrop(
+            self._job.setup.setting, size_px=size_px, seed=options.seed, threads=options.threads
+        )
+        pairs = PairViews(size_px=size_px, seed=options.seed, threads=options.threads)
         drawn = []
         for number, view in enumerate(crops(images, ids, 0)):
             made = pairs(view, ids, 0, number) if self._objective.pair_views else view[None]
@@ -242,39 +195,54 @@ class StepTime:
         }
 
 
-def time_setups(specs: Mapping[str, StepSpec], plan: RoundPlan) -> tuple[dict[str, StepTime], dict[str, Any]]:
-    """Time the steps of several setups in rounds.
+def images_per_step(job: Job) -> int:
+    """Count the images of one optimizer step.
 
     Args:
-        specs: what is timed, by the setups' names; device and threads are those of the first.
+        job: what is trained.
+
+    Returns:
+        Those of a batch times the batches of a step, or all where there are fewer.
+    """
+    return min(job.training.images_per_step, len(job.train_rows))
+
+
+def time_setups(jobs: Mapping[str, Job], plan: RoundPlan) -> tuple[dict[str, StepTime], dict[str, Any]]:
+    """Time the training steps of several setups in rounds.
+
+    Args:
+        jobs: what is timed, by the setups' names; all on one device with as many threads.
         plan: how long it goes on.
 
     Returns:
         The times by name, and facts about the measurement: rounds, and load and clock before and after.
+
+    Raises:
+        IsolatedError: where a setup could not be trained.
     """
-    first = next(iter(specs.values()))
+    training = next(iter(jobs.values())).training
     works: dict[str, tuple[str, Mapping[str, Any]]] = {
-        name: (f"{__name__}:TrainingStep", {"spec": spec}) for name, spec in specs.items()
+        name: (f"{__name__}:TrainingStep", {"job": job}) for name, job in jobs.items()
     }
     works[YARDSTICK] = (
         f"{yardstick_module.__name__}:Yardstick",
-        {"threads": first.threads, "device": first.device},
+        {"threads": training.threads or available_cores(), "device": training.device},
     )
     before = readings()
-    with steppers(works, device=first.device) as remotes:
-        fixed = _conditions(remotes, specs)
+    with steppers(works, device=training.device) as remotes:
+        fixed = _conditions(remotes, jobs)
         found = time_in_rounds(remotes, plan)
-        held = _conditions(remotes, specs)
-        asked = {name: _asked(remotes[name]) for name in specs}
+        held = _conditions(remotes, jobs)
+        asked = {name: _asked(remotes[name]) for name in jobs}
         limit = float(remotes[YARDSTICK].call("ask", method="multiply_adds"))
-        counts = _multiply_adds(remotes, specs)
+        counts = _multiply_adds(remotes, jobs)
     facts = {"rounds": found.rounds, "before": before, "after": readings()}
     deviations = deviating({name: conditions.describe() for name, conditions in held.items()})
     times = {}
-    for name, spec in specs.items():
+    for name, job in jobs.items():
         changed = "; ".join(differences(fixed[name], held[name]))
         reason = deviations.get(name, "") or (changed and f"conditions changed: {changed}")
-        share = 1 / spec.images_per_step
+        share = 1 / images_per_step(job)
         relative = found.ratio(name, to=YARDSTICK)
         counted = {one: found.time(name, one).value * share for one in _COUNTERS}
         times[name] = StepTime(
@@ -282,7 +250,7 @@ def time_setups(specs: Mapping[str, StepSpec], plan: RoundPlan) -> tuple[dict[st
             relative=relative,
             counted={one: None if math.isnan(value) else value for one, value in counted.items()},
             multiply_adds=counts[name],
-            share_of_limit=counts[name] * spec.images_per_step / limit / relative.value,
+            share_of_limit=counts[name] * images_per_step(job) / limit / relative.value,
             conditions=held[name],
             unstable_reason=reason or found.unstable_reason(name),
             rounds_ns=tuple(wall * share for wall in found.values(name) or ()),
@@ -299,21 +267,51 @@ def _asked(remote: Remote) -> dict[str, Any]:
     }
 
 
-def _multiply_adds(remotes: Mapping[str, Remote], specs: Mapping[str, StepSpec]) -> dict[str, float]:
+def _multiply_adds(remotes: Mapping[str, Remote], jobs: Mapping[str, Job]) -> dict[str, float]:
     """By name; counted once for setups whose step is the same."""
     counted: dict[tuple[str, ...], float] = {}
-    for name, spec in specs.items():
-        step = (spec.objective, spec.encoder, spec.protocol)
+    for name, job in jobs.items():
+        step = (job.objective, job.encoder, job.protocol)
         if step not in counted:
             counted[step] = float(remotes[name].call("ask", method="multiply_adds_per_view"))
-    return {name: counted[spec.objective, spec.encoder, spec.protocol] for name, spec in specs.items()}
+    return {name: counted[job.objective, job.encoder, job.protocol] for name, job in jobs.items()}
 
 
 def _conditions(remotes: Mapping[str, Remote], names: Iterable[str]) -> dict[str, Conditions]:
     return {name: remotes[name].call("ask", method="conditions") for name in names}
 
 
-def _device_name(device: Any) -> str:
-    import torch
+def timed_once(file: Path, jobs: Mapping[str, Job], plan: RoundPlan) -> dict[str, Any]:
+    """Time setups, or read what an earlier call found.
 
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+    Args:
+        file: where the times are kept, as JSON.
+        jobs: what is timed, by the setups' names.
+        plan: how long it goes on.
+
+    Returns:
+        By setup what its record keeps (see ``StepTime.record``). Where a setup could not be trained, none
+        has a time, and each says why.
+    """
+    if file.is_file():
+        return dict(read_json(file))
+    try:
+        times, facts = time_setups(jobs, plan)
+    except MorphobenchError as error:
+        # the setup at fault fails when it is trained, where its error is recorded
+        return {name: not_timed(str(error)) for name in jobs}
+    found = {name: {**one.record(), "timing": facts} for name, one in times.items()}
+    write_json(file, found)
+    return dict(read_json(file))
+
+
+def not_timed(reason: str) -> dict[str, Any]:
+    """Give what the record of a setup keeps that was not timed in rounds.
+
+    Args:
+        reason: why.
+
+    Returns:
+        Keys of the record.
+    """
+    return {"stable": False, "unstable_reason": f"not timed in rounds: {reason}"}

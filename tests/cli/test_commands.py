@@ -14,7 +14,19 @@ from morphobench.cli import main
 from morphobench.embeddings import read_embeddings
 from morphobench.run import read_records
 
-RUN = ["--profile", "smoke", "--images", "96", "--batch-size", "16", "--threads", "1", "--quiet"]
+RUN = [
+    "--profile",
+    "smoke",
+    "--images",
+    "96",
+    "--batch-size",
+    "16",
+    "--threads",
+    "1",
+    "--timing-s",
+    "0",
+    "--quiet",
+]
 SETUPS = ["--setups", "weakly_supervised/no_aug_one_crop,unsupervised/no_aug_one_crop"]
 
 

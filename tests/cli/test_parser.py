@@ -77,6 +77,7 @@ def test_the_config_of_a_run_repeats_it(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["simulate", f"{tmp_path}/store", "--images", "200"]) == 0
     words = ["--setups", "autoencoder/no_aug_one_crop", "--images", "64", "--batch-size", "16", "--quiet"]
     further = ["--profile", "smoke", "--task", "classification", "--no-baselines", "--threads", "1"]
+    further += ["--timing-s", "0"]
     assert main(["run", f"{tmp_path}/store", f"{tmp_path}/out", *words, *further]) == 0
     config = tmp_path / "out" / "config.toml"
     assert read_toml(config)["setups"] == ["unsupervised/no_aug_one_crop"]
@@ -86,5 +87,6 @@ def test_the_config_of_a_run_repeats_it(tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
     assert main(["run", "--config", str(config), "--quiet", "--epochs", "2"]) == 2
     assert "--epochs 1 there, 2 asked" in capsys.readouterr().err
-    assert main(["run", "--config", str(config), "--set", f"out={tmp_path}/two", "--quiet"]) == 0
+    words = ["--set", f"out={tmp_path}/two", "--timing-s", "0", "--quiet"]
+    assert main(["run", "--config", str(config), *words]) == 0
     assert (tmp_path / "two" / "run.json").read_bytes() == (tmp_path / "out" / "run.json").read_bytes()

@@ -41,7 +41,19 @@ def _command(folder: Path, *arguments: str, at: Path | None = None, **more: str)
 
 
 def test_in_a_runs_record_and_table(folder: Path) -> None:
-    options = ["--profile", "smoke", "--images", "96", "--batch-size", "16", "--threads", "1", "--quiet"]
+    options = [
+        "--profile",
+        "smoke",
+        "--images",
+        "96",
+        "--batch-size",
+        "16",
+        "--threads",
+        "1",
+        "--timing-s",
+        "0",
+        "--quiet",
+    ]
     tasks = ["--task", "classification", "--setups", SETUP, "--objective", "rotation:Rotation"]
     _command(folder, "-m", "morphobench", "run", "store", "out", *options, *tasks)
     lines = (folder / "out" / "results.jsonl").read_text().splitlines()

@@ -48,5 +48,6 @@ def tiny_options(**changes: Any) -> RunOptions:
         "baselines": [],
         "device": "cpu",
         "threads": 1,
+        "timing_s": 0.0,
     }
     return RunOptions.resolve(**{**chosen, **changes})
