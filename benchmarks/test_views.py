@@ -21,7 +21,7 @@ from morphobench.measure.timing import interleaved
 SIZE_PX, BATCH, THREADS = 64, 256, 2
 REPEATS = 20  # of ours and memset in a round: one alone takes milliseconds, and would be timed cold
 LEAST_SPEEDUP = 20  # over the study's pipeline; the figures themselves are in extra_info
-LEVELS: tuple[str, ...] = tuple(_core.build_info()["simd_levels"])  # type: ignore[arg-type]
+LEVELS: tuple[str, ...] = tuple(_core.build_info()["simd_levels"])
 
 
 @contextmanager

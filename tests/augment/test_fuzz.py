@@ -65,7 +65,7 @@ def records(draw: st.DrawFn, *, views: int, images: int, channels: int) -> np.nd
     return params
 
 
-@pytest.mark.parametrize("level", _core.build_info()["simd_levels"])  # type: ignore[arg-type]
+@pytest.mark.parametrize("level", _core.build_info()["simd_levels"])
 @FUZZ
 @given(data=st.data())
 def test_views_of_anything(level: str, data: st.DataObject) -> None:
