@@ -199,8 +199,22 @@ def _forking_context() -> ForkServerContext:
 
 def _start(process: Any) -> None:
     """Start a process of ``_forking_context`` without importing the caller's script in it."""
-    with _hidden_main():
+    with _hidden_main(), _safe_path():
         process.start()
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the server from preloading modules of the current folder: a torch.py there must never run."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def find(target: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from types import FunctionType
 from typing import Any, Protocol, cast, runtime_checkable
 
 from torch import nn
 
+from morphobench._util.plugins import load_plugin
 from morphobench.errors import InputError
 from morphobench.models.batch_norm_cnn import BatchNormCNN, has_batch_norm
 from morphobench.models.small_cnn import FAMILY, SmallBackbone, is_small, small_specs
@@ -91,13 +91,7 @@ def _factory(name: str) -> tuple[str, EncoderFactory]:
     if ":" not in name:
         known = ", ".join((*ENCODERS, FAMILY))
         raise InputError(f"encoder must be one of {known}, or 'package.module:factory', got {name!r}")
-    module, _, attribute = name.partition(":")
-    try:
-        found: EncoderFactory = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(
-            f"encoder must be an importable 'package.module:factory', got {name!r} ({error})"
-        ) from error
+    found: EncoderFactory = load_plugin(name, label="encoder")
     return name, found
 
 

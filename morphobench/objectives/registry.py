@@ -9,23 +9,12 @@ from typing import Any, TypeVar
 
 import torch
 
+from morphobench._util.plugins import load_plugin
 from morphobench.errors import InputError
 from morphobench.objectives.protocol import Objective
+from morphobench.setups import ALIASES, FURTHER_PARADIGMS, PARADIGMS
 
 ENTRY_POINT_GROUP = "morphobench.objectives"
-_OWN = ("weakly_supervised", "self_supervised", "unsupervised", "regularized")
-_FURTHER = (
-    "dino",
-    "simclr",
-    "vicreg",
-    "masked_autoencoder",
-    "supervised_contrastive",
-    "compound_classification",
-    "cross_well",
-    "lejepa",
-)
-ALIASES = {"byol": "self_supervised", "autoencoder": "unsupervised"}
-"""Names of the field for paradigms that the study named otherwise."""
 _classes: dict[str, type[Any]] = {}
 _Class = TypeVar("_Class", bound=type[Any])
 
@@ -57,7 +46,7 @@ def register(name: str) -> Callable[[_Class], _Class]:
 
 
 def _load_own() -> None:
-    for module in (*_OWN, *_FURTHER):
+    for module in (*PARADIGMS, *FURTHER_PARADIGMS):
         import_module(f"morphobench.objectives.{module}")
 
 
@@ -77,8 +66,8 @@ def _installed() -> dict[str, Any]:
 def names() -> tuple[str, ...]:
     """Return every paradigm that ``create`` knows by name: the study's four first, then others by name."""
     _load_own()
-    others = sorted({*_classes, *_installed()} - set(_OWN))
-    return (*_OWN, *others)
+    others = sorted({*_classes, *_installed()} - set(PARADIGMS))
+    return (*PARADIGMS, *others)
 
 
 def find(name: str) -> type[Any]:
@@ -95,14 +84,7 @@ def find(name: str) -> type[Any]:
         InputError: for an unknown name, naming the known ones, and for what is no class of an objective.
     """
     if ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            found = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise InputError(
-                f"objective must be an importable 'package.module:Class', got {name!r} ({error})"
-            ) from error
-        return _checked(found, name)
+        return _checked(load_plugin(name, label="objective"), name)
     _load_own()
     key = name.replace("-", "_")
     key = ALIASES.get(key, key)

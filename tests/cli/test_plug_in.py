@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = re.search(r"```python\n# rotation\.py\n(.*?)```", page, re.DOTALL)
     assert found is not None
     (path / "rotation.py").write_text(found[1])
+    for name in ("torch", "umap", "pathlib"):  # only what the command line names is taken from the folder
+        (path / f"{name}.py").write_text("raise RuntimeError('a file of the current folder was run')\n")
     _command(path, "-m", "morphobench", "simulate", "store", "--images", "300")
     return path
 
 
 def _command(folder: Path, *arguments: str, at: Path | None = None, **more: str) -> str:
-    paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(ROOT), *more.pop("paths", "").split()])
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=at or folder,
@@ -71,7 +74,9 @@ def test_in_a_runs_record_and_table(folder: Path) -> None:
 def test_in_the_benchmark_of_setups(folder: Path) -> None:
     arguments = ["-m", "pytest", "benchmarks/test_setups.py", "-q", "-k", "rotation and no_aug_one_crop"]
     timings = folder / "timings.json"
-    own = {"MORPHOBENCH_OBJECTIVES": "rotation:Rotation"}
+    (folder / "path").mkdir()
+    shutil.copy(folder / "rotation.py", folder / "path")
+    own = {"MORPHOBENCH_OBJECTIVES": "rotation:Rotation", "paths": str(folder / "path")}
     _command(folder, *arguments, f"--benchmark-json={timings}", "-p", "no:cacheprovider", at=ROOT, **own)
     (found,) = json.loads(timings.read_text())["benchmarks"]
     assert found["extra_info"]["setup"] == SETUP

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,8 @@ def test_what_breaks_becomes_one_line(
     def fail(chosen: object) -> int:
         raise error
 
-    monkeypatch.setattr("morphobench.cli.commands.info", fail)
+    (info,) = [command for command in program.COMMANDS if command.name == "info"]
+    monkeypatch.setattr(program, "COMMANDS", (replace(info, function=fail),))
     assert program.main(["info"]) == code
     said = capsys.readouterr().err
     assert message in said
