@@ -236,3 +236,22 @@ class CompareOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class InfoOptions(Options):
     """``morphobench info`` has no options of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions(Options):
+    """Options of ``morphobench doctor``."""
+
+    part: Literal["all", "views"] = option(
+        "what is used: all, or only morphobench.augment and .evaluation.distances, which need NumPy alone",
+        default="all",
+    )
+    folder: Path = option(
+        "folder whose disk is measured, such as the one for stores and results",
+        default=Path(),
+        metavar="FOLDER",
+        default_text="the current folder",
+    )
+    seconds: float = option(
+        "time for the self-test of the kernels", default=10.0, metavar="S", minimum=0, maximum=3600
+    )

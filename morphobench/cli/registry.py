@@ -6,6 +6,7 @@ To add one: its options in ``cli/options.py``, its function in ``cli/commands.py
 from __future__ import annotations
 
 from morphobench.cli import commands, options, results
+from morphobench.cli.doctor import doctor
 from morphobench.cli.parser import Command
 
 COMMANDS = (
@@ -92,5 +93,12 @@ COMMANDS = (
         options.InfoOptions,
         commands.info,
         "morphobench info",
+    ),
+    Command(
+        "doctor",
+        "check the installation and the machine, and say what to do; exit code 1 where something is wrong",
+        options.DoctorOptions,
+        doctor,
+        "morphobench doctor --folder /data",
     ),
 )
