@@ -145,7 +145,7 @@ def _result(job: Any, work: Work) -> Finished:
 
 def _queued(array: str) -> set[str]:
     """Numbers of the array's jobs that wait or run, such as ``"12_0"``."""
-    listed = subprocess.run(
+    listed = subprocess.run(  # noqa: S603
         ["squeue", "--noheader", "--array", "--jobs", array, "--format", "%i"],  # noqa: S607
         capture_output=True,
         text=True,
