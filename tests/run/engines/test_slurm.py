@@ -57,7 +57,6 @@ def test_a_requeued_job_resumes_and_a_cancelled_one_is_reported(tmp_path: Path) 
         while not all((folder / "steps").exists() for folder in (resumed, cancelled)):
             time.sleep(0.1)
         first, second = sorted(_numbers(tmp_path))
-        subprocess.run(["scancel", "--signal=USR2", "--batch", first], check=False)
         subprocess.run(["scancel", "--signal=USR2", first], check=True)  # as before a preemption
         time.sleep(2)
         subprocess.run(["scancel", second], check=True)
