@@ -179,3 +179,42 @@ class ExecutionOptions(Options):
         maximum=86_400,
         saved=False,
     )
+
+
+@dataclass(frozen=True)
+class EngineOptions(Options):
+    """Where the setups of a run are trained; no result depends on it, so none is kept with the results."""
+
+    engine: Literal["local", "ray", "slurm"] = option(
+        "where setups are trained: local, one after another on this machine; ray, on a Ray cluster; slurm, "
+        "as jobs of a Slurm array",
+        default="local",
+        saved=False,
+    )
+    ray_address: str | None = option(
+        "address of a running Ray cluster, such as auto or 10.0.0.1:6379",
+        default=None,
+        metavar="ADDRESS",
+        default_text="one of its own on this machine",
+        saved=False,
+    )
+    partition: str | None = option(
+        "Slurm partition of the jobs", default=None, metavar="NAME", default_text="the cluster's", saved=False
+    )
+    time_limit_min: int = option(
+        "Slurm time limit of each job; one that reaches it is queued again and resumes",
+        default=240,
+        metavar="M",
+        unit="minutes",
+        minimum=2,
+        maximum=100_000,
+        saved=False,
+    )
+    parallel_jobs: int = option(
+        "largest number of Slurm jobs at a time",
+        default=64,
+        metavar="J",
+        minimum=1,
+        maximum=4096,
+        saved=False,
+    )

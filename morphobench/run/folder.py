@@ -20,6 +20,7 @@ COST_PAGE = "cost.md"
 REPORT = "report.html"
 LOCK = ".lock"
 EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "training", "tables", "figures"
+ENGINE = "engine"  # scripts and logs of jobs on a cluster
 
 _SEED = "__seed"
 
@@ -36,6 +37,7 @@ OWN_NAMES = (
     TRAINING,
     TABLES,
     FIGURES,
+    ENGINE,
     REPORT,
 )
 """What a run and its report put into OUT, and all that ``--fresh`` removes."""

@@ -9,7 +9,13 @@ from typing import Any, Self
 from morphobench._util.cpu import available_cores
 from morphobench._util.options import Options, convert, group, option, option_fields
 from morphobench.errors import InputError
-from morphobench.options import DataOptions, EvaluationOptions, ExecutionOptions, TrainingOptions
+from morphobench.options import (
+    DataOptions,
+    EngineOptions,
+    EvaluationOptions,
+    ExecutionOptions,
+    TrainingOptions,
+)
 from morphobench.setups import (
     ALIASES,
     FURTHER_PARADIGMS,
@@ -151,6 +157,7 @@ class RunOptions(SetupOptions):
         off="--no-baselines",
     )
     evaluation: EvaluationOptions = group(EvaluationOptions)
+    engine: EngineOptions = group(EngineOptions)
 
     @classmethod
     def resolve(cls, **given: Any) -> Self:

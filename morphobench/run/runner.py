@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.data import SeedData, open_data, seed_data
+from morphobench.run.engines import Finished, Work, make_engine
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
-from morphobench.run.folder import FAILURES, LOCK, RESULTS, SetupFiles, timing_file
+from morphobench.run.folder import ENGINE, FAILURES, LOCK, RESULTS, SetupFiles, timing_file
 from morphobench.run.job import Embedding, Job, training_job, training_options
 from morphobench.run.options import RunOptions
 from morphobench.run.prepare import prepare
@@ -111,9 +112,11 @@ class _Run:
                 progress.note(f"{self.total - len(left)} of {self.total} were done before")
             for warning in sorted({text for seed in self.seeds.values() for text in seed.parts.warnings}):
                 progress.note(f"warning: {warning}")
-            for name, seed in left:
+            for name, seed, trained in self._in_order(left, progress):
                 progress.begin(f"{name}, seed {seed}")
                 try:
+                    if trained is not None and trained.error is not None:
+                        raise IsolatedError(trained.error, details=trained.details)
                     record = self._one(name, seed, progress)
                 except (IsolatedError, CheckError) as error:
                     failures.append(f"{name} (seed {seed}): {error}")
@@ -125,6 +128,43 @@ class _Run:
                 progress.end()
         return failures
 
+    def _in_order(
+        self, left: Sequence[tuple[str, int]], progress: RunProgress
+    ) -> Iterator[tuple[str, int, Finished | None]]:
+        """The work as it becomes ready: as it stands where it is done here, as it ends on a cluster.
+
+        What a cluster has trained lies in the folder of results, where `_one` finds and evaluates it.
+        """
+        options = self.options.engine
+        if options.engine == "local":
+            yield from ((name, seed, None) for name, seed in left)
+            return
+        jobs: dict[str, tuple[str, int]] = {}
+        work = []
+        for name, seed in left:
+            if name.startswith(PREFIX) or SetupFiles.of(self.out, name, seed).outcome.is_file():
+                yield name, seed, None
+                continue
+            files = SetupFiles.of(self.out, name, seed)
+            jobs[files.folder.name] = name, seed
+            work.append(Work(files.folder.name, f"{_WORKER}:train_and_embed", self._arguments(name, seed)))
+        execution = self.options.execution
+        engine = make_engine(
+            options,
+            folder=self.out / ENGINE,
+            threads=execution.threads or 1,
+            gpus=int(execution.device.startswith("cuda")),
+        )
+        for trained in engine.run(work, on_message=lambda _, message: progress.note(str(message["stage"]))):
+            yield *jobs[trained.work.name], trained
+
+    def _arguments(self, name: str, seed: int) -> dict[str, Any]:
+        files = SetupFiles.of(self.out, name, seed)
+        return {
+            "job": self._job(Setup.parse(name), seed, files),
+            "embedding": self._embedding(name, seed, files),
+        }
+
     def _one(self, name: str, seed: int, progress: RunProgress) -> dict[str, Any]:
         files = SetupFiles.of(self.out, name, seed)
         timing = {} if name.startswith(PREFIX) else self._timing(seed, progress)[name]
@@ -134,11 +174,9 @@ class _Run:
         elif name.startswith(PREFIX):
             outcome = self._baseline(name.removeprefix(PREFIX), seed, files)
         else:
-            work = {
-                "job": self._job(Setup.parse(name), seed, files),
-                "embedding": self._embedding(name, seed, files),
-            }
-            outcome = run_isolated(f"{_WORKER}:train_and_embed", work, on_message=progress.message).value
+            outcome = run_isolated(
+                f"{_WORKER}:train_and_embed", self._arguments(name, seed), on_message=progress.message
+            ).value
         trained_s = time.perf_counter() - started
         progress.message({"stage": "evaluating"})
         embeddings, metadata, _ = read_embeddings(files.embeddings)
@@ -157,7 +195,7 @@ class _Run:
             **found,
             "training_and_embedding_s": trained_s,
             "evaluation_s": time.perf_counter() - started - trained_s,
-            "environment": self.environment,
+            "environment": outcome.get("environment") or self.environment,
         }
 
     def _timing(self, seed: int, progress: RunProgress) -> dict[str, Any]:
@@ -166,6 +204,8 @@ class _Run:
         budget_s = self.options.execution.timing_s / len(self.seeds)
         if not budget_s:
             return {name: not_timed("--timing-s 0") for name in names}
+        if self.options.engine.engine != "local":
+            return {name: not_timed(f"--engine {self.options.engine.engine}") for name in names}
         progress.message({"stage": "timing all setups in turns"})
         jobs = {
             name: self._job(Setup.parse(name), seed, SetupFiles.of(self.out, name, seed)) for name in names

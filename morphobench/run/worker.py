@@ -22,6 +22,7 @@ from morphobench.measure import (
 )
 from morphobench.models import save_encoder, weights_sha256
 from morphobench.objectives import Objective, create
+from morphobench.run.environment import environment
 from morphobench.run.job import Embedding, Job
 from morphobench.setups import PARADIGMS
 from morphobench.training import (
@@ -61,6 +62,8 @@ def train_and_embed(*, job: Job, embedding: Embedding) -> dict[str, Any]:
         "training": result.describe(),
         "views": spec.describe(),
         "views_per_image": spec.views,
+        # the machine that trained it, which on a cluster is another one than that which evaluates
+        "environment": environment(device=job.training.device, threads=job.training.threads or 1),
         **memory,
         **_embed_and_write(objective.encoder, store, job.training, embedding),
     }

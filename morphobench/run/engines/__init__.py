@@ -6,9 +6,41 @@ depend on the engine, so all engines give the same weights.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from morphobench.options import EngineOptions
 from morphobench.run.engines.base import Engine, Finished, Work
 from morphobench.run.engines.local import LocalEngine
 from morphobench.run.engines.ray import RayEngine
 from morphobench.run.engines.slurm import SlurmEngine
 
-__all__ = ["Engine", "Finished", "LocalEngine", "RayEngine", "SlurmEngine", "Work"]
+__all__ = ["Engine", "Finished", "LocalEngine", "RayEngine", "SlurmEngine", "Work", "make_engine"]
+
+
+def make_engine(options: EngineOptions, *, folder: Path, threads: int, gpus: int) -> Engine:
+    """Make the engine that options name.
+
+    Args:
+        options: Which engine, and its settings.
+        folder: Where the engine may keep files of its own.
+        threads: Processors of each job.
+        gpus: GPUs of each job.
+
+    Returns:
+        The engine.
+
+    Raises:
+        InputError: What it needs is not installed.
+    """
+    if options.engine == "ray":
+        return RayEngine(address=options.ray_address, threads=threads, gpus=gpus)
+    if options.engine == "slurm":
+        return SlurmEngine(
+            folder,
+            threads=threads,
+            gpus=gpus,
+            partition=options.partition,
+            time_min=options.time_limit_min,
+            parallel=options.parallel_jobs,
+        )
+    return LocalEngine()
