@@ -34,6 +34,7 @@ from morphobench.measure import (
     time_in_rounds,
 )
 from morphobench.measure import yardstick as yardstick_module
+from morphobench.objectives import Batch
 from morphobench.run.environment import device_name
 from morphobench.run.job import Job
 
@@ -51,7 +52,7 @@ class TrainingStep:
 
     def __init__(self, *, job: Job) -> None:
         from morphobench.run.worker import make_objective, use_threads
-        from morphobench.training.runtime.gradient_accumulation import step_of
+        from morphobench.training.runtime.gradient_accumulation import make_train_step
         from morphobench.training.runtime.precision import in_precision
         from morphobench.training.runtime.seeding import epoch_order
 
@@ -63,10 +64,10 @@ class TrainingStep:
         self._objective = make_objective(job, store)
         self._objective.to(self._device)
         self._batch = order[: images_per_step(job)]
-        self._labels = torch.from_numpy(np.asarray(store.labels)[self._batch]).to(self._device)
+        self._known = Batch(torch.from_numpy(np.asarray(store.labels)[self._batch]).to(self._device))
         self._views = self._drawn(store)
         self._next = cycle(self._views)
-        step = step_of(self._objective, accumulate=options.accumulate)
+        step = make_train_step(self._objective, accumulate=options.accumulate)
         self._step = in_precision(step, options.precision, self._device)
         self._losses: list[torch.Tensor] = []
         self._conditions = Conditions(
@@ -87,7 +88,7 @@ class TrainingStep:
         from morphobench.training.runtime.precision import matrix_products
 
         with matrix_products(self._job.training.precision, self._device):
-            self._losses.append(self._step(next(self._next), self._labels)["loss"])
+            self._losses.append(self._step(next(self._next), self._known)["loss"])
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
@@ -117,7 +118,7 @@ class TrainingStep:
 
         images = min(_COUNTED_IMAGES, len(self._batch))
         views = tuple(view[:images] for view in self._views[0])
-        counted = multiply_adds(lambda: self._objective.train_step(views, self._labels[:images]))
+        counted = multiply_adds(lambda: self._objective.train_step(views, self._known.part(slice(images))))
         return counted / images
 
     def views_per_image(self) -> int:
