@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from morphobench.data.metadata import SPLITS
 from morphobench.errors import InputError
-from morphobench.setups import Sweep
+from morphobench.options import EvaluationOptions
 from morphobench.types import (
     DEFAULT_PROTOCOL,
     PROTOCOLS,
-    Aggregate,
     BoolArray,
     Float32Array,
     Int64Array,
-    Normalization,
 )
 from morphobench.types import Protocol as ProtocolId
 
@@ -32,13 +30,9 @@ class EvaluationInput:
         embeddings: float (N, D), finite; kept as contiguous float32.
         metadata: N rows of ``Metadata_`` columns. ``Metadata_Split`` holds train, validation or test;
             ``Metadata_Path`` (or ``path``) is the image's file, where known.
+        options: Options of the evaluation; each task uses those that concern it.
         protocol: Protocol id.
         seed: Seed of every random number of the tasks.
-        sweep: Hyper-parameters that classification and clustering try.
-        pairs: Compounds expected to be alike, for similarity; None: the protocol's choice.
-        balance_classes: Weight the classes of the classifier's loss by the inverse of their frequency.
-        aggregate: How the images of a well become its profile.
-        normalize: How profiles are normalized to negative controls.
         device: Device that the classifiers train on.
         threads: Threads of the UMAP layouts; None: one per available core. No result depends on it.
 
@@ -49,13 +43,9 @@ class EvaluationInput:
 
     embeddings: Float32Array
     metadata: pd.DataFrame
+    options: EvaluationOptions = field(default_factory=EvaluationOptions)
     protocol: ProtocolId = DEFAULT_PROTOCOL
     seed: int = 0
-    sweep: Sweep = field(default_factory=Sweep)
-    pairs: tuple[tuple[str, str], ...] | None = None
-    balance_classes: bool = False
-    aggregate: Aggregate = "median"
-    normalize: Normalization = "mad_robustize"
     device: str = "cpu"
     threads: int | None = None
 

@@ -46,11 +46,7 @@ def inputs_of(
         metadata=metadata,
         protocol=protocol,
         seed=seed,
-        sweep=options.sweep,
-        pairs=options.pairs,
-        balance_classes=options.balance_classes,
-        aggregate=options.aggregate,
-        normalize=options.normalize,
+        options=options,
         device=device,
     )
 

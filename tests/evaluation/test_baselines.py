@@ -7,6 +7,7 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, baselines, evaluate
+from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 
 
@@ -62,7 +63,7 @@ def test_chance_is_at_chance_and_intensity_is_not(planted):
     images = _images(len(metadata), channels=1) // 2 + 40 * drug[:, None, None, None].astype(np.uint8)
     sweep = Sweep(learning_rates=(0.05,), momenta=(0.9,), weight_decays=(1e-4,), classifier_batch=64)
     areas = [
-        evaluate(EvaluationInput(each, metadata, sweep=sweep), tasks=["classification"])[
+        evaluate(EvaluationInput(each, metadata, EvaluationOptions(sweep=sweep)), tasks=["classification"])[
             "classification"
         ].metrics["classification.roc_auc"]
         for each in (baselines.chance(len(images)), baselines.mean_intensity(images))

@@ -18,7 +18,8 @@ WHOLE = replace(SWEEP, classifier_batch=4096)
 
 @pytest.fixture(scope="module")
 def study() -> EvaluationInput:
-    return replace(null_table(5, lines=("A549", "HT29"), effect=1.5), sweep=WHOLE)
+    table = null_table(5, lines=("A549", "HT29"), effect=1.5)
+    return replace(table, options=replace(table.options, sweep=WHOLE))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 
 PLATES = {"train": 4, "validation": 2, "test": 8}
@@ -59,7 +60,11 @@ def null_table(seed: int, *, lines: Sequence[str] = ("A549",), effect: float = 0
     kind = metadata["Metadata_MOA"].iloc[treated].str[1:].astype(int).to_numpy()
     embeddings[treated] += effect * directions[kind]
     return EvaluationInput(
-        embeddings.astype(np.float32), metadata, seed=seed, sweep=SWEEP, pairs=PAIRS, threads=1
+        embeddings.astype(np.float32),
+        metadata,
+        EvaluationOptions(sweep=SWEEP, pairs=PAIRS),
+        seed=seed,
+        threads=1,
     )
 
 

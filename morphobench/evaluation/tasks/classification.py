@@ -168,7 +168,7 @@ def _corrected(
         Scaling,
     )  # torch is slow to import
 
-    points = grid_points(inputs.sweep)
+    points = grid_points(inputs.options.sweep)
     scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train") & (labels >= 0))
     networks = ClassifierGrid(
         inputs.embeddings.shape[1], size=len(points), seed=inputs.seed, device=inputs.device
@@ -179,10 +179,10 @@ def _corrected(
         rows["train"],
         points,
         scaling=scaling,
-        epochs=inputs.sweep.classifier_epochs,
-        batch_size=inputs.sweep.classifier_batch,
+        epochs=inputs.options.sweep.classifier_epochs,
+        batch_size=inputs.options.sweep.classifier_batch,
         seed=inputs.seed,
-        class_weights=class_weights(labels[rows["train"]]) if inputs.balance_classes else None,
+        class_weights=class_weights(labels[rows["train"]]) if inputs.options.balance_classes else None,
     )
     validation = networks.probabilities(inputs.embeddings, rows["validation"], scaling=scaling)
     areas = np.asarray([roc_auc(labels[rows["validation"]], each) for each in validation])
@@ -203,11 +203,11 @@ def _corrected(
 def _reference(
     inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
-    if inputs.balance_classes:
+    if inputs.options.balance_classes:
         raise InputError("balance_classes must be off under reference-1, which weights no classes, got on")
     from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
 
-    points = grid_points(inputs.sweep)
+    points = grid_points(inputs.options.sweep)
     scaling = Scaling.none(inputs.embeddings.shape[1])
     network = ClassifierGrid(
         inputs.embeddings.shape[1], seed=inputs.seed, softmax_first=True, device=inputs.device
@@ -221,8 +221,8 @@ def _reference(
             rows["train"],
             [point],
             scaling=scaling,
-            epochs=inputs.sweep.classifier_epochs,
-            batch_size=inputs.sweep.classifier_batch,
+            epochs=inputs.options.sweep.classifier_epochs,
+            batch_size=inputs.options.sweep.classifier_batch,
             seed=inputs.seed + number,
         )
         tests.append(network.probabilities(inputs.embeddings, rows["test"], scaling=scaling)[0])

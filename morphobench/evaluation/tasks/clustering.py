@@ -147,7 +147,7 @@ def _groups(
     inputs: EvaluationInput, drugs: Int64Array, warnings: list[str]
 ) -> Iterator[tuple[str, Int64Array]]:
     """Cell lines with enough drug images, and their rows; all drug images together where no line has."""
-    sizes = inputs.sweep.min_cluster_sizes
+    sizes = inputs.options.sweep.min_cluster_sizes
     if inputs.protocol == "reference-1":  # smaller ones are dropped in the end
         sizes = tuple(size for size in sizes if size > STUDY_SMALLEST_KEPT) or sizes
     least = 2 * min(sizes)
@@ -173,7 +173,7 @@ def _sweep(
     """One row per min_cluster_size, and the points and labels by row."""
     reference = inputs.protocol == "reference-1"
     embeddings = inputs.embeddings[rows]
-    sizes = [size for size in inputs.sweep.min_cluster_sizes if size < len(rows)]
+    sizes = [size for size in inputs.options.sweep.min_cluster_sizes if size < len(rows)]
     names = {key: inputs.column(column) for key, column in ANNOTATIONS.items()}
     known = {key: values[rows] for key, values in names.items() if values is not None}
     distances = None

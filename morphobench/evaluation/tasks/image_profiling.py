@@ -167,7 +167,7 @@ def profiling(inputs: EvaluationInput) -> TaskResult:
     Returns:
         Result of the task.
     """
-    options = ProfilingOptions(aggregate=inputs.aggregate, normalize=inputs.normalize)
+    options = ProfilingOptions(aggregate=inputs.options.aggregate, normalize=inputs.options.normalize)
     return profile_metrics(inputs, options=options)
 
 

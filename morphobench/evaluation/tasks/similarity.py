@@ -62,7 +62,7 @@ _METRICS["cell_lines"] = MetricInfo("none", None, "cell lines", "cell lines with
 def similarity(inputs: EvaluationInput) -> TaskResult:
     """Compare compounds expected to be alike: distance D, and d = (D_hat - D) / D_hat against controls.
 
-    ``inputs.pairs`` names the pairs; by default the study's (Methotrexate, Pemetrexed), and under
+    ``inputs.options.pairs`` names the pairs; by default the study's (Methotrexate, Pemetrexed), and under
     corrected-1, where the data lacks it, all pairs of compounds that share ``Metadata_MOA``. Per cell line g
     and pair, over all cross pairs of images: D_g is the median distance of the two compounds, A_g and B_g
     those of each to controls.
@@ -138,11 +138,11 @@ def _pairs(
     inputs: EvaluationInput, compounds: NDArray[np.object_], labels: Int64Array
 ) -> tuple[tuple[str, str], ...]:
     drugs = {str(name).casefold(): str(name) for name in compounds[labels == 1]}
-    if inputs.pairs is not None:
-        missing = [name for pair in inputs.pairs for name in pair if name.casefold() not in drugs]
+    if inputs.options.pairs is not None:
+        missing = [name for pair in inputs.options.pairs for name in pair if name.casefold() not in drugs]
         if missing:
             raise InputError(f"pairs must name compounds of the data, got {', '.join(missing)}")
-        return tuple((drugs[a.casefold()], drugs[b.casefold()]) for a, b in inputs.pairs)
+        return tuple((drugs[a.casefold()], drugs[b.casefold()]) for a, b in inputs.options.pairs)
     study = tuple(drugs.get(name.casefold(), name) for name in STUDY_PAIR)
     mechanisms = inputs.column("MOA")
     present = all(name.casefold() in drugs for name in STUDY_PAIR)

@@ -8,6 +8,7 @@ from scipy.stats import false_discovery_control, fisher_exact
 
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.clustering.enrichment import enrichment, members
+from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 
 
@@ -51,7 +52,7 @@ def test_typical_members_lie_in_the_middle():
 
 def test_planted_compounds_are_enriched_in_their_clusters(planted):
     embeddings, metadata = planted(lines=("A",), per_group=30, controls=10, shift=6.0)
-    inputs = EvaluationInput(embeddings, metadata, sweep=Sweep(min_cluster_sizes=(8, 12)))
+    inputs = EvaluationInput(embeddings, metadata, EvaluationOptions(sweep=Sweep(min_cluster_sizes=(8, 12))))
     tables = evaluate(inputs, tasks=["clustering"])["clustering"].tables
     found = tables["enrichment"].query("kind == 'moa' and q < 0.01")
     assert set(found["name"]) == {"moa0", "moa1"}

@@ -11,6 +11,7 @@ from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
 from morphobench.evaluation.classifier.grid import GridPoint, grid_points
 from morphobench.evaluation.tasks import classification
+from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 from tests.support import evaluation_oracles as oracles
 
@@ -72,7 +73,9 @@ def test_one_network_goes_through_all_points_under_reference():
     """Fact 6 of reference-1, with its softmax before cross-entropy, by plain torch."""
     embeddings, labels = _data()
     metadata = _metadata(labels)
-    inputs = EvaluationInput(embeddings, metadata, protocol="reference-1", sweep=SMALL, seed=2)
+    inputs = EvaluationInput(
+        embeddings, metadata, protocol="reference-1", options=EvaluationOptions(sweep=SMALL), seed=2
+    )
     result = evaluate(inputs, tasks=["classification"])["classification"]
 
     rows = {name: np.flatnonzero(metadata["Metadata_Split"] == name) for name in ("train", "test")}
@@ -122,7 +125,7 @@ def _metadata(labels):
 
 def test_the_point_is_chosen_on_validation_and_test_is_reported():
     embeddings, labels = _data()
-    inputs = EvaluationInput(embeddings, _metadata(labels), sweep=SMALL, seed=1)
+    inputs = EvaluationInput(embeddings, _metadata(labels), options=EvaluationOptions(sweep=SMALL), seed=1)
     result = evaluate(inputs, tasks=["classification"])["classification"]
 
     rows = {name: np.flatnonzero(inputs.in_split(name)) for name in ("train", "validation", "test")}
@@ -187,7 +190,8 @@ def test_planted_structure_is_found_and_noise_is_at_chance(planted, protocol):
     sweep = Sweep(learning_rates=(0.05,), momenta=(0.9,), weight_decays=(1e-4,), classifier_batch=64)
     embeddings, metadata = planted(per_group=60, controls=240)
     result = evaluate(
-        EvaluationInput(embeddings, metadata, protocol=protocol, sweep=sweep), tasks=["classification"]
+        EvaluationInput(embeddings, metadata, protocol=protocol, options=EvaluationOptions(sweep=sweep)),
+        tasks=["classification"],
     )["classification"]
     assert result.metrics["classification.roc_auc"] > 0.95
     assert result.metrics["classification.roc_auc_by_line"] > 0.95
@@ -195,7 +199,8 @@ def test_planted_structure_is_found_and_noise_is_at_chance(planted, protocol):
 
     noise = np.random.default_rng(1).normal(size=embeddings.shape).astype(np.float32)
     null = evaluate(
-        EvaluationInput(noise, metadata, protocol=protocol, sweep=sweep), tasks=["classification"]
+        EvaluationInput(noise, metadata, protocol=protocol, options=EvaluationOptions(sweep=sweep)),
+        tasks=["classification"],
     )
     assert abs(null["classification"].metrics["classification.roc_auc"] - 0.5) < 0.1
 
@@ -205,7 +210,9 @@ def test_features_may_have_any_scale_under_corrected(planted):
     sweep = Sweep(learning_rates=(0.05,), momenta=(0.9,), weight_decays=(1e-4,), classifier_epochs=5)
     scale = np.geomspace(1e-6, 1e6, embeddings.shape[1]).astype(np.float32)
     plain, scaled = (
-        evaluate(EvaluationInput(each, metadata, sweep=sweep), tasks=["classification"])["classification"]
+        evaluate(
+            EvaluationInput(each, metadata, options=EvaluationOptions(sweep=sweep)), tasks=["classification"]
+        )["classification"]
         for each in (embeddings, embeddings * scale + 3 * scale)
     )
     for name, value in plain.metrics.items():
@@ -226,7 +233,9 @@ def test_balanced_classes_raise_recall_of_the_rare_class(planted):
     sweep = Sweep(learning_rates=(0.05,), momenta=(0.9,), weight_decays=(1e-4,), classifier_epochs=10)
     recall = [
         evaluate(
-            EvaluationInput(embeddings, metadata, sweep=sweep, balance_classes=balance),
+            EvaluationInput(
+                embeddings, metadata, options=EvaluationOptions(sweep=sweep, balance_classes=balance)
+            ),
             tasks=["classification"],
         )["classification"].metrics["classification.recall"]
         for balance in (False, True)
@@ -234,7 +243,9 @@ def test_balanced_classes_raise_recall_of_the_rare_class(planted):
     assert recall[1] > recall[0]
     with pytest.raises(InputError, match="balance_classes"):
         evaluate(
-            EvaluationInput(embeddings, metadata, protocol="reference-1", balance_classes=True),
+            EvaluationInput(
+                embeddings, metadata, protocol="reference-1", options=EvaluationOptions(balance_classes=True)
+            ),
             tasks=["classification"],
         )
 
@@ -248,7 +259,7 @@ def test_missing_classes_give_nan_and_a_warning():
     assert "training images" in result.warnings[0]
 
     no_validation = metadata.replace({"Metadata_Split": {"validation": "train"}})
-    inputs = EvaluationInput(embeddings, no_validation, sweep=SMALL)
+    inputs = EvaluationInput(embeddings, no_validation, options=EvaluationOptions(sweep=SMALL))
     result = evaluate(inputs, tasks=["classification"])["classification"]
     assert "validation" in result.warnings[0]
     assert result.tables["grid"]["chosen"].tolist() == [True, False, False, False]

@@ -12,13 +12,14 @@ from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.clustering import umap
 from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
 from morphobench.evaluation.clustering.scores import internal_scores
+from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 
 SWEEP = Sweep(min_cluster_sizes=(5, 8, 12))
 
 
 def _run(embeddings, metadata, *, sweep=SWEEP, **options):
-    inputs = EvaluationInput(embeddings, metadata, sweep=sweep, **options)
+    inputs = EvaluationInput(embeddings, metadata, EvaluationOptions(sweep=sweep), **options)
     return evaluate(inputs, tasks=["clustering"])["clustering"]
 
 

@@ -10,6 +10,7 @@ from scipy.spatial import distance as scipy_distance
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.tasks import similarity
+from morphobench.options import EvaluationOptions
 from tests.support import evaluation_oracles as oracles
 
 STUDY = ("Methotrexate", "Pemetrexed")
@@ -115,7 +116,9 @@ def test_corrected_by_loops(planted, prefix):
 def test_alike_pairs_are_near_and_unlike_ones_are_not(planted):
     embeddings, metadata = planted(per_group=20)
     alike = _run(embeddings, metadata).metrics["similarity.d"]
-    unlike = _run(embeddings, metadata, pairs=(("a", "c"), ("b", "d"))).metrics["similarity.d"]
+    unlike = _run(embeddings, metadata, options=EvaluationOptions(pairs=(("a", "c"), ("b", "d")))).metrics[
+        "similarity.d"
+    ]
     assert alike > 0.3 > unlike
 
 
@@ -161,7 +164,7 @@ def test_pairs_sharing_a_mechanism():
 def test_what_the_data_lacks_is_said(planted):
     embeddings, metadata = planted()
     with pytest.raises(InputError, match="aspirin"):
-        _run(embeddings, metadata, pairs=(("a", "aspirin"),))
+        _run(embeddings, metadata, options=EvaluationOptions(pairs=(("a", "aspirin"),)))
     no_study_pair = _run(embeddings, metadata, protocol="reference-1")
     assert np.isnan(list(no_study_pair.metrics.values())).all()
     assert "Methotrexate / Pemetrexed" in no_study_pair.warnings[0]
