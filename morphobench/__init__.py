@@ -1,5 +1,12 @@
 """morphobench: which way of learning representations to use on cell images, and what it costs.
 
+    import morphobench as mb
+
+    store = mb.simulate("store", images=2000)
+    results = mb.run(store, "results", profile="smoke")
+    results.table          # pandas: one row per setup and baseline
+    results.recommend()    # which setup to take, and why
+
 The names below load on first use, so that ``import morphobench`` stays fast and needs no torch.
 """
 
@@ -41,30 +48,38 @@ def _use_installed_copy_if_not_built() -> None:
 
 _use_installed_copy_if_not_built()
 
-from morphobench.setups import PROFILES, SETUPS, Profile, Setup  # noqa: E402
+from morphobench.setups import PRESETS, PROFILES, SETUPS, Preset, Profile, Setup  # noqa: E402
 
 if TYPE_CHECKING:
     from morphobench._core import build_info
     from morphobench.data import ImageStore, ingest, simulate
     from morphobench.embeddings import embed
+    from morphobench.results import Results, run
+
+    start_run = run
 
 _LAZY = {
     "ImageStore": "morphobench.data",
     "build_info": "morphobench._core",
+    "Results": "morphobench.results",
     "embed": "morphobench.embeddings",
     "ingest": "morphobench.data",
     "simulate": "morphobench.data",
 }
 
 __all__ = [
+    "PRESETS",
     "PROFILES",
     "SETUPS",
     "ImageStore",
+    "Preset",
     "Profile",
+    "Results",
     "Setup",
     "build_info",
     "embed",
     "ingest",
+    "run",
     "simulate",
 ]
 
@@ -75,6 +90,10 @@ def __getattr__(name: str) -> Any:
             return _version("morphobench")
         except PackageNotFoundError:  # run from a checkout that was built but not installed
             return "0+uninstalled"
+    if name == "run":
+        return import_module("morphobench.run")  # the package of that name, which can be called
+    if name == "start_run":
+        return import_module("morphobench.results").run
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'morphobench' has no attribute {name!r}")

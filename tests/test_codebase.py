@@ -32,6 +32,7 @@ ORDER = [
     "evaluation",
     "run",
     "report",
+    "results",
     "cli",
 ]
 MAX_LINES = 400

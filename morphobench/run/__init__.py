@@ -5,7 +5,9 @@ The names load on first use: the command line reads options without torch, and r
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +22,19 @@ _LAZY = {
 }
 
 __all__ = ["RunOptions", "read_records", "run"]
+
+
+class _CallableModule(ModuleType):
+    """``morphobench.run(...)`` starts a run, and ``morphobench.run`` is this package as well."""
+
+    def __call__(self, store: Any, out: Any, **options: Any) -> Any:
+        """Start a run; see ``morphobench.results.run``."""
+        import morphobench
+
+        return morphobench.start_run(store, out, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule
 
 
 def __getattr__(name: str) -> Any:
