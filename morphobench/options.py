@@ -218,3 +218,8 @@ class EngineOptions(Options):
         maximum=4096,
         saved=False,
     )
+    dry_run: bool = option(
+        "with --engine slurm: write the submission script to OUT/engine and submit nothing",
+        default=False,
+        saved=False,
+    )

@@ -20,7 +20,7 @@ from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.data import SeedData, open_data, seed_data
-from morphobench.run.engines import Finished, Work, make_engine
+from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
 from morphobench.run.folder import ENGINE, FAILURES, LOCK, RESULTS, SetupFiles, timing_file
@@ -76,7 +76,7 @@ def run(
             f"{len(failures)} of {work.total} failed: {'; '.join(failures[:3])}"
             f"{'; ...' if len(failures) > 3 else ''}. {out / FAILURES} says how; run again to try them again"
         )
-    return read_records(out)
+    return read_records(out) if (out / RESULTS).exists() else []  # none yet where only a script was written
 
 
 class _Run:
@@ -139,6 +139,16 @@ class _Run:
         if options.engine == "local":
             yield from ((name, seed, None) for name, seed in left)
             return
+        execution = self.options.execution
+        engine = make_engine(
+            options,
+            folder=self.out / ENGINE,
+            threads=execution.threads or 1,
+            gpus=int(execution.device.startswith("cuda")),
+        )
+        if options.dry_run and isinstance(engine, SlurmEngine):
+            progress.note(f"written and not submitted: {engine.write_script()}")
+            return
         jobs: dict[str, tuple[str, int]] = {}
         work = []
         for name, seed in left:
@@ -148,13 +158,6 @@ class _Run:
             files = SetupFiles.of(self.out, name, seed)
             jobs[files.folder.name] = name, seed
             work.append(Work(files.folder.name, f"{_WORKER}:train_and_embed", self._arguments(name, seed)))
-        execution = self.options.execution
-        engine = make_engine(
-            options,
-            folder=self.out / ENGINE,
-            threads=execution.threads or 1,
-            gpus=int(execution.device.startswith("cuda")),
-        )
         for trained in engine.run(work, on_message=lambda _, message: progress.note(str(message["stage"]))):
             yield *jobs[trained.work.name], trained
 
