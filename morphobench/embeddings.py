@@ -18,9 +18,10 @@ from torch import nn
 from morphobench import __version__, types
 from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
-from morphobench.models.preprocessing import map_images
+from morphobench.models.batch_norm_cnn import with_statistics_of
+from morphobench.models.preprocessing import float_batches, map_images
 from morphobench.models.study_encoder import Encoder
-from morphobench.types import Float32Array, UInt8Array
+from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 if TYPE_CHECKING:
     from morphobench.training.data.loader import ImageArray
@@ -72,6 +73,36 @@ def embed(
         return map_images(lambda pixels: encoder(pixels).flatten(1), images, batch_size=size, device=target)
     finally:
         encoder.train(training)
+
+
+def embed_by_group(
+    encoder: nn.Module, images: UInt8Array | ImageArray, groups: Int64Array, *, device: str = "cpu"
+) -> Float32Array:
+    """Embed with the BatchNorm statistics of each group's own images, such as those of a plate.
+
+    Brightness and contrast of a group's images then no longer tell it from other groups.
+
+    Args:
+        encoder: Network with BatchNorm layers; left as it is but for its device.
+        images: Uint8 (N, C, H, W).
+        groups: Number of each image's group, int64 (N,).
+        device: Where the encoder computes.
+
+    Returns:
+        Embeddings, float32 (N, D).
+    """
+    encoder.to(device)
+    result: Float32Array | None = None
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        own = np.asarray(images[rows])
+        found = embed(with_statistics_of(encoder, float_batches(own, device=device)), own, device=device)
+        if result is None:
+            result = np.empty((len(groups), found.shape[1]), np.float32)
+        result[rows] = found
+    if result is None:
+        raise InputError("images must hold at least one image, got none")
+    return result
 
 
 def write_embeddings(

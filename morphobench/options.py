@@ -51,6 +51,14 @@ class TrainingOptions(Options):
             images are those of ``accumulate`` times ``batch_size``; but only ``batch_size`` images are in
             the networks together, and in BatchNorm's statistics.
         precision: ``"float32"``, or on CUDA devices ``"tf32"`` or ``"bf16"`` (autocast around each step).
+        optimizer: ``"adam"``, the study's, or ``"adamw"``; like the next two for runs, where objectives are
+            made from options.
+        learning_rate: Of every optimizer; the highest one of a schedule.
+        weight_decay: Of every optimizer.
+        schedule: ``"constant"``, or ``"one_cycle"`` (Smith and Topin 2018).
+        orientation: Whether every view is also flipped and turned by quarters at random.
+        batch_norm: Statistics of an encoder's BatchNorm when images are embedded, in trained and untrained
+            encoders alike: ``"running"``, of all ``"train"`` images, or of each ``"plate"``.
         seed: Seed of the order of images and of the views; the objective has been created with its own.
         size_px: Height and width of a view.
         device: Where torch trains, such as ``"cpu"`` or ``"cuda:0"``.
@@ -83,6 +91,23 @@ class TrainingOptions(Options):
     )
     precision: Precision = option(
         "precision of matrix products on a CUDA device; on a processor always float32", default="float32"
+    )
+    optimizer: Literal["adam", "adamw"] = option("optimizer of every setup", default="adam")
+    learning_rate: float = option(
+        "learning rate, the highest one of a schedule", default=1e-4, metavar="X", minimum=0, maximum=10
+    )
+    weight_decay: float = option("weight decay", default=0.0, metavar="X", minimum=0, maximum=10)
+    schedule: Literal["constant", "one_cycle"] = option(
+        "how the learning rate changes: not at all, or up in the first 30 % of the steps and down to 0",
+        default="constant",
+    )
+    orientation: bool = option(
+        "flip and turn every view by quarters at random: cells have no up and no left", default=False
+    )
+    batch_norm: Literal["running", "train", "plate"] = option(
+        "statistics of an encoder's BatchNorm when images are embedded, trained and untrained alike: the "
+        "running ones of training, those of all training images, or those of each plate's own images",
+        default="running",
     )
     seed: int = 0
     size_px: int = 64

@@ -22,6 +22,7 @@ ORDER = [
     "_util",
     "measure",
     "setups",
+    "recipes",
     "options",
     "data",
     "augment",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,28 @@ def as_batch(images: NDArray[Any] | Tensor, *, channels: int) -> NDArray[np.uint
     return array
 
 
+def float_batches(
+    images: Any, *, batch_size: int = 256, device: torch.device | str = "cpu"
+) -> Iterator[Tensor]:
+    """Yield images / 255 in float32, a batch at a time.
+
+    Args:
+        images: uint8 (N, C, H, W): an array, a memory map, or anything with such slices.
+        batch_size: B.
+        device: where the batches are put.
+
+    Yields:
+        float32 (B, C, H, W) in [0, 1], in order; the last one may be smaller.
+    """
+    target = torch.device(device)
+    for start in range(0, images.shape[0], batch_size):
+        # slices, in order, suit a memory map; the copy may be written to, which torch wants of an array
+        batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(target)
+        pixels = batch.to(torch.float32).div_(255)
+        # on a CPU the encoder's own kernels choose the layout
+        yield pixels if target.type == "cpu" else pixels.contiguous(memory_format=torch.channels_last)
+
+
 def map_images(
     function: Callable[[Tensor], Tensor],
     images: Any,
@@ -57,19 +79,15 @@ def map_images(
     Returns:
         float32 (N, ...) on the host.
     """
-    target = torch.device(device)
     results: Float32Array | None = None
+    start = 0
     with torch.inference_mode():
-        for start in range(0, images.shape[0], batch_size):
-            # slices, in order, suit a memory map; the copy may be written to, which torch wants of an array
-            batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(target)
-            pixels = batch.to(torch.float32).div_(255)
-            if target.type != "cpu":  # on a CPU the encoder's own kernels choose the layout
-                pixels = pixels.contiguous(memory_format=torch.channels_last)
+        for pixels in float_batches(images, batch_size=batch_size, device=device):
             values = function(pixels).to("cpu", torch.float32).numpy()
             if results is None:
                 results = np.empty((images.shape[0], *values.shape[1:]), dtype=np.float32)
             results[start : start + len(values)] = values
+            start += len(values)
     if results is None:
         raise InputError("images must hold at least one image, got none")
     return results

@@ -16,6 +16,7 @@ from morphobench.options import (
     ExecutionOptions,
     TrainingOptions,
 )
+from morphobench.recipes import RECIPES
 from morphobench.setups import (
     ALIASES,
     FURTHER_PARADIGMS,
@@ -146,6 +147,12 @@ class RunOptions(SetupOptions):
         default="quick",
         choices=tuple(PRESETS),
     )
+    recipe: str = option(
+        "named defaults of the options of training; options that are given go before it. "
+        + "; ".join(f"{recipe.name}: {recipe.description}" for recipe in RECIPES.values()),
+        default="study",
+        choices=tuple(RECIPES),
+    )
     seeds: int = option(
         "repetitions, each with its own random seed", default=1, metavar="K", minimum=1, maximum=10_000
     )
@@ -176,7 +183,7 @@ class RunOptions(SetupOptions):
 
         values = _checked(cls, given)
         preset = PRESETS[values.get("profile", "quick")]
-        values = {**preset.defaults(), **values}
+        values = {**preset.defaults(), **RECIPES[values.get("recipe", "study")].options, **values}
         values["tasks"] = _known("--task", values.get("tasks"), tuple(TASKS))
         values["baselines"] = _known("--baselines", values.get("baselines"), BASELINE_NAMES)
         return super().resolve(**values)
@@ -232,6 +239,7 @@ class RunOptions(SetupOptions):
                 training.images_per_step != paper.batch_size,
                 f"batches of {training.images_per_step} images, not {paper.batch_size}",
             ),
+            (self.recipe != "study", f"recipe {self.recipe}: {RECIPES[self.recipe].description}"),
             (training.precision != "float32", f"trained in {training.precision}, not float32"),
             (self.data.images is not None, f"at most {self.data.images} images"),
             (

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from morphobench._util.json import write_json
-from morphobench.augment import view_spec
 from morphobench.data import ImageStore
-from morphobench.embeddings import embed, write_embeddings
+from morphobench.embeddings import embed, embed_by_group, write_embeddings
+from morphobench.errors import InputError
 from morphobench.measure import (
     current_host_memory_bytes,
     peak_device_memory,
@@ -21,6 +21,8 @@ from morphobench.measure import (
     reset_peak_host_memory,
 )
 from morphobench.models import save_encoder, weights_sha256
+from morphobench.models.batch_norm_cnn import has_batch_norm, with_statistics_of
+from morphobench.models.preprocessing import float_batches
 from morphobench.objectives import Objective, create
 from morphobench.run.environment import environment
 from morphobench.run.job import Embedding, Job
@@ -29,13 +31,17 @@ from morphobench.training import (
     Callback,
     EpochRecord,
     ImageRows,
+    LabelledImages,
     TrainingOptions,
     TrainingResult,
     TrainingState,
     train,
 )
+from morphobench.training.callbacks.schedules import learning_rate_schedule
+from morphobench.training.data.groups import group_codes
+from morphobench.training.data.views import training_views
 from morphobench.training.runtime.precision import matrix_products
-from morphobench.types import Protocol
+from morphobench.types import Float32Array, Int64Array, Protocol
 
 _TELL_S = 0.5
 
@@ -57,7 +63,7 @@ def train_and_embed(*, job: Job, embedding: Embedding) -> dict[str, Any]:
     objective = make_objective(job, store)
     result, memory = train_measured(objective, job, store)
     report({"stage": "embedding"})
-    spec = view_spec(job.setup.setting)
+    spec = training_views(job.setup.setting, job.training)
     outcome = {
         "training": result.describe(),
         "views": spec.describe(),
@@ -91,19 +97,18 @@ def train_measured(
     """
     before = current_host_memory_bytes()
     reset_peak_host_memory()
+    codes = group_codes(store.metadata)
+    images, held_out = (_labelled(store, codes, rows) for rows in (job.train_rows, job.validation_rows))
     result = train(
         objective,
-        images=ImageRows(store.images, job.train_rows),
-        labels=store.labels[job.train_rows],
-        image_ids=store.image_ids[job.train_rows],
+        images=images.images,
+        labels=images.labels,
+        image_ids=images.image_ids,
+        groups=images.groups,
         setting=job.setup.setting,
         options=job.training,
-        validation=(
-            ImageRows(store.images, job.validation_rows),
-            store.labels[job.validation_rows],
-            store.image_ids[job.validation_rows],
-        ),
-        callbacks=[_Teller(), *callbacks],
+        validation=held_out,
+        callbacks=[_Teller(), *learning_rate_schedule(job.training), *callbacks],
     )
     device = peak_device_memory(job.training.device)
     return result, {
@@ -112,6 +117,15 @@ def train_measured(
         "peak_device_memory_bytes": None if device is None else device.allocated_bytes,
         "peak_device_memory_reserved_bytes": None if device is None else device.reserved_bytes,
     }
+
+
+def _labelled(store: ImageStore, codes: Mapping[str, Int64Array], rows: Int64Array) -> LabelledImages:
+    return LabelledImages(
+        ImageRows(store.images, rows),
+        labels=store.labels[rows],
+        image_ids=store.image_ids[rows],
+        groups={name: values[rows] for name, values in codes.items()},
+    )
 
 
 def embed_untrained(
@@ -162,7 +176,17 @@ def _create(
         size_px=store.images.shape[2],
         seed=training.seed,
         device=training.device,
+        **_optimizer_settings(training),
     )
+
+
+def _optimizer_settings(training: TrainingOptions) -> dict[str, Any]:
+    """Those that are not the study's: other people's objectives need not take them."""
+    plain = TrainingOptions()
+    names = ("optimizer", "learning_rate", "weight_decay")
+    return {
+        name: value for name, value in vars(training).items() if name in names and value != vars(plain)[name]
+    }
 
 
 def use_threads(training: TrainingOptions) -> None:
@@ -184,7 +208,7 @@ def _embed_and_write(
     digest = weights_sha256(encoder)
     started = time.perf_counter_ns()
     with matrix_products(training.precision, torch.device(training.device)):
-        embeddings = embed(encoder, ImageRows(store.images, embedding.rows), device=training.device)
+        embeddings = _embed(encoder, store, training, embedding)
     nanoseconds = time.perf_counter_ns() - started
     files.embeddings.parent.mkdir(parents=True, exist_ok=True)
     write_embeddings(
@@ -198,6 +222,26 @@ def _embed_and_write(
         "embedding_time_per_image_ns": nanoseconds / len(embedding.rows),
         "features": embeddings.shape[1],
     }
+
+
+def _embed(
+    encoder: torch.nn.Module, store: ImageStore, training: TrainingOptions, embedding: Embedding
+) -> Float32Array:
+    """Embed with the BatchNorm statistics that the options ask for."""
+    rows, device = embedding.rows, training.device
+    images = ImageRows(store.images, rows)
+    if training.batch_norm == "running" or not has_batch_norm(encoder):
+        return embed(encoder, images, device=device)
+    if training.batch_norm == "plate":
+        plates = group_codes(store.metadata).get("plate")
+        if plates is None:
+            raise InputError(
+                "--batch-norm must be running or train where Metadata_Plate is absent, got plate"
+            )
+        return embed_by_group(encoder, images, plates[rows], device=device)
+    train_rows = rows[(embedding.metadata["Metadata_Split"] == "train").to_numpy()]
+    batches = float_batches(ImageRows(store.images, train_rows), device=device)
+    return embed(with_statistics_of(encoder.to(device), batches), images, device=device)
 
 
 class _Teller(Callback):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from morphobench.embeddings import embed_by_group
 from morphobench.errors import InputError
 from morphobench.models import make_encoder
 from morphobench.models.batch_norm_cnn import has_batch_norm, with_statistics_of
@@ -28,9 +30,9 @@ def test_statistics_are_those_of_the_images_and_the_network_stays() -> None:
     parts = convolved.split(4)
     mean = torch.stack([part.mean((0, 2, 3)) for part in parts]).mean(0)
     variance = torch.stack([part.var((0, 2, 3)) for part in parts]).mean(0)
-    first = made.layers[1]  # type: ignore[index]
-    torch.testing.assert_close(first.running_mean, mean)
-    torch.testing.assert_close(first.running_var, variance)
+    buffers = dict(made.named_buffers())
+    torch.testing.assert_close(buffers["layers.1.running_mean"], mean)
+    torch.testing.assert_close(buffers["layers.1.running_var"], variance)
 
 
 def test_a_plates_brightness_is_gone() -> None:
@@ -47,3 +49,15 @@ def test_a_plates_brightness_is_gone() -> None:
 def test_batch_norm_is_found() -> None:
     assert has_batch_norm(make_encoder("resnet18", 1, 32))
     assert not has_batch_norm(make_encoder("study", 1, 32))
+
+
+def test_embedding_by_group_uses_each_groups_statistics() -> None:
+    encoder = make_encoder("batch_norm_cnn", 1, 16)
+    images = np.random.default_rng(0).integers(0, 256, (10, 1, 16, 16)).astype(np.uint8)
+    groups = np.array([1, 0, 1, 0, 1, 0, 1, 0, 1, 0])
+    found = embed_by_group(encoder, images, groups)
+    for group in (0, 1):
+        own = torch.from_numpy(images[groups == group]).float() / 255
+        with torch.no_grad():
+            expected = with_statistics_of(encoder, [own])(own)
+        torch.testing.assert_close(torch.from_numpy(found[groups == group]), expected)

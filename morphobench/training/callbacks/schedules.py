@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from morphobench.errors import InputError
 from morphobench.training.callbacks.base import Callback
+from morphobench.training.options import TrainingOptions
 from morphobench.training.state import TrainingState
 
 
@@ -199,3 +200,18 @@ class GradientClipping(Callback):
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+
+
+def learning_rate_schedule(options: TrainingOptions) -> list[Callback]:
+    """Make the schedule that the options of training ask for.
+
+    Args:
+        options: of the training.
+
+    Returns:
+        Nothing for a constant rate; for one cycle (Smith and Topin 2018, "Super-convergence") a linear rise
+        in the first 30 % of the epochs, then half a cosine down to 0.
+    """
+    if options.schedule == "constant":
+        return []
+    return [LearningRateSchedule(peak=options.learning_rate, warmup_epochs=0.3 * options.epochs)]

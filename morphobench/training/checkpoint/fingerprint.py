@@ -22,6 +22,7 @@ _TRAINING_OPTIONS = (
     "size_px",
     "early_stopping",
     "data_id",
+    "orientation",
 )
 """Not the device, the threads and how often a checkpoint is written: with others it is still the same run."""
 _SAMPLED_IMAGES = 16

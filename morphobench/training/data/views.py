@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from morphobench.augment import BYOLPair, MultiCrop
+from morphobench.augment import BYOLPair, MultiCrop, ViewSpec, view_spec
 from morphobench.objectives import Objective
 from morphobench.training.data.loader import LabelledImages, TrainingLoader
 from morphobench.training.options import TrainingOptions
@@ -40,7 +41,7 @@ def make_loader(
     device = torch.device(options.device)
     return TrainingLoader(
         data,
-        multi_crop=_multi_crop(setting, options),
+        multi_crop=_multi_crop(training_views(setting, options), options),
         pair_views=_pair_views(objective, options),
         batch_size=options.images_per_step,
         size_px=options.size_px,
@@ -52,7 +53,24 @@ def make_loader(
     )
 
 
-def _multi_crop(setting: str, options: TrainingOptions) -> MultiCrop:
+def training_views(setting: str | ViewSpec, options: TrainingOptions) -> ViewSpec:
+    """Look up the views that training draws.
+
+    Args:
+        setting: a setting, or its spec.
+        options: of the training.
+
+    Returns:
+        The setting's spec; with ``options.orientation`` every view is flipped and turned by quarters too.
+    """
+    spec = view_spec(setting)
+    if not options.orientation:
+        return spec
+    turned = [replace(group, flip=0.5, flip_vertical=0.5, quarter_turns=True) for group in spec.groups]
+    return replace(spec, groups=tuple(turned))
+
+
+def _multi_crop(setting: str | ViewSpec, options: TrainingOptions) -> MultiCrop:
     return MultiCrop(setting, size_px=options.size_px, seed=options.seed, threads=options.threads)
 
 
