@@ -17,6 +17,7 @@ from morphobench.options import (
     TrainingOptions,
 )
 from morphobench.recipes import RECIPES
+from morphobench.run.device import choose_device
 from morphobench.setups import (
     ALIASES,
     FURTHER_PARADIGMS,
@@ -106,7 +107,7 @@ class SetupOptions(Options):
         )
         values["encoders"] = encoders
         values["setups"] = _setups(patterns, encoders, (*registry.names(), *paradigms))
-        values["device"] = _device(values.get("device", "auto"))
+        values["device"] = choose_device(values.get("device", "auto"))
         values["threads"] = values.get("threads") or available_cores()
         require_precision(values.get("precision", "float32"), torch.device(values["device"]))
         return cls.build(**values)
@@ -387,19 +388,3 @@ def _paradigms(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
             )
         found[name] = text
     return found
-
-
-def _device(device: str) -> str:
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError:
-        raise InputError(f"--device must be auto, cpu, cuda or cuda:N, got {device!r}") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"--device must be cpu or auto where PyTorch finds no CUDA device, got {device!r}")
-    if kind not in ("cpu", "cuda"):
-        raise InputError(f"--device must be auto, cpu, cuda or cuda:N, got {device!r}")
-    return device
