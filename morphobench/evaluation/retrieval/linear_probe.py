@@ -116,8 +116,10 @@ def _standardized(profiles: Float32Array, parts: Sequence[Int64Array]) -> list[F
 def _logistic(x: Float64Array, labels: Int64Array, strength: float) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # Its matrix products are so small that several threads wait for each other longer than they compute.
+    with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         # The last digits of the optimum change no answer, and take long where classes are nearly separable.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(C=strength, class_weight="balanced", tol=1e-6, max_iter=1000).fit(x, labels)

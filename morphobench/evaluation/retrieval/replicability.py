@@ -12,6 +12,7 @@ from morphobench.evaluation.retrieval.checks import check_rows
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 _LARGEST_GROUP = 512
+_CHUNK_VALUES = 1 << 20  # numbers of random sets held at a time
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,19 @@ def replicability(
     check_rows(profiles, groups=groups)
     if null_size < 1 or not 0 <= quantile <= 1:
         raise InputError(f"null_size must be at least 1 and quantile 0 to 1, got {null_size} and {quantile}")
+    unit = _unit_rows(profiles)
     names, counts = np.unique(groups[groups >= 0], return_counts=True)
     members = [_evenly_spaced(np.flatnonzero(groups == name)) for name in names]
     sizes = np.minimum(counts, _LARGEST_GROUP)
     thresholds = {
-        size: _null_quantile(profiles, members, min(size, len(names)), null_size, quantile, seed)
+        size: _null_quantile(unit, members, min(size, len(names)), null_size, quantile, seed)
         for size in set(sizes[sizes >= 2].tolist())
         if len(names) >= 2
     }
     kept = [(name, size) for name, size in zip(names, sizes, strict=True) if size in thresholds]
     medians = np.array(
         [
-            _median_correlation(profiles[own])
+            _median_correlations(unit[own][None])[0]
             for own, size in zip(members, sizes, strict=True)
             if size in thresholds
         ]
@@ -91,7 +93,7 @@ def _evenly_spaced(rows: Int64Array) -> Int64Array:
 
 
 def _null_quantile(
-    profiles: Float32Array,
+    unit: Float64Array,
     members: Sequence[Int64Array],
     size: int,
     null_size: int,
@@ -99,15 +101,23 @@ def _null_quantile(
     seed: int,
 ) -> float:
     generator = np.random.default_rng((seed, size))
-    values = np.empty(null_size)
+    rows = np.empty((null_size, size), dtype=np.int64)
     for draw in range(null_size):
         chosen = generator.choice(len(members), size, replace=False)
-        rows = [members[group][generator.integers(len(members[group]))] for group in chosen]
-        values[draw] = _median_correlation(profiles[rows])
-    return float(np.quantile(values, quantile))
+        rows[draw] = [members[group][generator.integers(len(members[group]))] for group in chosen]
+    step = max(1, _CHUNK_VALUES // (size * max(size, unit.shape[1])))
+    medians = [_median_correlations(unit[rows[start : start + step]]) for start in range(0, null_size, step)]
+    return float(np.quantile(np.concatenate(medians), quantile))
 
 
-def _median_correlation(profiles: Float32Array) -> float:
+def _unit_rows(profiles: Float32Array) -> Float64Array:
+    """Profiles (N, D) with mean 0 and length 1, so that their products are Pearson correlations."""
     unit = profiles - profiles.mean(axis=1, keepdims=True, dtype=np.float64)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    return float(np.median((unit @ unit.T)[np.triu_indices(len(unit), 1)]))
+    norms = np.linalg.norm(unit, axis=1, keepdims=True)
+    return np.asarray(unit / np.maximum(norms, np.finfo(np.float64).tiny))
+
+
+def _median_correlations(unit: Float64Array) -> Float64Array:
+    """Median correlation over the pairs of each set of profiles: (S, n, D) to (S,)."""
+    pairs = np.triu_indices(unit.shape[1], 1)
+    return np.asarray(np.median((unit @ unit.swapaxes(1, 2))[:, pairs[0], pairs[1]], axis=1))
