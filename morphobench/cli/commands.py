@@ -231,9 +231,11 @@ def compare(options: CompareOptions) -> int:
     Raises:
         CheckError: Something is worse than allowed.
     """
-    from morphobench.cli.compare import compare_benchmarks, compare_records, comparison_table
+    from morphobench.cli.compare import comparison_table
     from morphobench.cli.results import read_benchmarks
+    from morphobench.evaluation.api import METRICS
     from morphobench.report.load import load_records
+    from morphobench.report.statistics.regressions import compare_benchmarks, compare_records
 
     for name in (options.base, options.new):
         if not name.exists():
@@ -249,14 +251,15 @@ def compare(options: CompareOptions) -> int:
         comparison = compare_records(
             load_records(options.base),
             load_records(options.new),
+            directions={name: metric.direction for name, metric in METRICS.items()},
             tolerance=options.tolerance,
             metric_tolerance=options.metric_tolerance,
         )
     _show(comparison_table(comparison, changed_only=options.changed_only))
     if comparison.worse:
         raise CheckError(
-            f"{len(comparison.worse)} of {len(comparison.rows)} worse than allowed: "
-            f"{', '.join(row.name for row in comparison.worse[:5])}"
+            f"{len(comparison.worse)} of {len(comparison.changes)} worse than allowed: "
+            f"{', '.join(f'{row.name} {row.figure}' for row in comparison.worse[:5])}"
         )
     return 0
 

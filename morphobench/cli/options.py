@@ -216,21 +216,22 @@ class CompareOptions(Options):
 
     base: Path = argument("BASE.json", "pytest-benchmark JSON file, results.jsonl or OUT")
     new: Path = argument("NEW.json", "the same kind as BASE")
-    tolerance: float = option(
-        "largest ratio NEW / BASE of time and memory that passes",
-        default=1.25,
+    tolerance: float | None = option(
+        "largest ratio NEW / BASE of costs that passes",
+        default=None,
         metavar="R",
         minimum=1,
         maximum=1e9,
+        default_text="time 1.08, host memory 1.1, device memory 1.05; times without a yardstick are shown",
     )
     metric_tolerance: float | None = option(
         "largest loss of any metric that passes",
         default=None,
         metavar="X",
         minimum=0,
-        default_text="metrics are shown, not judged",
+        default_text="0.02; 5 % of metrics that exceed 1",
     )
-    changed_only: bool = option("show only what changed", default=False)
+    changed_only: bool = option("show only what changed significantly", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)

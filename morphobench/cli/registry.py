@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from morphobench.cli import commands, options, results
 from morphobench.cli.doctor import doctor
+from morphobench.cli.history import HistoryOptions, history
 from morphobench.cli.parser import Command
 
 COMMANDS = (
@@ -86,6 +87,13 @@ COMMANDS = (
         options.CompareOptions,
         commands.compare,
         "morphobench compare before.json after.json --tolerance 1.1",
+    ),
+    Command(
+        "history",
+        "show results over commits, and where they changed",
+        HistoryOptions,
+        history,
+        "morphobench history results/history --out history.png",
     ),
     Command(
         "info",

@@ -41,52 +41,97 @@ def _records(path: Path, *, time: float, auc: float | None, **changes: Any) -> s
     return str(path)
 
 
-def test_ratios_within_the_tolerance_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def _timed(path: Path, times: dict[str, float], *, yardstick: int = 1, data: str = "aa") -> str:
+    """A file whose times stand beside a yardstick, each with an interval of 2 % to both sides."""
+    benchmarks = [
+        {
+            "name": name,
+            "stats": {"median": 1.0},
+            "extra_info": {
+                "yardstick": yardstick,
+                "relative_time": time,
+                "relative_time_interval": [0.98 * time, 1.02 * time],
+                "peak_host_memory_bytes": 1000,
+                "conditions": {"protocol": "corrected-1", "data_sha256": data},
+            },
+        }
+        for name, time in times.items()
+    ]
+    path.write_text(json.dumps({"benchmarks": benchmarks}))
+    return str(path)
+
+
+def test_wall_times_without_a_yardstick_are_shown_and_judged_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     base = _benchmarks(tmp_path / "base.json", {"views": 1.0, "distances": 2.0, "gone": 1.0})
-    new = _benchmarks(tmp_path / "new.json", {"views": 1.2, "distances": 1.0, "added": 1.0}, cpu="B")
+    new = _benchmarks(tmp_path / "new.json", {"views": 1.3, "distances": 1.0, "added": 1.0}, cpu="B")
     assert main(["compare", base, new]) == 0
     shown = capsys.readouterr().out
-    assert "x 1.200" in shown
-    assert "x 0.500" in shown
-    assert "better" in shown
-    assert "only in BASE: 1 benchmark(s), benchmarks/gone" in shown
-    assert "different machines" in shown
-
-
-def test_a_slower_benchmark_fails_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    base = _benchmarks(tmp_path / "base.json", {"views": 1.0, "distances": 2.0})
-    new = _benchmarks(tmp_path / "new.json", {"views": 1.3, "distances": 2.0})
-    assert main(["compare", base, new]) == 1
-    assert "error: 1 of 2 worse than allowed: benchmarks/views" in capsys.readouterr().err
+    for text in ("x 1.300", "x 0.500", "only in BASE: 1 benchmark(s), benchmarks/gone", "different machines"):
+        assert text in shown
+    assert main(["compare", base, new, "--tolerance", "1.25"]) == 1
+    assert "1 of 2 worse than allowed: benchmarks/views wall_time" in capsys.readouterr().err
     assert main(["compare", base, new, "--tolerance", "1.4"]) == 0
 
 
-def test_runs_compare_costs_and_show_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slower_setup_fails_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = _timed(tmp_path / "base.json", {"a": 1.0, "b": 2.0, "c": 3.0})
+    new = _timed(tmp_path / "new.json", {"a": 1.15, "b": 2.02, "c": 3.0})
+    assert main(["compare", base, new]) == 1
+    captured = capsys.readouterr()
+    assert "error: 1 of 6 worse than allowed: a time" in captured.err
+    assert "geometric mean of 3" in captured.out
+    assert main(["compare", base, new, "--changed-only"]) == 1
+    assert "5 figures did not change" in capsys.readouterr().out
+    assert main(["compare", new, base]) == 0
+    assert "better" in capsys.readouterr().out
+
+
+def test_other_yardsticks_and_data_are_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = _timed(tmp_path / "base.json", {"a": 1.0})
+    assert main(["compare", base, _timed(tmp_path / "new.json", {"a": 9.0}, yardstick=2)]) == 0
+    assert "wall_time" in capsys.readouterr().out
+    assert main(["compare", base, _timed(tmp_path / "new.json", {"a": 1.0}, data="bb")]) == 2
+    assert "must have one and the same data_sha256 of a, got aa and bb" in capsys.readouterr().err
+
+
+def test_runs_judge_costs_and_quality_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = _records(tmp_path / "base.jsonl", time=1.0, auc=0.9)
-    new = _records(tmp_path / "new.jsonl", time=1.1, auc=0.7)
-    assert main(["compare", base, new]) == 0
-    shown = capsys.readouterr().out
-    assert "x 1.100" in shown
-    assert "-0.2" in shown
-    assert main(["compare", base, new, "--metric-tolerance", "0.1"]) == 1
-    assert main(["compare", new, base, "--metric-tolerance", "0.1"]) == 0
-    slow = _records(tmp_path / "slow.jsonl", time=2.0, auc=None)
-    assert main(["compare", base, slow]) == 1
-    assert "time_per_view_ns" in capsys.readouterr().err
+    new = _records(tmp_path / "new.jsonl", time=1.0, auc=0.85)
+    assert main(["compare", base, new]) == 1
+    captured = capsys.readouterr()
+    assert "Quality, new - base" in captured.out
+    assert "aug_one_crop classification.roc_auc" in captured.err
+    assert main(["compare", base, new, "--metric-tolerance", "0.1"]) == 0
+    assert main(["compare", new, base]) == 0
+    large = _records(tmp_path / "large.jsonl", time=1.0, auc=0.9, peak_host_memory_bytes=1200)
+    assert main(["compare", base, large]) == 1
+    assert "peak_host_memory_bytes" in capsys.readouterr().err
 
 
-def test_protocols_are_never_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocol": "reference-1"}, "one and the same protocol, got corrected-1 and reference-1"),
+        ({"data": {"content_sha256": "bb"}}, "one and the same data, got None and bb"),
+    ],
+)
+def test_protocols_and_data_are_never_compared(
+    changes: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     base = _records(tmp_path / "base.jsonl", time=1.0, auc=0.9)
-    new = _records(tmp_path / "new.jsonl", time=1.0, auc=0.9, protocol="reference-1")
-    assert main(["compare", base, new]) == 2
-    assert "under one protocol wanted, got corrected-1, reference-1" in capsys.readouterr().err
+    assert main(["compare", base, _records(tmp_path / "new.jsonl", time=1.0, auc=0.9, **changes)]) == 2
+    assert message in capsys.readouterr().err
 
 
-def test_other_conditions_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    base = _records(tmp_path / "base.jsonl", time=1.0, auc=0.9, data={"content_sha256": "aa"})
-    new = _records(tmp_path / "new.jsonl", time=1.0, auc=0.9, data={"content_sha256": "bb"})
+def test_other_machines_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = _records(tmp_path / "base.jsonl", time=1.0, auc=0.9, environment={"cpu": "A"})
+    new = _records(tmp_path / "new.jsonl", time=1.0, auc=0.9, environment={"cpu": "B"})
     assert main(["compare", base, new]) == 0
-    assert "different images: aa and bb" in capsys.readouterr().out
+    assert "different machines: A and B" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
