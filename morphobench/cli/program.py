@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from morphobench._util.text import printable
 from morphobench.cli.parser import PROGRAM, Command, given_options, make_parser
 from morphobench.cli.registry import COMMANDS
+from morphobench.cli.signals import ended_in_time, leave
 from morphobench.errors import DamagedFileWarning, MorphobenchError
 
 DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -32,12 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 done; 1 a comparison or check failed, or something broke; 2 bad usage or bad input; 130
         after Ctrl-C, 143 after SIGTERM.
     """
+    code = _main(arguments)
+    if arguments is None and code in (INTERRUPTED, TERMINATED):
+        leave(code)
+    return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
-        command, texts = parse(arguments)
-    except SystemExit as stop:  # argparse has said why
-        return stop.code if isinstance(stop.code, int) else BAD_INPUT
-    try:
-        with _terminated_as_exit(), _warnings_as_lines():
+        with ended_in_time(), _warnings_as_lines():
+            command, texts = parse(arguments)
             options = command.options.resolve(**given_options(command.options, texts))
             return command.function(options)
     except MorphobenchError as error:
@@ -45,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else CHECK_FAILED
+    except SystemExit as stop:  # SIGTERM, or argparse, which has said why
+        return stop.code if isinstance(stop.code, int) else BAD_INPUT
     except BrokenPipeError:
         # The reader has seen enough (`| head`). Nothing may be flushed into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,20 +95,3 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-@contextmanager
-def _terminated_as_exit() -> Iterator[None]:
-    """SIGTERM raises SystemExit(143), so that what runs is cleaned up as after Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise SystemExit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -31,6 +31,7 @@ PRELOADED = ("torch", "torch._dynamo", "numpy", "pandas")
 
 _TERMINATION_S = 20.0  # a training step may have to end and be saved first
 _channel: Connection | None = None
+_at_work: set[int] = set()
 
 
 class IsolatedError(MorphobenchError):
@@ -201,6 +202,12 @@ def _start(process: Any) -> None:
     """Start a process of ``_forking_context`` without importing the caller's script in it."""
     with _hidden_main(), _safe_path():
         process.start()
+    _at_work.add(process.pid)
+
+
+def processes_at_work() -> int:
+    """Count the processes that were started here and have not been ended."""
+    return len(_at_work)
 
 
 @contextlib.contextmanager
@@ -298,6 +305,7 @@ def _end(process: Any) -> None:
     """End the process if it still runs: SIGTERM, and SIGKILL after a while."""
     if process.pid is None:
         return
+    pid = process.pid
     try:
         if process.is_alive():
             process.terminate()
@@ -307,6 +315,7 @@ def _end(process: Any) -> None:
             process.kill()
             process.join()
         process.close()
+        _at_work.discard(pid)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from morphobench.run.environment import environment
 from morphobench.run.folder import COSTS, SetupFiles
 from morphobench.run.job import Job, training_job
 from morphobench.run.options import CostOptions
-from morphobench.run.prepare import prepare
+from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line, read_lines
 from morphobench.run.runner import locked
@@ -60,6 +60,7 @@ def measure_cost(
         InputError: Bad input, or a folder of results made with other options.
     """
     out = Path(out)
+    require_own(out)
     store, rows, data = open_data(store_path, options)
     parts = seed_data(store, rows, 0, options.data.train_images)
     counts = {name: len(parts.part(name)) for name in ("train", "validation")}

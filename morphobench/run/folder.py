@@ -23,6 +23,7 @@ EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "train
 ENGINE = "engine"  # scripts and logs of jobs on a cluster
 
 _SEED = "__seed"
+_KEYS = ({"setups", "protocol"}, {"content_sha256"})  # what options and data of every run hold
 
 OWN_NAMES = (
     OPTIONS,
@@ -127,7 +128,8 @@ def remove_own(out: Path) -> None:
         content = json.loads((out / OPTIONS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{out / OPTIONS} must hold the options of a run, got: {error}") from error
-    if not isinstance(content, dict) or not {"options", "data"} <= content.keys():
+    parts = [content.get(key) for key in ("options", "data")] if isinstance(content, dict) else [None]
+    if not all(isinstance(part, dict) and _KEYS[n] <= part.keys() for n, part in enumerate(parts)):
         raise InputError(
             f"{out / OPTIONS} must hold the options of a run, got other content; nothing removed"
         )

@@ -30,20 +30,32 @@ def prepare(out: Path, options: Options, data: Mapping[str, Any], *, store: Path
         InputError: The folder holds a run made with other options (named), or other files.
     """
     content = {"options": options.describe(), "data": dict(plain(data))}
-    if out.exists() and not out.is_dir():
-        raise InputError(f"OUT must be a folder, got the file {out}")
+    require_own(out)
     if (out / OPTIONS).is_file():
         if fresh:
             remove_own(out)
         else:
             _refuse_other(out, content, {one.name: one.label for one in option_fields(type(options))})
             return
-    elif out.is_dir() and any(entry.name != LOCK for entry in out.iterdir()):
+    write_whole(out / CONFIG, _config(out, options, store))
+    write_json(out / OPTIONS, content)
+
+
+def require_own(out: Path) -> None:
+    """Refuse a folder that holds other files than a run's; nothing is written.
+
+    Args:
+        out: The folder, whether or not it exists.
+
+    Raises:
+        InputError: It is a file, or a folder with files but without the options of a run.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"OUT must be a folder, got the file {out}")
+    if out.is_dir() and not (out / OPTIONS).is_file() and any(entry.name != LOCK for entry in out.iterdir()):
         raise InputError(
             f"OUT must be a new or empty folder or that of an earlier run, but {out} holds other files"
         )
-    write_whole(out / CONFIG, _config(out, options, store))
-    write_json(out / OPTIONS, content)
 
 
 def read_options(out: Path) -> RunOptions:

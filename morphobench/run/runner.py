@@ -26,7 +26,7 @@ from morphobench.run.evaluate import evaluated, inputs_of
 from morphobench.run.folder import ENGINE, FAILURES, LOCK, RESULTS, SetupFiles, timing_file
 from morphobench.run.job import Embedding, Job, training_job, training_options
 from morphobench.run.options import RunOptions
-from morphobench.run.prepare import prepare
+from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import (
     SCHEMA_VERSION,
@@ -64,6 +64,7 @@ def run(
         CheckError: At the end, where setups failed (``failures.jsonl`` says how); the others are recorded.
     """
     out = Path(out)
+    require_own(out)
     store, rows, data = open_data(store_path, options)
     seeds = {seed: seed_data(store, rows, seed, options.data.train_images) for seed in range(options.seeds)}
     out.mkdir(parents=True, exist_ok=True)

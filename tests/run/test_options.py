@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from morphobench._util.json import read_json
 from morphobench.errors import InputError
 from morphobench.run.options import RunOptions
-from morphobench.run.prepare import prepare
-from morphobench.setups import PRESETS, SETTINGS, SETUPS, Setup
+from morphobench.run.prepare import prepare, read_options
+from morphobench.setups import PRESETS, SETTINGS, SETUPS, Setup, Sweep
 
 
 def _options(**changes: Any) -> RunOptions:
@@ -77,7 +78,7 @@ def test_accumulation_and_precision_are_recorded() -> None:
     options = RunOptions.resolve(batch_size=64, accumulate=4, profile="paper", device="cpu")
     assert options.notes() == []  # 4 x 64 is the study's batch
     assert (options.describe()["accumulate"], options.describe()["precision"]) == (4, "float32")
-    with pytest.raises(InputError, match="float32 wanted on cpu, got bf16"):
+    with pytest.raises(InputError, match="precision must be float32 on cpu, got bf16"):
         RunOptions.resolve(precision="bf16", device="cpu")
     with pytest.raises(InputError, match="--accumulate must be at least 1, got 0"):
         RunOptions.resolve(accumulate=0, device="cpu")
@@ -150,3 +151,31 @@ def test_out_that_is_a_file_or_has_damaged_options(tmp_path: Path) -> None:
     (tmp_path / "out" / "run.json").write_text("{}")
     with pytest.raises(InputError, match=r"run\.json must hold the options of a run"):
         _prepare(tmp_path / "out")
+
+
+def test_fresh_leaves_what_another_programs_run_json_stands_beside(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"options": {"lr": 0.1}, "data": {"name": "cells"}}')
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "best__seed0.pt").touch()
+    with pytest.raises(InputError, match="must hold the options of a run"):
+        _prepare(tmp_path, fresh=True)
+    assert (tmp_path / "weights" / "best__seed0.pt").exists()
+
+
+def test_options_of_the_last_version_are_read_and_compared(tmp_path: Path) -> None:
+    _prepare(tmp_path)
+    content = read_json(tmp_path / "run.json")
+    kept = content["options"]
+    earlier = {key: kept.pop(key) for key in list(kept) if key in vars(Sweep())}
+    kept |= {"sweep": earlier, "encoder": kept.pop("encoders"), "objectives": {}}
+    for name in ("balance_classes", "aggregate", "normalize"):
+        del kept[name]
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    _prepare(tmp_path)
+    assert read_options(tmp_path) == _options()
+    with pytest.raises(InputError, match="--encoder study there, small asked"):
+        _prepare(tmp_path, encoders="small")
+    kept["colour"] = "red"
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"run\.json must hold the options of a run, but .*got colour"):
+        read_options(tmp_path)
