@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,6 @@ class Dino(BaseObjective):
     name: ClassVar[str] = "dino"
     pair_views: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
-    ema_decay: float
 
     def __init__(
         self,
@@ -172,7 +171,7 @@ class Dino(BaseObjective):
         """Move the teacher and its centre."""
         with torch.no_grad():
             ours, theirs = zip(*self._pairs, strict=True)
-            torch._foreach_lerp_(list(theirs), list(ours), 1 - self.ema_decay)
+            torch._foreach_lerp_(list(theirs), list(ours), 1 - cast(float, self.ema_decay))
             mean = torch.stack(self._means).mean(0)
             self.teacher_head.center.lerp_(mean.to(self.teacher_head.center.dtype), 1 - self.center_momentum)
         self._means.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +50,6 @@ class SelfSupervised(BaseObjective):
     name: ClassVar[str] = "self_supervised"
     pair_views: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
-    ema_decay: float
 
     def __init__(self, *, ema_decay: float | None = None, **options: Any) -> None:
         """Make the networks.
@@ -167,7 +166,9 @@ class SelfSupervised(BaseObjective):
         """Move the target towards the online networks."""
         with torch.no_grad():
             torch._foreach_lerp_(
-                [theirs for _, theirs in self._pairs], [ours for ours, _ in self._pairs], 1 - self.ema_decay
+                [theirs for _, theirs in self._pairs],
+                [ours for ours, _ in self._pairs],
+                1 - cast(float, self.ema_decay),
             )
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

@@ -30,7 +30,7 @@ def without_size(channels: int, size_px: int) -> nn.Module:
 
 
 @pytest.mark.parametrize(("name", "size"), [("resnet18", 512), ("vit_small", 192), (Tiny, 6), ("study", 512)])
-def test_an_encoder_trains_under_every_paradigm(name: str, size: int) -> None:
+def test_an_encoder_trains_under_every_paradigm(name: str | type[Tiny], size: int) -> None:
     for paradigm in names()[:4] if name != Tiny else names():
         objective = create(paradigm, channels=2, size_px=32, encoder=name)
         generator = torch.Generator().manual_seed(0)

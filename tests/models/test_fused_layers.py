@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -34,7 +34,9 @@ def plain_decoder(decoder: Decoder, embeddings: Tensor) -> Tensor:
     return four(functional.relu(three(nn.Upsample(scale_factor=2)(hidden))))
 
 
-def results(function: Callable[..., Tensor], inputs: list[Tensor], parameters: list[Tensor]) -> list[Tensor]:
+def results(
+    function: Callable[..., Tensor], inputs: list[Tensor], parameters: Sequence[Tensor]
+) -> list[Tensor]:
     """The value and the gradients of a fixed random projection of it."""
     value = function(*inputs)
     weights = torch.rand(value.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -91,7 +91,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 class Harmful:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
         return (Path.touch, (Path("harm"),))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from morphobench.errors import InputError
 from morphobench.objectives import create, names
+from morphobench.objectives.dino import Dino
 from morphobench.objectives.losses import covariance_loss, dino_loss, masked_loss, nt_xent, variance_loss
 from morphobench.objectives.masked_autoencoder import draw_masks
 
@@ -77,6 +80,7 @@ def test_dino_loss_is_the_equation() -> None:
 
 def test_dinos_teacher_and_centre_follow_slowly() -> None:
     objective = create("dino", size_px=16, learning_rate=1e-2, ema_decay=0.75, center_momentum=0.5)
+    assert isinstance(objective, Dino)
     start = dict(objective.state_dict())
     views, labels = batch(True)
     with torch.no_grad():
@@ -95,7 +99,7 @@ def test_dinos_teacher_and_centre_follow_slowly() -> None:
 
 
 def test_masks_hide_whole_patches_and_follow_seed_and_step() -> None:
-    options = {"size_px": 16, "patch_px": 4, "ratio": 0.75}
+    options: dict[str, Any] = {"size_px": 16, "patch_px": 4, "ratio": 0.75}
     hidden = draw_masks(5, **options, seed=1, step=2)
     assert hidden.shape == (5, 1, 16, 16)
     patches = hidden.view(5, 4, 4, 4, 4).transpose(2, 3).reshape(5, 16, 16)
@@ -130,7 +134,7 @@ def batch(pair: bool) -> tuple[tuple[Tensor, ...], Tensor]:
 def test_they_learn_resume_exactly_and_validate_without_a_trace(name: str) -> None:
     assert name in names()
     # as DINO's centre moves away from what all images share, its loss grows; with a resting one it must fall
-    options = {"center_momentum": 1.0} if name == "dino" else {}
+    options: dict[str, Any] = {"center_momentum": 1.0} if name == "dino" else {}
     one = create(name, size_px=16, learning_rate=1e-3, **options)
     views, labels = batch(one.pair_views)
     first = one.validation_loss(views, labels)["loss"]

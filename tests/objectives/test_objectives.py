@@ -110,7 +110,7 @@ def test_arguments_are_checked() -> None:
     with pytest.raises(InputError, match="views must be a tuple of 2 for self_supervised, got 1"):
         pair.train_step(views, labels)
     with pytest.raises(InputError, match="views must be a tuple of 1"):
-        one.train_step(views[0], labels)
+        one.train_step(views[0], labels)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"views\[0\] must be float32, got torch.uint8"):
         one.train_step((views[0].to(torch.uint8),), labels)
     with pytest.raises(InputError, match=r"views\[0\] must have shape \(B, 1, 16, 16\), got \(6, 16, 16\)"):

@@ -230,7 +230,7 @@ def test_threads_come_back(toy: Toy, data: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "size_px", "threads", "checkpoint_every_steps"])
 def test_options_below_one_are_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be at least 1, got 0"):
-        TrainingOptions(**{name: 0})
+        TrainingOptions(**{name: 0})  # type: ignore[arg-type]
 
 
 def test_other_unfit_options_are_refused() -> None:

@@ -9,6 +9,7 @@ import types
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,7 @@ def test_tensorboards_own_reader_finds_each_epoch(
     pytest.importorskip("tensorboard")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its dependencies, not ours
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
+        accumulator = import_module("tensorboard.backend.event_processing.event_accumulator")
         options = replace(OPTIONS, checkpoint_dir=tmp_path)
         for pause in (1, None):
             result = train(
@@ -176,7 +176,7 @@ def test_tensorboards_own_reader_finds_each_epoch(
                 validation=held_out,
                 callbacks=[TensorBoard(tmp_path / "events")],
             )
-        events = EventAccumulator(str(tmp_path / "events")).Reload()
+        events = accumulator.EventAccumulator(str(tmp_path / "events")).Reload()
     assert set(events.Tags()["scalars"]) == {
         "training/loss",
         "training/twice",

@@ -155,7 +155,8 @@ def test_thread_ends_with_its_user(data: dict[str, Any]) -> None:
 def test_rows_are_a_view_of_the_images(data: dict[str, Any]) -> None:
     rows = np.array([5, 2, 9])
     chosen = ImageRows(data["images"], rows)
-    assert (chosen.shape, chosen.dtype, len(chosen)) == ((3, 1, 8, 8), np.uint8, 3)
+    assert (chosen.shape, len(chosen)) == ((3, 1, 8, 8), 3)
+    assert chosen.dtype == np.dtype(np.uint8)
     np.testing.assert_array_equal(chosen[np.array([2, 0])], data["images"][[9, 5]])
     np.testing.assert_array_equal(chosen[0:2], data["images"][[5, 2]])
     with pytest.raises(InputError, match="rows must be 0 to 21, got 0 to 22"):

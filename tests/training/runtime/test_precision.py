@@ -13,6 +13,7 @@ from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import TrainingOptions, train
 from morphobench.training.runtime.precision import in_precision, matrix_products, require_precision
+from morphobench.types import Precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ALL = (*PARADIGMS, "dino", "simclr", "vicreg", "masked_autoencoder")
@@ -37,10 +38,12 @@ def test_only_float32_on_a_cpu(data: dict[str, Any], toy: Any) -> None:
 
 def test_switches_of_the_accelerator_are_set_and_put_back() -> None:
     def switches() -> tuple[str, str]:
-        return torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+        cudnn: Any = torch.backends.cudnn
+        return torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision
 
     before = switches()
-    for precision, expected in (("float32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")):
+    cases: list[tuple[Precision, str]] = [("float32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")]
+    for precision, expected in cases:
         with matrix_products(precision, CUDA):
             assert switches() == (expected, expected)
         assert switches() == before
