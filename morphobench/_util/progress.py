@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -27,6 +28,7 @@ class Progress:
         console: where it is shown (default: stderr).
         quiet: show nothing.
         interval_s: where there is no terminal, at most one line is written in this time.
+        estimate: gives the seconds left where they are known better than by counting steps, else None.
     """
 
     def __init__(
@@ -38,11 +40,12 @@ class Progress:
         console: Console | None = None,
         quiet: bool = False,
         interval_s: float = _INTERVAL_S,
+        estimate: Callable[[], float | None] | None = None,
     ) -> None:
         self._console = Console(stderr=True, quiet=quiet) if console is None else console
         self._label, self._detail, self._total = label, "", total
         self._done = self._first = done
-        self._interval_s = interval_s
+        self._interval_s, self._estimate = interval_s, estimate
         self._began = self._last_line = time.monotonic()
         self._bar: Bar | None = None
         if self._console.is_terminal and not quiet:
@@ -83,7 +86,10 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated time left in seconds; None before the first step is done."""
+        """Estimated time left in seconds; None while it is not known."""
+        better = None if self._estimate is None else self._estimate()
+        if better is not None:
+            return better
         steps = self._done - self._first
         if steps <= 0:
             return None

@@ -18,6 +18,7 @@ from morphobench.cli.options import (
     EvaluateOptions,
     InfoOptions,
     IngestOptions,
+    ProjectOptions,
     RunCommand,
     SimulateOptions,
     ViewsOptions,
@@ -82,6 +83,48 @@ def run(options: RunCommand) -> int:
     out = options.out
     records = runner.run(options.store, out, options=options.run, fresh=options.fresh, quiet=options.quiet)
     _show(f"{len(records)} records in {out}; `morphobench summarize {out}` shows the table")
+    return 0
+
+
+def project(options: ProjectOptions) -> int:
+    """Do ``morphobench project STORE``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench._util.progress import Progress, duration
+    from morphobench.report.render.formats import with_unit
+    from morphobench.report.render.grid import Grid
+    from morphobench.report.render.terminal import GridTable
+    from morphobench.run import projection
+
+    names = iter(range(len(options.run.setups)))
+    with Progress("trying a few batches of each setup", len(options.run.setups)) as shown:
+        found = projection.project(
+            options.store, options.run, on_setup=lambda name: shown.update(next(names), detail=name)
+        )
+    rows = tuple(
+        (
+            one.setup,
+            duration(one.epoch_s),
+            duration(one.training_s + one.embedding_s),
+            with_unit(one.host_memory_bytes, "bytes", digits=1),
+            "" if one.device_memory_bytes is None else with_unit(one.device_memory_bytes, "bytes", digits=1),
+        )
+        for one in found.setups
+    )
+    headers = ("setup", "an epoch", "training and\nembedding", "memory", "device\nmemory")
+    _show(GridTable(Grid(headers, rows)))
+    _show(
+        f"The run (seeds: {found.seeds}) is expected to take {duration(found.total_s)} on this machine: "
+        f"{duration(found.training_s)} of training and embedding, {duration(found.evaluation_s)} for each of "
+        f"{found.seeds * found.evaluated} evaluations. It needs "
+        f"{with_unit(found.host_memory_bytes, 'bytes', digits=1)} of memory while it trains and "
+        f"{with_unit(found.disk_bytes, 'bytes', digits=1)} of disk."
+    )
     return 0
 
 

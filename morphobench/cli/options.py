@@ -95,6 +95,19 @@ class RunCommand(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProjectOptions(Options):
+    """Options of ``morphobench project``."""
+
+    store: Path = argument("STORE", _STORE)
+    run: RunOptions = group(RunOptions, inline=True)
+
+    @classmethod
+    def default_texts(cls) -> dict[str, str]:
+        """Values of each preset."""
+        return dict(RunOptions.default_texts())
+
+
+@dataclass(frozen=True, kw_only=True)
 class CostCommand(Options):
     """Options of ``morphobench cost``."""
 

@@ -33,6 +33,13 @@ COMMANDS = (
         "morphobench run store results --profile quick --setups '*/aug_multi_crop,simclr/aug_one_crop'",
     ),
     Command(
+        "project",
+        "predict hours, memory and disk of a run from a few batches of each setup",
+        options.ProjectOptions,
+        commands.project,
+        "morphobench project store --profile paper",
+    ),
+    Command(
         "cost",
         "measure training time and memory of setups in interleaved rounds, per epoch and to convergence",
         options.CostCommand,

@@ -20,8 +20,10 @@ class RunProgress:
     """
 
     def __init__(self, total: int, *, done: int = 0, quiet: bool = False) -> None:
-        self._shown = Progress("starting", total, done=done, quiet=quiet)
+        self._shown = Progress("starting", total, done=done, quiet=quiet, estimate=self.seconds_left)
         self._total, self._done = total, done
+        self._expected: dict[str, float] = {}
+        self._took: dict[str, float] = {}
         self._name = ""
         self._started = time.monotonic()
 
@@ -33,6 +35,28 @@ class RunProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._shown.stop()
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """Tell what setups are expected to take, for the time left.
+
+        Args:
+            seconds: time by setup and seed; those that were done before are left out.
+        """
+        self._expected = dict(seconds)
+
+    def seconds_left(self) -> float | None:
+        """Estimate the time left; None where nothing is expected.
+
+        What is left of the expected times, by as much more or less as those that are done have taken.
+        """
+        if not self._expected:
+            return None
+        done = [name for name in self._expected if name in self._took]
+        expected, took = (sum(times[name] for name in done) for times in (self._expected, self._took))
+        pace = took / expected if expected else 1.0
+        left = pace * sum(time for name, time in self._expected.items() if name not in self._took)
+        spent = time.monotonic() - self._started if self._name in self._expected else 0.0
+        return max(0.0, left - spent)
 
     def begin(self, name: str) -> None:
         """Show what is being done now.
@@ -58,7 +82,7 @@ class RunProgress:
             outcome: how it ended.
         """
         self._done += 1
-        seconds = time.monotonic() - self._started
+        seconds = self._took[self._name] = time.monotonic() - self._started
         self._shown.print(f"[{self._done}/{self._total}] {self._name}: {outcome} in {duration(seconds)}")
         self._shown.update(self._done)
 

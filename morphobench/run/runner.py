@@ -14,6 +14,7 @@ import numpy as np
 
 from morphobench import types
 from morphobench._util.json import plain, read_json, write_json
+from morphobench._util.progress import duration
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
@@ -38,6 +39,7 @@ from morphobench.run.record import (
 )
 from morphobench.run.timing import not_timed, timed_once
 from morphobench.setups import Setup
+from morphobench.training.data.views import training_views
 
 _WORKER = "morphobench.run.worker"
 
@@ -100,12 +102,15 @@ class _Run:
             )
         ]
         self.total = len(self.work)
+        self.expected: dict[str, float] = {}
+        self.to_do: set[str] = set()
 
     def all(self, *, quiet: bool) -> list[str]:
         """Do what is not done; what failed, by name and reason."""
         results = self.out / RESULTS
         done = finished(read_records(results)) if results.exists() else set()
         left = [item for item in self.work if item not in done]
+        self.to_do = {f"{name}, seed {seed}" for name, seed in left}
         failures: list[str] = []
         (self.out / FAILURES).unlink(missing_ok=True)
         with RunProgress(self.total, done=self.total - len(left), quiet=quiet) as progress:
@@ -215,7 +220,23 @@ class _Run:
             name: self._job(Setup.parse(name), seed, SetupFiles.of(self.out, name, seed)) for name in names
         }
         plan = RoundPlan(rounds=8, budget_s=budget_s, seed=seed)
-        return timed_once(timing_file(self.out, seed), jobs, plan)
+        found = timed_once(timing_file(self.out, seed), jobs, plan)
+        self._expect(found, jobs, progress)
+        return found
+
+    def _expect(self, timing: Mapping[str, Any], jobs: Mapping[str, Job], progress: RunProgress) -> None:
+        """Tell, once, how long training will take by the steps that were timed."""
+        if self.expected or any(timing[name].get("time_per_view_ns") is None for name in jobs):
+            return
+        for name, job in jobs.items():
+            views = training_views(job.setup.setting, job.training).views
+            steps_s = 1e-9 * timing[name]["time_per_view_ns"] * len(job.train_rows) * views
+            self.expected |= {f"{name}, seed {seed}": job.training.epochs * steps_s for seed in self.seeds}
+        progress.note(
+            f"training steps of all {len(self.expected)} setups and seeds take about "
+            f"{duration(sum(self.expected.values()))}; `morphobench project` predicts the whole run"
+        )
+        progress.expect({name: s for name, s in self.expected.items() if name in self.to_do})
 
     def _job(self, setup: Setup, seed: int, files: SetupFiles) -> Job:
         return training_job(
