@@ -11,6 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
 
+from benchmarks.beside import beside, relative
 from morphobench.evaluation import distances
 from morphobench.measure.timing import interleaved
 
@@ -77,7 +78,7 @@ def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
         assert answer == pytest.approx(sklearn(), rel=1e-5)
         return
     rivals = {"scipy": scipy, "ours": ours, "sklearn": sklearn, "faiss": faiss}
-    times = interleaved(rivals, rounds=3, budget_s=12)
+    times = interleaved(rivals, rounds=6, budget_s=8)
     over_scipy, over_sklearn = times.ratio("scipy", to="ours"), times.ratio("sklearn", to="ours")
     benchmark.extra_info.update(
         pairs_per_second=round(a.shape[0] * b.shape[0] / times.median_ns("ours") * 1e9),
@@ -88,6 +89,7 @@ def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
         times_faster_than_faiss=round(times.ratio("faiss", to="ours"), 1),
         threads=THREADS,
         features=FEATURES,
+        **relative(times, ours="ours", peer="scipy"),
     )
     assert over_scipy >= LEAST_OVER_SCIPY
     assert over_sklearn >= LEAST_OVER_SKLEARN
@@ -109,5 +111,5 @@ def test_one_matrix(benchmark: BenchmarkFixture, metric: str) -> None:
             "ours": lambda: distances.pairwise(a, b, metric, threads=THREADS),
             "faiss": lambda: other(metric),
         }
-        times = interleaved(rivals, rounds=5, warmup=1)
-        benchmark.extra_info.update(times_faster_than_faiss=round(times.ratio("faiss", to="ours"), 2))
+        times = interleaved(rivals, rounds=7, budget_s=4)
+        benchmark.extra_info.update(beside(times, ours="ours", peer="faiss", peer_name="faiss"))

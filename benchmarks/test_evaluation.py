@@ -5,16 +5,22 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
+from benchmarks.beside import beside
+from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
 from morphobench.evaluation.classifier.grid import GridPoint, grid_points
 from morphobench.evaluation.clustering.knn_graph import nearest_neighbours
 from morphobench.evaluation.clustering.umap import umap_layouts
 from morphobench.measure import interleaved
+from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 
 FEATURES = 2048
@@ -114,8 +120,7 @@ def test_the_grid_at_once(benchmark, rows, epochs, batch_size, step):
     times = interleaved(rivals, rounds=3, warmup=0)
     work = 4 * rows * epochs * 256 * len(points) * FEATURES
     benchmark.extra_info.update(
-        peer="torch, one after another",
-        times_faster_than_peer=round(times.ratio("peer", to="ours"), 2),
+        **beside(times, ours="ours", peer="peer", peer_name="torch, one after another"),
         share_of_matrix_product_rate=round(times.ratio("products", to="ours"), 3),
         matrix_product_gflop_per_s=round(work / times.median_ns("products"), 1),
         points=len(points),
@@ -149,7 +154,60 @@ def test_the_sweep_with_one_graph(benchmark):
 
         times = interleaved({"ours": ours, "peer": peer}, rounds=3, warmup=1)
     benchmark.extra_info.update(
-        peer="umap-learn, a fit for each",
-        times_faster_than_peer=round(times.ratio("peer", to="ours"), 2),
+        **beside(times, ours="ours", peer="peer", peer_name="umap-learn, a fit for each"),
         sizes=list(sizes),
     )
+
+
+@pytest.mark.benchmark(group="neighbours")
+def test_nearest_neighbours(benchmark):
+    """The 30 nearest of each image, exact, beside scikit-learn's brute force."""
+    embeddings, _ = _embeddings(1500 if benchmark.enabled else 100)
+
+    def ours():
+        return nearest_neighbours(embeddings, neighbours=30)
+
+    def peer():
+        nearest = NearestNeighbors(n_neighbors=30, algorithm="brute", n_jobs=-1).fit(embeddings)
+        return nearest.kneighbors(embeddings, return_distance=False)
+
+    found = benchmark.pedantic(ours, rounds=2, warmup_rounds=1)
+    shared = [len({*a} & {*b}) for a, b in zip(found.indices, peer(), strict=True)]
+    assert np.mean(shared) > 29.9  # rounding may swap the last ones
+    if benchmark.enabled:
+        times = interleaved({"ours": ours, "peer": peer}, rounds=7, budget_s=8)
+        name = "scikit-learn NearestNeighbors, brute force"
+        benchmark.extra_info.update(beside(times, ours="ours", peer="peer", peer_name=name))
+
+
+@pytest.mark.benchmark(group="tasks")
+def test_the_similarity_task(benchmark):
+    """Similarity of two compounds to each other and to controls, beside medians of scipy's matrices."""
+    rows = 900 if benchmark.enabled else 90
+    embeddings, _ = _embeddings(rows)
+    compounds = np.array(["DMSO", "one", "two"])[np.arange(rows) % 3]
+    metadata = pd.DataFrame(
+        {
+            "Metadata_Compound": compounds,
+            "Metadata_CellLine": "line",
+            "Metadata_ControlType": np.where(compounds == "DMSO", "negcon", "trt"),
+            "Metadata_Plate": [f"P{number}" for number in np.arange(rows) // 30],
+            "Metadata_Split": "test",
+        }
+    )
+    inputs = EvaluationInput(embeddings, metadata, EvaluationOptions(pairs=(("one", "two"),)))
+
+    def ours():
+        return evaluate(inputs, tasks=["similarity"])["similarity"].metrics["similarity.d"]
+
+    def peer():
+        parts = [embeddings[compounds == name].astype(np.float64) for name in ("one", "two", "DMSO")]
+        pair, *control = (np.median(cdist(parts[a], parts[b])) for a, b in ((0, 1), (0, 2), (1, 2)))
+        return 1 - pair / np.mean(control)
+
+    found = benchmark.pedantic(ours, rounds=2, warmup_rounds=1)
+    assert found == pytest.approx(peer(), rel=1e-3, abs=1e-4)
+    if benchmark.enabled:
+        times = interleaved({"ours": ours, "peer": peer}, rounds=7, budget_s=8)
+        name = "scipy cdist, without intervals"
+        benchmark.extra_info.update(beside(times, ours="ours", peer="peer", peer_name=name))
