@@ -43,16 +43,58 @@ class IngestOptions(Options):
         metavar="TABLE",
         default_text="folder names are the classes: drugs/, controls/ ...",
     )
+    load_data: Path | None = option(
+        "CellProfiler's LoadData table: one image per row, one file per channel (FileName_X, PathName_X, URL_X)",
+        default=None,
+        metavar="CSV",
+    )
+    platemap: tuple[Path, ...] = option(
+        "plate map, joined on plate and well: a table with well_position, or barcode_platemap.csv with its "
+        "platemap folder; may be given several times",
+        default=(),
+        metavar="FILE",
+    )
+    locations: str | None = option(
+        "cut one image per cell out at the locations in this table (x, y and plate, well, site; or a folder "
+        "PLATE/WELL-SITE-Nuclei.csv). auto: find nuclei (Otsu's threshold, watershed)",
+        default=None,
+        metavar="CSV|auto",
+    )
+    crop_px: int | None = option(
+        "with --locations: side of the square around each cell",
+        default=None,
+        metavar="PX",
+        unit="px",
+        minimum=1,
+        maximum=16_384,
+        default_text="--size-px",
+    )
+    edge: Literal["drop", "pad"] = option(
+        "with --locations: leave out cells whose square leaves the image, or fill it up with black",
+        default="drop",
+    )
+    pages: Literal["images", "channels"] | None = option(
+        "what the pages of a TIFF are, where the file does not say so",
+        default=None,
+        default_text="as the file says",
+    )
+    separate_files: bool = option(
+        "take each file for an image though their names say that they are channels", default=False
+    )
+    allow_outside: bool = option(
+        "read files outside of SOURCE too, which tables or links name", default=False
+    )
+    dry_run: bool = option("show what would be read and write nothing", default=False, saved=False)
     pattern: str | None = option(
-        "regular expression over the file name; its named groups become Metadata_ columns. "
-        "study: the published study's file names",
+        "regular expression over the path; its named groups become Metadata_ columns, and files that differ in a "
+        "group Channel only become one image. study: the published study's file names",
         default=None,
         metavar="REGEX|study",
     )
     channels: str | None = option(
-        "channels to keep, by number from 0, separated by commas",
+        "channels to keep, by name or by number from 0, separated by commas",
         default=None,
-        metavar="0,2",
+        metavar="0,2|DNA,AGP",
         default_text="all",
     )
     size_px: int = option(

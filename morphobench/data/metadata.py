@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
 PREFIX = "Metadata_"
-NEGCON, TRT = "negcon", "trt"
+NEGCON, TRT, POSCON = "negcon", "trt", "poscon"
+EMPTY = "empty"
+"""Control type of a well without cells or treatment, whose images do not go in."""
 SPLITS = ("train", "validation", "test")
 STUDY_DMSO_WELLS = ("P21", "N19", "M8", "L14", "H9", "E2")
 """DMSO wells of the study's plates, which its similarity task compares drugs with."""
@@ -32,24 +35,53 @@ COLUMNS = (
 
 NUMERIC_COLUMNS = frozenset({"Metadata_Concentration_uM", "Metadata_Strength"})
 _TEXT_COLUMNS = frozenset(COLUMNS) - NUMERIC_COLUMNS
-_BY_LOWER_CASE = {name.removeprefix(PREFIX).lower().replace("_", ""): name for name in COLUMNS} | {
-    "concentration": "Metadata_Concentration_uM",
-    "drug": "Metadata_Compound",
-    "treatment": "Metadata_Compound",
-    "cell": "Metadata_CellLine",
-    "line": "Metadata_CellLine",
-    "mechanism": "Metadata_MOA",
+_HEADINGS: dict[str, tuple[str, ...]] = {
+    "Metadata_Path": ("path", "imagepath", "filepath", "filename", "imagefilename", "file", "image"),
+    "Metadata_Plate": ("plate", "assayplatebarcode", "platebarcode", "platename", "plateid", "barcode"),
+    "Metadata_Well": ("well", "wellposition", "wellname", "wellid"),
+    "Metadata_Site": ("site", "field", "fov", "fieldid", "siteid"),
+    "Metadata_CellLine": ("cellline", "cellid", "celltype", "cell", "line"),
+    "Metadata_Compound": (
+        "compound",
+        "drug",
+        "treatment",
+        "compoundname",
+        "pertiname",
+        "broadsample",
+        "pertid",
+        "jcp2022",
+    ),
+    "Metadata_Concentration_uM": ("concentrationum", "concentration"),
+    "Metadata_MOA": ("moa", "mechanism", "mechanismofaction"),
+    "Metadata_ControlType": ("controltype", "perttype"),
+    "Metadata_Split": ("split",),
 }
+"""Headings of each column, the first that a table has counts: Cytomining's and JUMP's among them."""
+
+_BY_HEADING = {heading: name for name, headings in _HEADINGS.items() for heading in headings}
 _CONTROLS = r"(?:neg(?:ative)?[ _-]?)?(?:controls?|ctrls?|con)|negcons?"
 _CONTROL_NAME = re.compile(_CONTROLS + r"|dmso|vehicle|untreated|mock|pbs|water|medium", re.IGNORECASE)
 _CLASS_NAME = re.compile(_CONTROLS + r"|drugs?|treated|treatments?|trt|compounds?", re.IGNORECASE)
 
 
+def heading_key(name: str) -> str:
+    """Reduce a heading to what counts of it: no prefix, no case, no spaces, no underscores.
+
+    Args:
+        name: heading of a table's column.
+
+    Returns:
+        The key.
+    """
+    bare = name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else name
+    return bare.lower().replace("_", "").replace(" ", "").replace(".", "")
+
+
 def column_name(name: str) -> str:
     """Find the Metadata_ column that a heading of a table stands for.
 
-    ``plate``, ``Plate`` and ``Metadata_plate`` give ``Metadata_Plate``; ``drug`` gives ``Metadata_Compound``;
-    an unknown name gets the prefix and is otherwise kept.
+    ``plate``, ``Plate`` and ``Metadata_plate`` give ``Metadata_Plate``; ``drug`` and ``pert_iname`` give
+    ``Metadata_Compound``; an unknown name gets the prefix and is otherwise kept.
 
     Args:
         name: heading of a table's column, or group of a pattern.
@@ -57,9 +89,49 @@ def column_name(name: str) -> str:
     Returns:
         Name of the column.
     """
-    bare = name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else name
-    key = bare.lower().replace("_", "").replace(" ", "")
-    return _BY_LOWER_CASE.get(key, PREFIX + bare)
+    return _BY_HEADING.get(heading_key(name), _own_name(name))
+
+
+def _own_name(name: str) -> str:
+    return PREFIX + (name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else name)
+
+
+def column_names(names: Iterable[str]) -> dict[str, str]:
+    """Name the columns of a table.
+
+    Where several headings stand for one column, such as ``pert_iname`` and ``broad_sample``, the first in the
+    order of preference does; the others are kept under their own names.
+
+    Args:
+        names: the headings.
+
+    Returns:
+        Name of the column by heading.
+
+    Raises:
+        InputError: where two headings stand for one column alike, such as ``plate`` and ``Metadata_Plate``.
+    """
+    found: dict[str, str] = {}
+    chosen: dict[str, tuple[int, str]] = {}
+    for name in names:
+        canonical = column_name(name)
+        found[name] = canonical
+        if canonical not in _HEADINGS:
+            continue
+        rank = _HEADINGS[canonical].index(heading_key(name))
+        before = chosen.get(canonical)
+        if before is None or rank < before[0]:
+            chosen[canonical] = rank, name
+            if before is not None:
+                found[before[1]] = _own_name(before[1])
+        elif rank > before[0]:
+            found[name] = _own_name(name)
+    doubled = sorted({new for new in found.values() if list(found.values()).count(new) > 1})
+    if doubled:
+        raise InputError(
+            f"metadata must have one column for {', '.join(doubled)}, got several: {list(found)}"
+        )
+    return found
 
 
 def is_control_name(name: object) -> bool:
@@ -102,13 +174,15 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
         InputError: for two columns of one name, an unknown control type, an unknown part of the split, or a
             concentration that is no number.
     """
-    renamed = {name: column_name(str(name)) for name in metadata.columns}
-    doubled = sorted({new for new in renamed.values() if list(renamed.values()).count(new) > 1})
-    if doubled:
-        raise InputError(
-            f"metadata must have one column for {', '.join(doubled)}, got several: {list(renamed)}"
+    headings = {name: str(name) for name in metadata.columns}
+    renamed = column_names(headings.values())
+    table = metadata.rename(columns={name: renamed[heading] for name, heading in headings.items()})
+    if {"Metadata_ControlType", "Metadata_pert_type"} <= set(
+        table.columns
+    ):  # JUMP: one says what the other omits
+        table["Metadata_ControlType"] = table["Metadata_ControlType"].where(
+            table["Metadata_ControlType"].notna(), table["Metadata_pert_type"]
         )
-    table = metadata.rename(columns=renamed)
     for name in table.columns:
         if name in _TEXT_COLUMNS:
             table[name] = _as_text(table[name])
@@ -116,10 +190,35 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
             table[name] = _as_number(table[name], name)
     if "Metadata_ControlType" not in table and "Metadata_Compound" in table:
         table["Metadata_ControlType"] = control_types(table["Metadata_Compound"])
-    _check_values(table, "Metadata_ControlType", (NEGCON, TRT, "poscon"))
+    elif "Metadata_ControlType" in table:
+        table["Metadata_ControlType"] = _control_type_values(table["Metadata_ControlType"])
     _check_values(table, "Metadata_Split", SPLITS)
     known = [name for name in COLUMNS if name in table]
     return table[known + [name for name in table.columns if name not in known]]
+
+
+_CONTROL_TYPES = (
+    (re.compile(_CONTROLS + r"|negcon[ _-].*|negative", re.IGNORECASE), NEGCON),
+    (re.compile(r"poscon(?:[ _-].*)?|positive(?:[ _-]?control)?", re.IGNORECASE), POSCON),
+    (re.compile(r"trt|treated|treatments?|drugs?|compounds?", re.IGNORECASE), TRT),
+    (re.compile(r"empty|blank", re.IGNORECASE), EMPTY),
+)
+
+
+def _control_type_values(column: pd.Series) -> pd.Series:
+    """negcon, trt, poscon or empty for each spelling, JUMP's (``poscon_cp``) among them."""
+    names: dict[str, str] = {}
+    for value in column.dropna().unique():
+        text = str(value).strip()
+        kind = next((kind for pattern, kind in _CONTROL_TYPES if pattern.fullmatch(text)), None)
+        if kind is None:
+            row = column.index[(column == value).to_numpy().argmax()]
+            raise InputError(
+                f"Metadata_ControlType must be one of {NEGCON}, {TRT}, {POSCON} (also {POSCON}_...), {EMPTY}, "
+                f"got {text!r} in row {row}"
+            )
+        names[value] = kind
+    return column.map(names).astype(object).where(column.notna(), None)
 
 
 def control_types(compounds: pd.Series) -> pd.Series:

@@ -1,34 +1,38 @@
-"""Lists the images of a source and what is known of each: from a table, from folders, from file names."""
+"""Lists the images of a source and what is known of each: from tables, from folders, from file names."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
+from morphobench._util.text import printable
 from morphobench.data.ingest.decode import EXTENSIONS, OTHER_IMAGE_EXTENSIONS
+from morphobench.data.ingest.decode_bioio import BIOIO_EXTENSIONS
+from morphobench.data.ingest.listing import Listing, shown_path
+from morphobench.data.ingest.load_data import FILE_COLUMN, from_load_data
+from morphobench.data.ingest.paths import Root, files_below
+from morphobench.data.ingest.patterns import CHANNEL, channel_files, match_paths
+from morphobench.data.ingest.platemap import add_platemaps
+from morphobench.data.ingest.tables import TABLES, metadata_columns, name_of, read_table
 from morphobench.data.metadata import (
-    COLUMNS,
+    EMPTY,
     NEGCON,
     PREFIX,
     TRT,
     checked_columns,
     column_name,
+    column_names,
     control_types,
+    heading_key,
     is_class_name,
     is_control_name,
 )
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 
-STUDY = "study"
-_STUDY_FIELDS = {0: "Metadata_CellLine", 2: "Metadata_Plate", 3: "Metadata_Well", 4: "Metadata_Compound"}
 _SPLIT_FOLDERS = {
     "train": "train",
     "val": "validation",
@@ -37,132 +41,140 @@ _SPLIT_FOLDERS = {
     "test": "test",
 }
 _TABLES = ("metadata.csv", "metadata.parquet")
-
-
-@dataclass(frozen=True)
-class Listing:
-    """``root``: folder the paths are relative to. ``table``: a row per image, Metadata_Path first.
-
-    ``rejected``: (path, reason) of what is not even tried. ``sha256`` changes when a file or a row does.
-    """
-
-    root: Path
-    table: pd.DataFrame
-    rejected: list[tuple[str, str]]
-    sha256: str
+_LOAD_DATA = ("load_data.csv", "load_data_with_illum.csv")
 
 
 def list_source(
-    source: PathLike, *, metadata: PathLike | pd.DataFrame | None = None, pattern: str | None = None
+    source: PathLike,
+    *,
+    metadata: PathLike | pd.DataFrame | None = None,
+    pattern: str | None = None,
+    load_data: PathLike | pd.DataFrame | None = None,
+    platemaps: Sequence[PathLike | pd.DataFrame] = (),
+    separate_files: bool = False,
+    allow_outside: bool = False,
 ) -> Listing:
-    """The images of ``source``: a folder, or a CSV or Parquet table beside its images.
+    """List the images of a source.
 
-    ``metadata``: a table with a column ``path`` relative to ``source``; by default ``metadata.csv`` or
-    ``metadata.parquet`` in the folder, else all image files below it are taken. ``pattern``: ``"study"`` or a
-    regular expression with named groups, searched in each relative path. InputError where nothing is found.
+    Args:
+        source: a folder, or a CSV or Parquet table beside its images.
+        metadata: a table with a column ``path`` relative to ``source``; by default ``metadata.csv`` or
+            ``metadata.parquet`` in the folder, else all image files below it are taken.
+        pattern: ``"study"``, or a regular expression with named groups, searched in each relative path; a
+            group Channel makes one image of the files that differ in nothing else.
+        load_data: CellProfiler's LoadData table: one row per image, one file per channel.
+        platemaps: tables that are joined on plate and well.
+        separate_files: take files for images of their own though their names say that they are channels.
+        allow_outside: read files outside of ``source`` too.
+
+    Returns:
+        The images.
+
+    Raises:
+        InputError: where nothing is found, or a table does not fit.
     """
-    root = Path(source)
-    if not root.exists():
+    folder = Path(source)
+    if not folder.exists():
         raise InputError(
-            f"{root} must be a folder of images, or a CSV or Parquet table, but it does not exist"
+            f"{printable(str(folder))} must be a folder of images, or a CSV or Parquet table, "
+            "but it does not exist"
         )
-    if root.is_file():
-        if metadata is not None:
-            raise InputError(f"{root} must be a folder where a metadata table is given too, got a file")
-        root, metadata = root.parent, root
-    if metadata is None:
-        metadata = next((root / name for name in _TABLES if (root / name).is_file()), None)
-    rejected: list[tuple[str, str]] = []
-    if metadata is None:
-        table = _from_folders(root, rejected)
-        if table.empty:
-            raise InputError(f"{root} must hold JPEG, PNG or TIFF images, got none")
+    if folder.is_file():
+        if metadata is not None or load_data is not None:
+            raise InputError(f"{folder} must be a folder where a table is given too, got a file")
+        if folder.suffix.lower() not in TABLES:
+            raise InputError(
+                f"{folder} must be a folder of images, or a table ({', '.join(TABLES)}), "
+                f"got {folder.suffix or 'a file'}"
+            )
+        folder, metadata = folder.parent, folder
+    if metadata is not None and load_data is not None:
+        raise InputError("metadata and load_data must not be given both, got both: --platemap adds a table")
+    root = Root(folder, allow_outside=allow_outside)
+    if load_data is not None:
+        listing = from_load_data(root, load_data)
     else:
-        table = _from_table(root, metadata)
+        if metadata is None:
+            metadata = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
+        listing = _from_folders(root) if metadata is None else _from_table(root, metadata)
     if pattern is not None:
-        table = _with_pattern(table, pattern, rejected, given=metadata is not None)
-    table = checked_columns(table)
-    return Listing(root, table, rejected, _fingerprint(root, table, rejected))
+        _add_pattern(listing, pattern, given=metadata is not None or load_data is not None)
+    if CHANNEL in listing.table and not listing.channel_names and load_data is None:
+        _merge_channels(listing)
+    elif metadata is None and load_data is None and not separate_files:
+        _refuse_channel_files(listing)
+    if load_data is None and (found := next((n for n in _LOAD_DATA if (folder / n).is_file()), None)):
+        listing.warnings.append(f"{found} lies in {folder} and was not used: --load-data reads it")
+    add_platemaps(listing, platemaps)
+    listing.table = checked_columns(listing.table)
+    _drop_empty_wells(listing)
+    return listing
 
 
-def _from_table(root: Path, metadata: PathLike | pd.DataFrame) -> pd.DataFrame:
-    name = "metadata" if isinstance(metadata, pd.DataFrame) else str(metadata)
-    given = metadata if isinstance(metadata, pd.DataFrame) else _read_table(root, Path(metadata))
-    heads = {str(column): column for column in given.columns}
-    paths = [head for head in heads if head.lower() in ("path", "metadata_path")]
+def _from_table(root: Root, metadata: PathLike | pd.DataFrame) -> Listing:
+    name = name_of(metadata, "metadata")
+    given = read_table(metadata, root=root.folder)
+    heads = list(given.columns)
+    paths = [head for head in heads if column_name(head) == "Metadata_Path"]
+    if paths:
+        paths = [head for head, column in column_names(paths).items() if column == "Metadata_Path"]
+    elif any(FILE_COLUMN.match(head) for head in heads):
+        raise InputError(
+            f"{name} must have one column path, got a LoadData table: give it as --load-data (load_data)"
+        )
     if len(paths) != 1:
         raise InputError(f"{name} must have one column path, got {', '.join(heads) or 'no columns'}")
-    prefixed = [head for head in heads if head.lower().startswith(PREFIX.lower()) and head not in paths]
-    taken = {column_name(head) for head in prefixed}
-    # Columns without the prefix count where their name says what they are; the rest may be measurements.
-    further = [
-        head
-        for head in heads
-        if head not in prefixed + paths and column_name(head) in COLUMNS and column_name(head) not in taken
-    ]
-    table = given[[heads[head] for head in paths + prefixed + further]].rename(
-        columns={heads[paths[0]]: "Metadata_Path"}
-    )
-    table = table.reset_index(drop=True)
-    if table.empty:
+    table, unused = metadata_columns(given, besides=paths)
+    if given.empty:
         raise InputError(f"{name} must have at least one row, got none")
-    missing = table["Metadata_Path"].isna() | (table["Metadata_Path"].astype(str).str.strip() == "")
+    column = given[paths[0]]
+    folders = [head for head in heads if heading_key(head) in ("pathname", "imagepathname")]
+    missing = column.isna() | (column.astype(str).str.strip() == "")
     if missing.any():
         raise InputError(f"{name} must have a path in every row, got none in row {int(np.argmax(missing))}")
-    table["Metadata_Path"] = [PurePosixPath(str(path).strip()).as_posix() for path in table["Metadata_Path"]]
-    doubled = table["Metadata_Path"].duplicated()
+    texts = [PurePosixPath(str(path).strip()).as_posix() for path in column]
+    if folders and heading_key(paths[0]) in ("filename", "imagefilename"):
+        texts = [f"{folder}/{text}" for folder, text in zip(given[folders[0]], texts, strict=True)]
+        unused = [head for head in unused if head != folders[0]]
+    doubled = pd.Series(texts).duplicated()
     if doubled.any():
-        first = table["Metadata_Path"][doubled].iloc[0]
+        first = texts[int(np.argmax(doubled))]
         raise InputError(f"{name} must have each path once, got {doubled.sum()} repeated, such as {first}")
-    return table
+    table.insert(0, "Metadata_Path", [shown_path(text) for text in texts])
+    return Listing(root, table, [(text,) for text in texts], unused_columns=unused)
 
 
-def _read_table(root: Path, path: Path) -> pd.DataFrame:
-    file = path if path.is_file() or path.is_absolute() else root / path
-    try:
-        if file.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(file)
-        # All as text: a plate 007 is not 7. Numbers are made of the columns that hold numbers afterwards.
-        return pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise InputError(f"{path} must be a metadata table, but it does not exist") from None
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} must be a readable CSV or Parquet table, got: {reason}") from error
-
-
-def _files_below(root: Path) -> Iterator[str]:
-    """Relative paths of all files, each folder once, even where links make circles."""
-    seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(folder, name).relative_to(root).as_posix()
-
-
-def _from_folders(root: Path, rejected: list[tuple[str, str]]) -> pd.DataFrame:
+def _from_folders(root: Root) -> Listing:
     rows: list[dict[str, str | None]] = []
-    for path in _files_below(root):
+    files: list[tuple[str, ...]] = []
+    rejected: list[tuple[str, str]] = []
+    for path in files_below(root.folder):
         suffix = PurePosixPath(path).suffix.lower()
-        if suffix in EXTENSIONS:
-            rows.append({"Metadata_Path": path, **folder_metadata(path)})
+        if suffix in EXTENSIONS or suffix in BIOIO_EXTENSIONS:
+            rows.append({"Metadata_Path": shown_path(path), **folder_metadata(path)})
+            files.append((path,))
         elif suffix in OTHER_IMAGE_EXTENSIONS:
             rejected.append((path, f"the file must be JPEG, PNG or TIFF, got {suffix}"))
-    return pd.DataFrame(rows)
+    if not rows:
+        raise InputError(
+            f"{printable(str(root.folder))} must hold JPEG, PNG or TIFF images, got none"
+            + (f" ({len(rejected)} of other formats)" if rejected else "")
+        )
+    return Listing(root, pd.DataFrame(rows), files, rejected=rejected)
 
 
 def folder_metadata(path: str) -> dict[str, str | None]:
-    """What the folders of a relative path say.
+    """Read metadata from the folders of a relative path.
 
     The first folder is the class: a control-like name (controls, DMSO ...) makes ``negcon``, any other
     ``trt``. It is the compound too, unless it says no more than ``drugs`` or ``controls``; then a folder
     below it is. Folders train, val(idation) and test before the class give Metadata_Split.
+
+    Args:
+        path: path of an image, relative to the source.
+
+    Returns:
+        Values by Metadata_ column.
     """
     part, folders = _class_folders(path)
     found: dict[str, str | None] = {"Metadata_Split": part} if part else {}
@@ -170,7 +182,7 @@ def folder_metadata(path: str) -> dict[str, str | None]:
         found["Metadata_ControlType"] = NEGCON if is_control_name(folders[0]) else TRT
         below = folders[1] if len(folders) > 1 else None
         found["Metadata_Compound"] = below if is_class_name(folders[0]) else folders[0]
-    return found
+    return {key: value if value is None else shown_path(value) for key, value in found.items()}
 
 
 def _class_folders(path: str) -> tuple[str | None, list[str]]:
@@ -179,78 +191,122 @@ def _class_folders(path: str) -> tuple[str | None, list[str]]:
     return part, folders[1:] if part else folders
 
 
-def _with_pattern(
-    table: pd.DataFrame, pattern: str, rejected: list[tuple[str, str]], *, given: bool
-) -> pd.DataFrame:
-    """``table`` and the columns that names give; those of a ``given`` table take precedence."""
-    parse = study_fields if pattern == STUDY else _RegexParser(pattern)
-    rows, kept = [], []
-    for position, path in enumerate(table["Metadata_Path"]):
-        found = parse(path)
-        if found is None:
-            rejected.append((path, f"its name does not match the pattern {pattern!r}"))
-        else:
-            rows.append(found)
-            kept.append(position)
+def _add_pattern(listing: Listing, pattern: str, *, given: bool) -> None:
+    """Add the columns that names give; those of a ``given`` table take precedence."""
+    paths = [files[0] for files in listing.files]
+    found = match_paths(paths, pattern)
+    kept = [row for row, fields in enumerate(found) if fields is not None]
+    listing.rejected += [
+        (path, f"its name does not match the pattern {pattern!r}")
+        for path, fields in zip(paths, found, strict=True)
+        if fields is None
+    ]
     if not kept:
-        first = table["Metadata_Path"].iloc[0]
         raise InputError(
-            f"pattern must match the images' paths, got {pattern!r}, which matches none of {len(table)}, "
-            f"such as {first}"
+            f"pattern must match the images' paths, got {pattern!r}, which matches none of {len(paths)}, "
+            f"such as {printable(paths[0])}"
         )
-    named = pd.DataFrame(rows)
-    table = table.iloc[kept].reset_index(drop=True)
+    listing.keep(kept)
+    fields = [each for each in found if each is not None]
+    named = pd.DataFrame([each.columns for each in fields])
+    if any(each.without_channel is not None for each in fields):
+        named[_STEM] = [each.without_channel for each in fields]
+    table = listing.table
     if given:
         have = {column_name(str(column)) for column in table}
-        return pd.concat([table, named.drop(columns=[name for name in named if name in have])], axis=1)
+        named = named.drop(columns=[name for name in named if name in have])
+        listing.table = pd.concat([table, named], axis=1)
+        return
     if "Metadata_Compound" in named and "Metadata_ControlType" not in named:
         # A folder drugs/ or controls/ knows better than a name; any other folder only guesses the class.
         by_folder = table.get("Metadata_ControlType", pd.Series(None, index=table.index, dtype=object))
         by_name = control_types(named["Metadata_Compound"])
         sure = [is_class_name("".join(_class_folders(path)[1][:1])) for path in table["Metadata_Path"]]
         named["Metadata_ControlType"] = by_folder.where(np.array(sure), by_name)
-    return pd.concat([table.drop(columns=[name for name in named if name in table]), named], axis=1)
+    listing.table = pd.concat([table.drop(columns=[name for name in named if name in table]), named], axis=1)
 
 
-def study_fields(path: str) -> dict[str, str | None] | None:
-    """The study's own names, ``CELLLINE_x_PLATE_WELL_DRUG_..._Y_M_D.jpg``: fields 0, 2, 3, 4 of the stem."""
-    fields = PurePosixPath(path).stem.split("_")
-    if len(fields) <= max(_STUDY_FIELDS) or not all(fields[i] for i in _STUDY_FIELDS):
-        return None
-    return {name: fields[i] for i, name in _STUDY_FIELDS.items()}
+_STEM = "stem"
 
 
-class _RegexParser:
-    """Named groups of a regular expression, as Metadata_ columns."""
+def _merge_channels(listing: Listing) -> None:
+    """Make one image of the files that differ in their channel only."""
+    table = listing.table
+    channels = table[CHANNEL].fillna("").astype(str)
+    if (channels == "").all():
+        return
+    names = sorted(channels.unique(), key=_natural)
+    others = [
+        name for name in map(str, table) if name.startswith(PREFIX) and name not in (CHANNEL, "Metadata_Path")
+    ]
+    keys = [list(table[_STEM])] if _STEM in table else []
+    keys.append([tuple(row) for row in table[others].astype(str).itertuples(index=False)])
+    for key in keys:
+        groups: dict[object, dict[str, int]] = {}
+        for row, (group, channel) in enumerate(zip(key, channels, strict=True)):
+            if channel in groups.setdefault(group, {}):
+                break  # two files of one channel: this key does not tell images apart
+            groups[group][channel] = row
+        else:
+            if len(groups) < len(table):
+                _merge(listing, groups, names)
+                return
+    raise InputError(
+        f"pattern must tell images apart by its groups besides Channel, got {len(table)} files alike"
+    )
 
-    def __init__(self, pattern: str) -> None:
-        try:
-            self._compiled = re.compile(pattern)
-        except re.error as error:
-            raise InputError(
-                f"pattern must be study or a regular expression, got {pattern!r}: {error}"
-            ) from None
-        groups = self._compiled.groupindex
-        if not groups:
-            raise InputError(f"pattern must have named groups such as (?P<Plate>[^_]+), got {pattern!r}")
-        self._columns = {group: column_name(group) for group in groups}
-        if len(set(self._columns.values())) < len(groups) or "Metadata_Path" in self._columns.values():
-            raise InputError(
-                f"pattern must have groups for different columns other than path, got {list(groups)}"
+
+def _merge(listing: Listing, groups: dict[object, dict[str, int]], names: list[str]) -> None:
+    rows, files = [], []
+    for rows_by_channel in groups.values():
+        first = listing.files[next(iter(rows_by_channel.values()))][0]
+        if absent := [name for name in names if name not in rows_by_channel]:
+            listing.rejected.append(
+                (first, f"the image must have channel {', '.join(absent)}, got no file of it")
             )
+            continue
+        rows.append(rows_by_channel[names[0]])
+        files.append(tuple(listing.files[rows_by_channel[name]][0] for name in names))
+    if not rows:
+        raise InputError(
+            f"the images must have files of the channels {', '.join(names)}, got none that has all"
+        )
+    listing.table = (
+        listing.table.iloc[rows].drop(columns=[CHANNEL, _STEM], errors="ignore").reset_index(drop=True)
+    )
+    listing.files, listing.channel_names = files, tuple(names)
 
-    def __call__(self, path: str) -> dict[str, str | None] | None:
-        found = self._compiled.search(path)
-        return found and {self._columns[group]: value for group, value in found.groupdict().items()}
+
+def _natural(text: str) -> tuple[int, str]:
+    return (int(text), "") if text.isdecimal() else (1 << 30, text)
 
 
-def _fingerprint(root: Path, table: pd.DataFrame, rejected: list[tuple[str, str]]) -> str:
-    """Changes with any row, and with the size or time of any file; reads no pixels."""
-    digest = hashlib.sha256(table.to_csv(index=False).encode())
-    for path in [*table["Metadata_Path"], *(path for path, _ in rejected)]:
-        try:
-            status = (root / path).stat()
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(f"{path}\0missing\n".encode())
-    return digest.hexdigest()
+def _refuse_channel_files(listing: Listing) -> None:
+    """Refuse, or warn of, files that look like the channels of one image."""
+    found = channel_files([files[0] for files in listing.files])
+    if found is None:
+        return
+    paths, sure = found
+    shown = ", ".join(printable(path) for path in paths[:3]) + (" ..." if len(paths) > 3 else "")
+    text = f"{len(listing.files)} files whose names look like channels of one image each, such as {shown}"
+    advice = "--load-data, or --pattern with a group (?P<Channel>...), makes one image of them"
+    if sure:
+        raise InputError(
+            f"the images must hold all their channels, got {text}; {advice}, --separate-files does not"
+        )
+    listing.warnings.append(f"{text}: they were read as images of their own; {advice}")
+
+
+def _drop_empty_wells(listing: Listing) -> None:
+    if "Metadata_ControlType" not in listing.table:
+        return
+    empty = (listing.table["Metadata_ControlType"] == EMPTY).to_numpy()
+    listing.rejected += [
+        (files[0], "the well must have been treated or be a control, got one that is marked empty")
+        for files, is_empty in zip(listing.files, empty, strict=True)
+        if is_empty
+    ]
+    if empty.any():
+        listing.keep([int(row) for row in np.flatnonzero(~empty)])
+        if not listing.files:
+            raise InputError("metadata must have wells that are not empty, got none")

@@ -48,6 +48,9 @@ class StoreWriter:
         manifest: further keys of the manifest, such as ``created_by`` and ``options``.
         fresh: whether a store at ``destination`` is replaced.
 
+    Attributes:
+        manifest: further keys of the manifest; keys may be added until ``finish``.
+
     Raises:
         InputError: on entry, for a destination that is taken or cannot be written.
     """
@@ -62,7 +65,7 @@ class StoreWriter:
     ) -> None:
         self._destination = Path(destination)
         self._image_shape = tuple(int(size) for size in image_shape)
-        self._manifest = dict(manifest)
+        self.manifest = dict(manifest)
         self._fresh = fresh
         self._count = 0
         self._digest = hashlib.sha256()
@@ -150,7 +153,7 @@ class StoreWriter:
             {
                 "created_by": "create",
                 "options": {},
-                **self._manifest,
+                **self.manifest,
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
                 "shape": [self._count, *self._image_shape],

@@ -11,7 +11,8 @@ import tifffile
 from PIL import Image
 
 import morphobench as mb
-from morphobench.data.ingest.discover import folder_metadata, study_fields
+from morphobench.data.ingest.discover import folder_metadata
+from morphobench.data.ingest.patterns import study_fields
 from morphobench.errors import InputError
 
 RANDOM = np.random.default_rng(0)
@@ -210,7 +211,7 @@ def test_what_cannot_be_used_is_listed_and_the_rest_goes_in(folders: Path, tmp_p
     assert set(reasons) == {
         f"drugs/{name}" for name in ("cut.png", "empty.png", "scan.bmp", "colour.png", "deep.tif")
     }
-    assert reasons["drugs/empty.png"] == "empty file"
+    assert reasons["drugs/empty.png"] == "the file must hold an image, got an empty file"
     assert reasons["drugs/colour.png"] == "the image must have 1 channels as most images, got 3"
     assert "--range" in reasons["drugs/deep.tif"]
     assert store.manifest["counts"] == {"images": 6, "rejected": 5}

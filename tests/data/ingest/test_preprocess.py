@@ -86,7 +86,7 @@ def test_a_plan_does_all_in_order() -> None:
         {"size_px": True},
         {"tile": -1},
         {"fit": "stretch"},
-        {"channels": "0,x"},
+        {"channels": "0,-1"},
         {"channels": (0, 0)},
         {"channels": ()},
         {"channels": -1},

@@ -1,0 +1,151 @@
+"""Locations of cells in their fields of view: tables of CellProfiler and DeepProfiler, or plain ones."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from morphobench.data.ingest.listing import Listing, shown_path
+from morphobench.data.ingest.platemap import well_name
+from morphobench.data.ingest.tables import name_of, read_table
+from morphobench.data.metadata import column_name, heading_key
+from morphobench.errors import InputError
+from morphobench.types import Float64Array
+from morphobench.types import Path as PathLike
+
+AUTO = "auto"
+
+_X = (
+    "nucleilocationcenterx",
+    "locationcenterx",
+    "nucleiareashapecenterx",
+    "areashapecenterx",
+    "centerx",
+    "x",
+)
+_Y = tuple(key[:-1] + "y" for key in _X)
+_NUMBER = ("imagenumber",)
+_PLACE = ("Metadata_Plate", "Metadata_Well", "Metadata_Site")
+_DEEP_PROFILER = re.compile(r"(?P<well>[A-Za-z]+\d+)[-_](?P<site>\w+?)(?:[-_]Nuclei)?\.csv", re.IGNORECASE)
+
+
+def read_locations(listing: Listing, locations: PathLike | pd.DataFrame) -> list[Float64Array]:
+    """Read the cells' locations and find the image of each.
+
+    Args:
+        listing: the images.
+        locations: a table with x and y in pixels of the image (``Nuclei_Location_Center_X``,
+            ``Location_Center_X``, ``x``, ...) and what names the image: path, ImageNumber, or plate, well and
+            site; or a folder of tables ``PLATE/WELL-SITE-Nuclei.csv``, as DeepProfiler has them.
+
+    Returns:
+        float64 (cells, 2) for each image: x and y.
+
+    Raises:
+        InputError: for a table that does not fit, or names no image.
+    """
+    name = name_of(locations, "locations")
+    table = _read(locations, root=listing.root.folder)
+    keys = {heading_key(head): head for head in table.columns}
+    x, y = (next((keys[key] for key in wanted if key in keys), None) for wanted in (_X, _Y))
+    if x is None or y is None:
+        raise InputError(
+            f"{name} must have columns Nuclei_Location_Center_X/Y, Location_Center_X/Y, or x/y, "
+            f"got {', '.join(table.columns)}"
+        )
+    image_keys, cell_keys, by = _keys(listing, table, keys, name)
+    if (doubled := pd.Series(list(image_keys), dtype=object).duplicated()).any():
+        first = image_keys[int(doubled.to_numpy().argmax())]
+        raise InputError(f"{name} must tell images apart by {by}, got several images of {first}")
+    points = table[[x, y]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    whole = np.isfinite(points).all(axis=1)
+    row_of_image = {key: row for row, key in enumerate(image_keys)}
+    rows = np.array([row_of_image.get(key, -1) for key in cell_keys], dtype=np.int64)
+    if not ((rows >= 0) & whole).any():
+        raise InputError(
+            f"{name} must have cells of the images (by {by}), got none: images such as {image_keys[0]}, "
+            f"cells such as {cell_keys[0] if cell_keys else 'none'}"
+        )
+    if strangers := int((rows < 0).sum()):
+        listing.warnings.append(f"{strangers} of {len(rows)} cells in {name} are of other images")
+    if lost := int((~whole).sum()):
+        listing.warnings.append(f"{lost} of {len(rows)} cells in {name} have no location")
+    order = np.argsort(rows, kind="stable")
+    order = order[(rows[order] >= 0) & whole[order]]
+    bounds = np.searchsorted(rows[order], np.arange(len(image_keys) + 1))
+    return [points[order[start:stop]] for start, stop in itertools.pairwise(bounds)]
+
+
+def _read(locations: PathLike | pd.DataFrame, *, root: Path) -> pd.DataFrame:
+    if isinstance(locations, pd.DataFrame):
+        return read_table(locations)
+    folder = Path(locations) if Path(locations).exists() else root / locations
+    if not folder.is_dir():
+        return read_table(locations, root=root)
+    tables = []
+    for file in sorted(folder.rglob("*.csv")):
+        if found := _DEEP_PROFILER.fullmatch(file.name):
+            table = read_table(file)
+            tables.append(table.assign(Plate=file.parent.name, Well=found["well"], Site=found["site"]))
+    if not tables:
+        raise InputError(f"{folder} must hold tables PLATE/WELL-SITE-Nuclei.csv, got none")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _keys(
+    listing: Listing, table: pd.DataFrame, keys: dict[str, str], name: str
+) -> tuple[Sequence[object], Sequence[object], str]:
+    """The key of each image and of each cell, and what it is."""
+    columns = {column_name(head): head for head in table.columns}
+    if "Metadata_Path" in columns:
+        paths = table[columns["Metadata_Path"]].astype(str).str.strip()
+        return list(listing.table["Metadata_Path"]), [shown_path(path) for path in paths], "path"
+    place = [column for column in _PLACE if column in columns and column in listing.table]
+    if "Metadata_Well" in place:
+        images = listing.table[place].apply(_place, axis=1)
+        cells = table[[columns[column] for column in place]].rename(
+            columns=dict(zip([columns[c] for c in place], place, strict=True))
+        )
+        by = ", ".join(column.removeprefix("Metadata_").lower() for column in place)
+        unique, codes = np.unique(cells.astype(str).agg("\0".join, axis=1), return_inverse=True)
+        first = {code: row for row, code in reversed(list(enumerate(codes)))}
+        known = [_place(cells.iloc[first[code]]) for code in range(len(unique))]
+        return list(images), [known[code] for code in codes], by
+    number = next((keys[key] for key in _NUMBER if key in keys), None)
+    if number is not None:
+        own = [head for head in listing.table.columns if heading_key(head) in _NUMBER]
+        given = listing.table[own[0]] if own else pd.Series(range(1, len(listing.table) + 1))
+        return (
+            [_integer(value) for value in given],
+            [_integer(value) for value in table[number]],
+            "ImageNumber",
+        )
+    raise InputError(
+        f"{name} must name the image of each cell by path, by ImageNumber, or by plate, well and site, "
+        f"got {', '.join(table.columns)}"
+    )
+
+
+def _place(row: pd.Series) -> tuple[str, ...]:
+    made = {"Metadata_Well": well_name, "Metadata_Site": _site}
+    return tuple(made.get(str(column), _text)(value) for column, value in row.items())
+
+
+def _site(value: object) -> str:
+    digits = re.search(r"(\d+)$", _text(value))
+    return str(int(digits[1])) if digits else _text(value)
+
+
+def _text(value: object) -> str:
+    text = str(value).strip()
+    return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text) else text
+
+
+def _integer(value: object) -> object:
+    text = _text(value)
+    return int(text) if text.isdecimal() else text

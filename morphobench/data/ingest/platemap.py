@@ -1,0 +1,142 @@
+"""Plate maps: tables of what each well holds, joined to the images on plate and well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from morphobench.data.ingest.listing import Listing
+from morphobench.data.ingest.tables import TABLES, name_of, read_table
+from morphobench.data.metadata import column_names, heading_key
+from morphobench.errors import InputError
+from morphobench.types import Path as PathLike
+
+_PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
+_LETTERED = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
+_NUMBERED = re.compile(r"r0*(\d+)[-_]?c0*(\d+)", re.IGNORECASE)
+
+
+def add_platemaps(listing: Listing, platemaps: Sequence[PathLike | pd.DataFrame]) -> None:
+    """Add the columns of plate maps to the images of their plates and wells.
+
+    A table with ``Assay_Plate_Barcode`` and ``Plate_Map_Name`` (Cytomining's barcode_platemap.csv) says which
+    map each plate has; the maps are given too, or lie beside it or in its folder ``platemap``. A map without
+    a plate holds for every plate that no such table names.
+
+    Args:
+        listing: the images; its table gets the columns that it does not have.
+        platemaps: the tables.
+
+    Raises:
+        InputError: for images without wells, maps without wells, or wells that a map has twice.
+    """
+    if not platemaps:
+        return
+    have = column_names(listing.table.columns)
+    wells = [head for head, column in have.items() if column == _WELL]
+    plates = [head for head, column in have.items() if column == _PLATE]
+    if not wells:
+        raise InputError("platemap must be joined on wells, got images without a well: --pattern may read it")
+    map_of_plate: dict[str, str] = {}
+    maps: dict[str, pd.DataFrame] = {}
+    for number, given in enumerate(platemaps):
+        name = name_of(given, f"platemap {number + 1}")
+        table = read_table(given, root=listing.root.folder)
+        keys = {heading_key(head): head for head in table.columns}
+        if "platemapname" in keys and "assayplatebarcode" in keys and "wellposition" not in keys:
+            barcodes = table[keys["assayplatebarcode"]].astype(str).str.strip()
+            map_names = table[keys["platemapname"]].astype(str).str.strip()
+            map_of_plate |= dict(zip(barcodes, map_names, strict=True))
+            if not isinstance(given, pd.DataFrame):
+                maps |= _maps_beside(
+                    Path(given) if Path(given).exists() else listing.root.folder / given, set(map_names)
+                )
+        else:
+            stem = f"#{number}" if isinstance(given, pd.DataFrame) else Path(given).stem
+            maps[stem] = _checked_map(table, name)
+    if missing := sorted(set(map_of_plate.values()) - maps.keys()):
+        raise InputError(f"platemap must have a table for each map, got none for {', '.join(missing[:3])}")
+    plate = listing.table[plates[0]].astype(str) if plates else pd.Series("", index=listing.table.index)
+    well = listing.table[wells[0]].map(well_name)
+    _join(listing, plate, well, maps, map_of_plate)
+
+
+def well_name(text: object) -> str:
+    """Write the name of a well in one form.
+
+    Args:
+        text: such as ``A1``, ``a01`` or ``r01c01``.
+
+    Returns:
+        Such as ``A01``; other text is returned as it is.
+    """
+    text = str(text).strip()
+    if found := _LETTERED.fullmatch(text):
+        return f"{found[1].upper()}{int(found[2]):02d}"
+    if (found := _NUMBERED.fullmatch(text)) and int(found[1]) <= 26:
+        return f"{chr(64 + int(found[1]))}{int(found[2]):02d}"
+    return text
+
+
+def _maps_beside(barcodes: Path, names: set[str]) -> dict[str, pd.DataFrame]:
+    found = {}
+    for name in sorted(names):
+        for folder in (barcodes.parent / "platemap", barcodes.parent):
+            file = next(
+                (folder / f"{name}{end}" for end in TABLES if (folder / f"{name}{end}").is_file()), None
+            )
+            if file is not None:
+                found[name] = _checked_map(read_table(file), str(file))
+                break
+    return found
+
+
+def _checked_map(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    table = table.rename(columns=column_names(table.columns))
+    if _WELL not in table:
+        raise InputError(f"{name} must have a column well_position (or well), got {', '.join(table.columns)}")
+    table[_WELL] = table[_WELL].map(well_name)
+    keys = [key for key in (_PLATE, _WELL) if key in table]
+    if (doubled := table.duplicated(keys)).any():
+        raise InputError(f"{name} must have each well once, got {table[_WELL][doubled].iloc[0]} twice")
+    return table
+
+
+def _join(
+    listing: Listing,
+    plate: pd.Series,
+    well: pd.Series,
+    maps: dict[str, pd.DataFrame],
+    map_of_plate: dict[str, str],
+) -> None:
+    general = [each for name, each in maps.items() if name not in set(map_of_plate.values())]
+    parts = []
+    for name in plate.unique():
+        used = [maps[map_of_plate[name]]] if name in map_of_plate else general
+        rows = pd.DataFrame({_WELL: well[plate == name]})
+        for each in used:
+            if _PLATE in each:
+                each = each[each[_PLATE].astype(str).str.strip() == name].drop(columns=_PLATE)
+            new = [column for column in each if column == _WELL or column not in rows]
+            rows = rows.merge(each[new], on=_WELL, how="left").set_index(rows.index)
+        parts.append(rows.drop(columns=_WELL))
+    joined = pd.concat(parts).reindex(listing.table.index)
+    have = set(column_names(listing.table.columns).values())
+    added = joined[[column for column in joined if column not in have]]
+    if added.shape[1] == 0:
+        raise InputError("platemap must add a column to the images, got none that they do not have")
+    unmatched = added.isna().all(axis=1)
+    if unmatched.all():
+        raise InputError(
+            f"platemap must hold the images' wells, got none of them (such as {plate.iloc[0]} {well.iloc[0]})"
+        )
+    if unmatched.any():
+        first = int(unmatched.to_numpy().argmax())
+        listing.warnings.append(
+            f"{int(unmatched.sum())} images have a well that no platemap holds, "
+            f"such as {plate.iloc[first]} {well.iloc[first]}"
+        )
+    listing.table = pd.concat([listing.table, added], axis=1)
