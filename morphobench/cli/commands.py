@@ -57,12 +57,17 @@ def ingest(options: IngestOptions) -> int:
     Returns:
         Exit code.
     """
-    from morphobench import data
+    from morphobench.data.ingest.ingest import ingest as read
+    from morphobench.data.ingest.ingest import inspect_source, summary
 
-    further = _rest(options, "source", "store")
+    further = _rest(options, "source", "store", "dry_run")
+    if options.dry_run:
+        _show_plain(str(inspect_source(options.source, **further)))
+        return 0
     with _counter("reading images") as count:
-        store = data.ingest(options.source, options.store, **further, progress=count)
+        store = read(options.source, options.store, **further, progress=count)
     _show_store(store)
+    _show_plain(str(summary(store)))
     rejected = len(store.rejected)
     if rejected:
         _show(f"{rejected} not read: {store.path / 'rejected.csv'} says why")
@@ -248,9 +253,13 @@ def views(options: ViewsOptions) -> int:
         Exit code.
     """
     from morphobench.data import ImageStore
+    from morphobench.report.figures.contact_sheet import write_contact_sheet
     from morphobench.report.figures.view_gallery import write_views
 
     store = ImageStore.open(options.store)
+    if options.contact:
+        _show_plain(f"{write_contact_sheet(store, options.out, images=options.images, seed=options.seed)}")
+        return 0
     written = write_views(
         *(store, options.out),
         setting=options.setting,
@@ -344,6 +353,11 @@ def _counter(label: str) -> Iterator[Callable[[int, int], None]]:
 
     with Progress(label, 1) as shown:
         yield lambda done, total: shown.update(done, total=total)
+
+
+def _show_plain(text: str) -> None:
+    """Print text as it is: neither markup nor line breaks of a terminal's width."""
+    print(text)  # noqa: T201
 
 
 def _show_store(store: ImageStore) -> None:

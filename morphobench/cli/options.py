@@ -44,7 +44,7 @@ class IngestOptions(Options):
         default_text="folder names are the classes: drugs/, controls/ ...",
     )
     load_data: Path | None = option(
-        "CellProfiler's LoadData table: one image per row, one file per channel (FileName_X, PathName_X, URL_X)",
+        "CellProfiler's LoadData table: one image per row, one file per channel (FileName_X, URL_X)",
         default=None,
         metavar="CSV",
     )
@@ -86,8 +86,8 @@ class IngestOptions(Options):
     )
     dry_run: bool = option("show what would be read and write nothing", default=False, saved=False)
     pattern: str | None = option(
-        "regular expression over the path; its named groups become Metadata_ columns, and files that differ in a "
-        "group Channel only become one image. study: the published study's file names",
+        "regular expression over the path; its named groups become Metadata_ columns, and files that differ "
+        "in a group Channel only become one image. study: the published study's file names",
         default=None,
         metavar="REGEX|study",
     )
@@ -261,8 +261,13 @@ class ViewsOptions(Options):
         default=None,
         metavar="JSON",
     )
+    contact: bool = option(
+        "show random images by class and compound instead of views, --images of each", default=False
+    )
     images: int = option("how many images to show", default=8, metavar="N", minimum=1, maximum=10_000)
-    seed: int = option("random seed of the views", default=0, metavar="S", minimum=0)
+    seed: int = option(
+        "random seed of the views, or of the choice of images", default=0, metavar="S", minimum=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from morphobench.cli import commands, options, results
 from morphobench.cli.doctor import doctor
 from morphobench.cli.history import HistoryOptions, history
 from morphobench.cli.parser import Command
+from morphobench.cli.verify import VerifyOptions, verify_store
 
 COMMANDS = (
     Command(
@@ -87,6 +88,13 @@ COMMANDS = (
         options.ViewsOptions,
         commands.views,
         "morphobench views store --out views.png --setting all",
+    ),
+    Command(
+        "verify",
+        "compare every file of a store with its checksum; exit code 1 where one was changed or damaged",
+        VerifyOptions,
+        verify_store,
+        "morphobench verify store",
     ),
     Command(
         "compare",

@@ -177,9 +177,7 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
     headings = {name: str(name) for name in metadata.columns}
     renamed = column_names(headings.values())
     table = metadata.rename(columns={name: renamed[heading] for name, heading in headings.items()})
-    if {"Metadata_ControlType", "Metadata_pert_type"} <= set(
-        table.columns
-    ):  # JUMP: one says what the other omits
+    if {"Metadata_ControlType", "Metadata_pert_type"} <= set(table.columns):
         table["Metadata_ControlType"] = table["Metadata_ControlType"].where(
             table["Metadata_ControlType"].notna(), table["Metadata_pert_type"]
         )
@@ -214,7 +212,7 @@ def _control_type_values(column: pd.Series) -> pd.Series:
         if kind is None:
             row = column.index[(column == value).to_numpy().argmax()]
             raise InputError(
-                f"Metadata_ControlType must be one of {NEGCON}, {TRT}, {POSCON} (also {POSCON}_...), {EMPTY}, "
+                f"Metadata_ControlType must be one of {NEGCON}, {TRT}, {POSCON}, {EMPTY} (or {POSCON}_...), "
                 f"got {text!r} in row {row}"
             )
         names[value] = kind
@@ -253,7 +251,7 @@ def control_labels(metadata: pd.DataFrame, *, source: str = "metadata") -> Int64
             f"drugs, got {', '.join(map(str, metadata.columns)) or 'no columns'}"
         )
     kinds = metadata["Metadata_ControlType"]
-    unknown = kinds.isna().to_numpy()
+    unknown = (kinds.isna() | (kinds == EMPTY)).to_numpy()
     if unknown.any():
         raise InputError(
             f"{source} must have Metadata_ControlType for every image, got none for {unknown.sum()} of "

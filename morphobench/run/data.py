@@ -48,6 +48,7 @@ def open_data(store_path: types.Path, options: SetupOptions) -> tuple[ImageStore
         InputError: The store cannot be read, or the setups need a class that the rows lack.
     """
     store = ImageStore.open(store_path)
+    store.verify()  # a flipped bit is found before the hours of training
     wanted = options.data.images
     images = len(store) if wanted is None else min(wanted, len(store))
     rows = subset(store.metadata, images=images, seed=_SUBSET_SEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from morphobench.data.ingest.ingest import ingest
+from morphobench.data.ingest.ingest import ingest, inspect_source, summary
+from morphobench.data.ingest.summary import IngestSummary
 
-__all__ = ["ingest"]
+__all__ = ["IngestSummary", "ingest", "inspect_source", "summary"]

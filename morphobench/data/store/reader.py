@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +34,7 @@ from morphobench.types import Path as PathLike
 _BATCH = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageStore:
     """One store, open for reading; made by ``ingest``, ``simulate`` or ``ImageStore.create``.
 
@@ -145,6 +146,85 @@ class ImageStore:
                 writer.append(batch)
             writer.finish(metadata, rejected=rejected)
         return cls.open(destination)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        destination: PathLike,
+        images: Iterable[Any],
+        metadata: pd.DataFrame | Mapping[str, Sequence[Any]] | None = None,
+        *,
+        channel_names: Sequence[str] | None = None,
+        fresh: bool = False,
+        **prepared: Any,
+    ) -> ImageStore:
+        """Make a store of images in memory, or of any iterable of them; they are prepared as ``ingest`` does.
+
+        Args:
+            destination: folder of the store.
+            images: uint8 or uint16 images (H, W) or (C, H, W): an array (N, H, W) or (N, C, H, W), or any
+                iterable of arrays, torch tensors or PIL images, of any sizes.
+            metadata: one row per image (default: none).
+            channel_names: names of the C channels.
+            fresh: whether a store at ``destination`` is replaced.
+            **prepared: ``size_px``, ``channels``, ``fit`` and ``value_range``, as for ``ingest``.
+
+        Returns:
+            The store.
+
+        Raises:
+            InputError: for images of another kind, channels last among them, or a destination that is taken.
+            TypeError: for another dtype.
+        """
+        from morphobench.data.ingest.arrays import write_arrays  # the packages import each other's modules
+
+        write_arrays(destination, images, metadata, channel_names=channel_names, fresh=fresh, **prepared)
+        return cls.open(destination)
+
+    @classmethod
+    def from_dataset(
+        cls, destination: PathLike, dataset: Any, *, fresh: bool = False, **prepared: Any
+    ) -> ImageStore:
+        """Make a store of a data set of torchvision's or Hugging Face's kind.
+
+        Args:
+            destination: folder of the store.
+            dataset: samples (image, class), or mappings with ``image`` and ``label``; PIL images, arrays or
+                tensors.
+            fresh: whether a store at ``destination`` is replaced.
+            **prepared: ``size_px``, ``channels``, ``fit`` and ``value_range``, as for ``ingest``.
+
+        Returns:
+            The store; the class of a sample is its Metadata_Compound, and control-like names are controls.
+
+        Raises:
+            InputError: for samples of another kind.
+        """
+        from morphobench.data.ingest.arrays import write_dataset
+
+        write_dataset(destination, dataset, fresh=fresh, **prepared)
+        return cls.open(destination)
+
+    def __repr__(self) -> str:
+        channels, height, width = self.images.shape[1:]
+        return f"ImageStore({str(self.path)!r}: {len(self):,} images, {channels} x {height} x {width})"
+
+    def _repr_html_(self) -> str:
+        counts = {
+            "images": f"{len(self):,}",
+            "channels": ", ".join(self.channel_names) or str(self.images.shape[1]),
+            "size": f"{self.images.shape[2]} x {self.images.shape[3]} px",
+            **{
+                name.removeprefix("Metadata_"): f"{self.metadata[name].nunique():,}"
+                for name in self.metadata
+                if isinstance(name, str) and name.startswith("Metadata_")
+            },
+        }
+        rows = "".join(
+            f"<tr><th>{html.escape(key)}</th><td>{html.escape(text)}</td></tr>"
+            for key, text in counts.items()
+        )
+        return f"<b>{html.escape(str(self.path))}</b><table>{rows}</table>"
 
     def verify(self) -> None:
         """Compare every file with its checksum in the manifest.

@@ -9,67 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from numpy.typing import NDArray
 
 import morphobench as mb
 from morphobench.data.ingest.ingest import inspect_source, summary
 from morphobench.data.ingest.patterns import channel_files
 from morphobench.data.ingest.platemap import well_name
 from morphobench.errors import InputError
-
-CHANNELS = ("DNA", "ER", "RNA", "AGP", "Mito")
-RANDOM = np.random.default_rng(0)
-PIXELS: NDArray[np.uint16] = RANDOM.integers(0, 20_000, (12, 5, 40, 40), dtype=np.uint16)
-
-
-@pytest.fixture
-def plate(tmp_path: Path) -> Path:
-    """12 sites x 5 channels of single-channel TIFFs, with their LoadData table and plate map."""
-    root = tmp_path / "plates"
-    images = root / "BR00116991" / "Images"
-    images.mkdir(parents=True)
-    rows = []
-    for number in range(12):
-        well, site = f"{'ABC'[number // 4]}0{1 + number // 2 % 2}", 1 + number % 2
-        cells: dict[str, Any] = {
-            "Metadata_Plate": "BR00116991",
-            "Metadata_Well": well,
-            "Metadata_Site": site,
-            "Series": 0,
-        }
-        for channel, name in enumerate(CHANNELS):
-            file = f"r0{1 + number // 4}c0{1 + number // 2 % 2}f0{site}p01-ch{channel + 1}sk1fk1fl1.tiff"
-            tifffile.imwrite(images / file, PIXELS[number, channel])
-            cells |= {
-                f"FileName_Orig{name}": file,
-                f"PathName_Orig{name}": "/home/ubuntu/bucket/plates/BR00116991/Images/",
-                f"FileName_Illum{name}": f"illum{name}.npy",
-            }
-        rows.append(cells)
-    pd.DataFrame(rows).to_csv(root / "load_data.csv", index=False)
-    (root / "platemap").mkdir()
-    wells = [f"{row}0{column}" for row in "ABC" for column in (1, 2)]
-    pd.DataFrame(
-        {
-            "plate_map_name": "JUMP-Target-1",
-            "well_position": wells,
-            "broad_sample": [None, "BRD-1", "BRD-2", None, "BRD-3", "BRD-4"],
-            "pert_iname": ["DMSO", "taxol", "etoposide", "DMSO", "mystery", "ring"],
-            "pert_type": ["control", "trt", "trt", "control", "control", "trt"],
-            "control_type": ["negcon", None, None, "negcon", "poscon_cp", None],
-        }
-    ).to_csv(root / "platemap" / "JUMP-Target-1.txt", index=False, sep="\t")
-    pd.DataFrame({"Assay_Plate_Barcode": ["BR00116991"], "Plate_Map_Name": ["JUMP-Target-1"]}).to_csv(
-        root / "barcode_platemap.csv", index=False
-    )
-    return root
-
-
-def _scaled(pixels: NDArray[np.uint16]) -> NDArray[np.float64]:
-    return np.asarray(np.clip(np.rint(pixels * (255 / 20_000)), 0, 255))
-
-
-OPTIONS: dict[str, Any] = {"value_range": (0, 20_000), "size_px": 40}
+from tests.support.plates import CHANNELS, OPTIONS, PIXELS, RANDOM, scaled
 
 
 def test_load_data_and_a_platemap(plate: Path, tmp_path: Path) -> None:
@@ -81,7 +27,7 @@ def test_load_data_and_a_platemap(plate: Path, tmp_path: Path) -> None:
         **OPTIONS,
     )
     assert store.images.shape == (12, 5, 40, 40)
-    np.testing.assert_array_equal(store.images, _scaled(PIXELS))
+    np.testing.assert_array_equal(store.images, scaled(PIXELS))
     assert store.channel_names == CHANNELS
     assert store.metadata["Metadata_Compound"].tolist()[::2] == [
         "DMSO",
@@ -112,7 +58,7 @@ def test_load_data_and_a_platemap(plate: Path, tmp_path: Path) -> None:
 def test_channels_by_name(plate: Path, tmp_path: Path, channels: Any) -> None:
     store = mb.ingest(plate, tmp_path / "store", load_data="load_data.csv", channels=channels, **OPTIONS)
     assert store.channel_names == ("AGP", "DNA")
-    np.testing.assert_array_equal(store.images, _scaled(PIXELS[:, [3, 0]]))
+    np.testing.assert_array_equal(store.images, scaled(PIXELS[:, [3, 0]]))
     with pytest.raises(InputError, match="must have channel GFP, got DNA, ER, RNA, AGP, Mito"):
         mb.ingest(plate, tmp_path / "other", load_data="load_data.csv", channels="GFP", **OPTIONS)
 
@@ -140,7 +86,7 @@ def test_single_channel_files_are_not_taken_for_images(plate: Path, tmp_path: Pa
     assert len(mb.ingest(plate, tmp_path / "store", separate_files=True, **OPTIONS)) == 60
     pattern = r"r(?P<row>\d+)c(?P<column>\d+)f(?P<Site>\d+)p01-ch(?P<Channel>\d)"
     merged = mb.ingest(plate, tmp_path / "merged", pattern=pattern, **OPTIONS)
-    np.testing.assert_array_equal(merged.images, _scaled(PIXELS))
+    np.testing.assert_array_equal(merged.images, scaled(PIXELS))
     assert merged.channel_names == ("1", "2", "3", "4", "5")
 
 
@@ -262,104 +208,9 @@ def test_channel_names_of_an_ome_tiff(tmp_path: Path) -> None:
         )
     store = mb.ingest(root, tmp_path / "store", **OPTIONS)
     assert store.channel_names == ("DNA", "ER & RNA", "Mito")
-    np.testing.assert_array_equal(store.images, _scaled(PIXELS[:2, :3]))  # the second file's order is mended
+    np.testing.assert_array_equal(store.images, scaled(PIXELS[:2, :3]))  # the second file's order is mended
     by_name = mb.ingest(root, tmp_path / "by_name", channels="Mito", **OPTIONS)
-    np.testing.assert_array_equal(by_name.images[:, 0], _scaled(PIXELS[:2, 2]))
-
-
-@pytest.mark.parametrize("key", ["site", "number", "path"])
-def test_cells_are_cut_out_at_their_locations(plate: Path, tmp_path: Path, key: str) -> None:
-    table = pd.read_csv(plate / "load_data.csv").assign(ImageNumber=range(1, 13))
-    points = [(0, 20.4, 9.0), (0, 10.0, 30.0), (5, 20.0, 20.0), (5, 1.0, 1.0), (11, np.nan, 3.0)]
-    rows = []
-    for image, x, y in points:
-        place: dict[str, Any] = {
-            "site": {
-                "Metadata_Plate": "BR00116991",
-                "Metadata_Well": table["Metadata_Well"][image],
-                "Metadata_Site": table["Metadata_Site"][image],
-            },
-            "number": {"ImageNumber": image + 1},
-            "path": {"path": f"{table['PathName_OrigDNA'][image]}{table['FileName_OrigDNA'][image]}"},
-        }[key]
-        rows.append({**place, "Nuclei_Location_Center_X": x, "Nuclei_Location_Center_Y": y})
-    store = mb.ingest(
-        plate,
-        tmp_path / "store",
-        load_data=table,
-        locations=pd.DataFrame(rows),
-        crop_px=16,
-        size_px=16,
-        value_range=(0, 20_000),
-    )
-    wanted = [PIXELS[0, :, 1:17, 12:28], PIXELS[0, :, 22:38, 2:18], PIXELS[5, :, 12:28, 12:28]]
-    np.testing.assert_array_equal(store.images, _scaled(np.stack(wanted)))
-    assert store.metadata["Metadata_ObjectNumber"].tolist() == [1, 2, 1]
-    assert store.metadata["Metadata_X"].tolist() == [20.4, 10.0, 20.0]
-    assert len(store.rejected) == 10
-    assert "1 of 5 cells in locations have no location" in summary(store).warnings
-    padded = mb.ingest(
-        plate,
-        tmp_path / "padded",
-        load_data=table,
-        locations=pd.DataFrame(rows),
-        crop_px=16,
-        size_px=16,
-        edge="pad",
-        value_range=(0, 20_000),
-    )
-    assert len(padded) == 4
-    np.testing.assert_array_equal(padded.images[3, :, 7:, 7:], _scaled(PIXELS[5, :, :9, :9]))
-    assert not padded.images[3, :, :7].any()
-
-
-def test_locations_in_deep_profilers_folders(plate: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "locations" / "BR00116991"
-    folder.mkdir(parents=True)
-    pd.DataFrame({"Nuclei_Location_Center_X": [20], "Nuclei_Location_Center_Y": [20]}).to_csv(
-        folder / "A01-2-Nuclei.csv", index=False
-    )
-    store = mb.ingest(
-        plate,
-        tmp_path / "store",
-        load_data="load_data.csv",
-        locations=tmp_path / "locations",
-        crop_px=20,
-        size_px=20,
-        value_range=(0, 20_000),
-    )
-    np.testing.assert_array_equal(store.images, _scaled(PIXELS[1:2, :, 10:30, 10:30]))
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ({"a": [1]}, "must have columns Nuclei_Location_Center_X"),
-        ({"x": [1], "y": [1]}, "must name the image of each cell"),
-        ({"x": [1], "y": [1], "well": ["A01"]}, "must tell images apart by well"),
-        ({"x": [1], "y": [1], "ImageNumber": [99]}, "must have cells of the images"),
-    ],
-)
-def test_locations_that_do_not_fit_are_refused(
-    plate: Path, tmp_path: Path, table: dict[str, list[Any]], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        mb.ingest(
-            plate, tmp_path / "store", load_data="load_data.csv", locations=pd.DataFrame(table), **OPTIONS
-        )
-
-
-def test_nuclei_are_found(tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="the extra segment is not installed")
-    root = tmp_path / "fields"
-    root.mkdir()
-    y, x = np.mgrid[:200, :200]
-    centres = [(50, 60), (150, 60), (70, 150), (90, 150)]
-    field = sum(200 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 80) for cx, cy in centres)
-    tifffile.imwrite(root / "a.tif", np.clip(field, 0, 255).astype(np.uint8))
-    store = mb.ingest(root, tmp_path / "store", locations="auto", crop_px=32, size_px=32)
-    found = sorted(zip(store.metadata["Metadata_X"], store.metadata["Metadata_Y"], strict=True))
-    np.testing.assert_allclose(found, sorted(centres), atol=2)
+    np.testing.assert_array_equal(by_name.images[:, 0], scaled(PIXELS[:2, 2]))
 
 
 def test_an_inspection_says_the_same_and_writes_nothing(plate: Path, tmp_path: Path) -> None:
