@@ -161,6 +161,34 @@ def test_the_import_rule_sees_every_form_of_import() -> None:
     assert list(_imported(tree, ("morphobench", "data"))) == ["cli", "run", "data", "report"]
 
 
+def test_objectives_and_training_probe_no_attributes() -> None:
+    """What trainer and callbacks need of an objective is declared in objectives/protocol.py."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for folder in ("objectives", "training", "models")
+        for path in sorted((PACKAGE / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("hasattr", "getattr")
+        and "import_module" not in ast.unparse(node)  # a plug-in named package.module:attribute
+    ]
+    assert not found
+
+
+def test_training_names_no_paradigm() -> None:
+    from morphobench.setups import FURTHER_PARADIGMS, PARADIGMS
+
+    names = {*PARADIGMS, *FURTHER_PARADIGMS}
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno} {node.value}"
+        for path in sorted((PACKAGE / "training").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert not found
+
+
 def test_no_file_passes_the_line_limit() -> None:
     long = {
         str(path): count
