@@ -14,7 +14,6 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "morphobench"
 PENDING = (
     "cli",
-    "report",
     "run",
     "setups.py",
 )

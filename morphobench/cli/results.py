@@ -41,6 +41,12 @@ class ReportOptions(Options):
     """Options of ``morphobench report``."""
 
     out: Path = argument("OUT", "folder of the results of `run`")
+    store: Path | None = option(
+        "store that the run was made from, for pictures of its cells",
+        default=None,
+        metavar="STORE",
+        default_text="the one that OUT/config.toml names",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +108,7 @@ def report(options: ReportOptions) -> int:
     from morphobench.report.render.html import write_report
     from morphobench.report.render.terminal import show
 
-    show(f"{write_report(options.out)}")
+    show(f"{write_report(options.out, store=options.store)}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a run: quality against time, bars with intervals, learning curves."""
+"""Figures of a run: quality against cost, quality with intervals, the heat map, learning curves."""
 
 from __future__ import annotations
 
@@ -6,239 +6,392 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from morphobench.report.figures.svg import COLOURS, figure, inline
-from morphobench.report.render.formats import Format, number
+from morphobench.report.figures.vega import (
+    LABEL_STEP_PX,
+    Figure,
+    by_paradigm,
+    colour,
+    label_layer,
+    setting_place,
+)
+from morphobench.report.render.formats import Format, bounds, number
 from morphobench.report.statistics.columns import Column
-from morphobench.report.statistics.table import Cell, Row
+from morphobench.report.statistics.table import Cell, Row, best_of
 from morphobench.report.summary import Summary
 from morphobench.run.record import split_name
-from morphobench.setups import PARADIGMS, SETTINGS
 
-_MARKERS = dict(zip(SETTINGS, ("o", "s", "^", "D"), strict=True))
-_LINES: dict[str, dict[str, Any]] = {
-    "no_aug_one_crop": {"color": COLOURS["unsupervised"], "linestyle": "--"},
-    "aug_one_crop": {"color": COLOURS["unsupervised"], "linestyle": "-"},
-    "no_aug_multi_crop": {"color": COLOURS["weakly_supervised"], "linestyle": "--"},
-    "aug_multi_crop": {"color": COLOURS["weakly_supervised"], "linestyle": "-"},
-}
-_ROW_IN = 0.17
-
-
-def colour(group: str) -> str:
-    """The stand-in colour of a paradigm, of baselines, or of anything else."""
-    return COLOURS.get(group, COLOURS["other"])
+_LONG = 24
 
 
 def plain(name: str) -> str:
-    """``no_aug_multi_crop`` as people read it."""
+    """Write a name as people read it.
+
+    Args:
+        name: such as "no_aug_multi_crop".
+
+    Returns:
+        Such as "no aug multi crop".
+    """
     return name.replace("_", " ")
 
 
-def quality_against_cost(table: Summary, *, quality: Column, cost: Column) -> str:
-    """A scatter of one quality over one cost (logarithmic), a mark a setup, baselines as a dashed line.
+def quality_against_cost(summary: Summary, *, quality: Column, cost: Column) -> Figure | None:
+    """Draw quality over cost: a mark a setup, the undominated front, the best baseline.
 
-    Empty where no setup has both.
+    Args:
+        summary: the summary.
+        quality: the quality, upwards.
+        cost: the cost, to the right, on a logarithmic scale.
+
+    Returns:
+        The figure; None where no setup has both.
     """
-    form = Format.of(cost, table.rows)
-    points = [
-        (row, row.cells[quality.key], row.cells[cost.key].value / form.divisor)
-        for row in table.setups
-        if math.isfinite(row.cells[quality.key].value) and math.isfinite(row.cells[cost.key].value)
+    form, shown = Format.of(cost, summary.rows), Format.of(quality, summary.rows)
+    rows = [
+        row
+        for row in summary.setups
+        if math.isfinite(row.cells[quality.key].value) and row.cells[cost.key].value > 0
+    ]
+    if not rows:
+        return None
+    points: list[dict[str, Any]] = [
+        {
+            "setup": row.title,
+            "paradigm": plain(row.group),
+            "cropping": "multi-crop" if "multi_crop" in row.label else "one crop",
+            "cost": row.cells[cost.key].value / form.divisor,
+            "value": row.cells[quality.key].value,
+            **_reach(row.cells[quality.key]),
+            quality.label: shown.value(row.cells[quality.key]),
+            "95 % interval": shown.bounds(row.cells[quality.key]),
+            cost.label: f"{form.value(row.cells[cost.key])} {form.unit}",
+        }
+        for row in rows
+    ]
+    sign = -1 if quality.direction == "down" else 1
+    front = _front(points, sign)
+    x = {
+        "field": "cost",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False, "padding": 20},
+        "axis": {"title": form.title, "grid": False, "tickCount": 5, "format": "~g"},
+    }
+    y = {"type": "quantitative", "scale": {"zero": False}, "title": shown.title}
+    tooltip = [
+        {"field": key, "type": "nominal"} for key in ("setup", quality.label, "95 % interval", cost.label)
+    ]
+    marks: dict[str, Any] = by_paradigm([row.group for row in rows])
+    layers: list[dict[str, Any]] = [
+        {
+            "data": {"values": front},
+            "mark": {
+                "type": "line",
+                "interpolate": "step-after",
+                "color": colour("soft"),
+                "strokeWidth": 1.5,
+            },
+            "encoding": {"x": x, "y": {**y, "field": "value"}},
+        },
+        {
+            "mark": {"type": "rule", "opacity": 0.35},
+            "encoding": {
+                "x": x,
+                "y": {**y, "field": "low"},
+                "y2": {"field": "high"},
+                "color": marks["color"],
+            },
+        },
+        _points("one crop", {"x": x, "y": {**y, "field": "value"}, **marks, "tooltip": tooltip}),
+        _points("multi-crop", {"x": x, "y": {**y, "field": "value"}, **marks, "tooltip": tooltip}),
+        *_baseline_layers(summary, quality, axis="y"),
+    ]
+    best = max(points, key=lambda one: sign * float(one["value"]))
+    names = ", ".join(one["setup"] for one in front)
+    alt = (
+        f"Scatter of {quality.label} against {cost.label} for {len(points)} setups. Best {quality.label}: "
+        f"{best['setup']}, {number(best['value'])} at {number(best['cost'], digits=2)} {form.unit}. "
+        f"Not beaten in both at once: {names}."
+    )
+    title = f"{quality.label} against {cost.label}; filled: multi-crop, open: one crop"
+    spec = {"height": 360, "data": {"values": points}, "layer": layers}
+    return Figure(f"cost-{_slug(quality.key)}", title, alt, spec)
+
+
+def intervals(summary: Summary, column: Column) -> Figure | None:
+    """Draw one quantity of every setup and baseline with its interval, or its deviation over seeds.
+
+    Args:
+        summary: the summary.
+        column: the quantity.
+
+    Returns:
+        The figure; None where no row has a value.
+    """
+    form = Format.of(column, summary.rows)
+    rows = [row for row in summary.rows if math.isfinite(row.cells[column.key].value)]
+    if not rows:
+        return None
+    points = []
+    for row in rows:
+        cell = row.cells[column.key]
+        reach = {key: value / form.divisor for key, value in _reach(cell).items()}
+        text = f"{form.value(cell)}{form.mark(cell)}"
+        points.append(
+            {
+                "setup": row.title,
+                "label": f"{row.title}  {text}",
+                "paradigm": plain(row.group),
+                "value": cell.value / form.divisor,
+                **reach,
+                column.label: text,
+                "95 % interval": form.bounds(cell),
+            }
+        )
+    scale = {"zero": False, "domain": _domain(summary, column, form.divisor), "nice": True}
+    x = {"type": "quantitative", "scale": scale, "title": form.title}
+    groups = by_paradigm([row.group for row in rows])
+    layers = [
+        label_layer(),
+        {
+            "mark": {"type": "rule", "yOffset": 6, "strokeWidth": 2, "clip": True},
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": groups["color"]},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 80, "yOffset": 6, "opacity": 1, "clip": True},
+            "encoding": {
+                "x": {**x, "field": "value"},
+                **groups,
+                "tooltip": [
+                    {"field": key, "type": "nominal"} for key in ("setup", column.label, "95 % interval")
+                ],
+            },
+        },
+        *([] if column.is_cost else _baseline_layers(summary, column, axis="x")),
+    ]
+    spec = {"height": {"step": LABEL_STEP_PX}, "data": {"values": points}, "layer": layers, **_rows("setup")}
+    return Figure(f"quality-{_slug(column.key)}", form.title, _intervals_alt(column, form, rows), spec)
+
+
+def heat_map(summary: Summary) -> Figure | None:
+    """Draw every setup by every column of the main table, shaded from the worst to the best of the column.
+
+    Args:
+        summary: the summary.
+
+    Returns:
+        The figure; None without setups.
+    """
+    columns = [column for column in summary.columns if column.direction != "none"]
+    if not summary.setups or not columns:
+        return None
+    cells: list[dict[str, Any]] = []
+    for column in columns:
+        form = Format.of(column, summary.rows)
+        values = [row.cells[column.key].value for row in summary.setups]
+        best = best_of(values, column)
+        worst = max((abs(v - best), v) for v in values if math.isfinite(v))[1] if math.isfinite(best) else 0.0
+        unit = f" {form.unit}" if form.unit else ""
+        for row, value in zip(summary.setups, values, strict=True):
+            known = math.isfinite(value)
+            cells.append(
+                {
+                    "setup": row.title,
+                    "label": row.title if column is columns[0] else "",
+                    "column": f"{column.heading.replace('- ', '')}{unit}",
+                    "text": form.value(row.cells[column.key]).partition("±")[0],
+                    "share": 1 - abs(value - best) / abs(worst - best) if known and worst != best else 0.5,
+                    column.label: form.value(row.cells[column.key]),
+                }
+            )
+    order = list(dict.fromkeys(cell["column"] for cell in cells))
+    x = {
+        "field": "column",
+        "type": "nominal",
+        "sort": order,
+        "axis": {"orient": "top", "title": None, "labelAngle": 0, "domain": False, "ticks": False,
+                 "labelExpr": "split(datum.label, ' ')", "labelFontSize": 11, "labelBaseline": "top",
+                 "labelPadding": 44},
+    }  # fmt: skip
+    band = {"type": "rect", "yOffset": 7, "height": 18, "cornerRadius": 2}
+    shade = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": {"scheme": "blues", "domain": [-0.15, 1.15]},
+        "legend": None,
+    }
+    layers = [
+        {"mark": band, "encoding": {"x": x, "color": shade}},
+        {
+            "mark": {"type": "text", "yOffset": 7, "fontSize": 11},
+            "encoding": {
+                "x": x,
+                "text": {"field": "text", "type": "nominal"},
+                "color": {
+                    "condition": {"test": "datum.share > 0.55", "value": "#ffffff"},
+                    "value": "#101418",
+                },
+                "tooltip": [{"field": key, "type": "nominal"} for key in ("setup", "column", "text")],
+            },
+        },
+        label_layer(),
+    ]
+    spec = {
+        "height": {"step": LABEL_STEP_PX + 2},
+        "data": {"values": cells},
+        "layer": layers,
+        **_rows("setup"),
+    }
+    alt = (
+        f"Heat map of {len(summary.setups)} setups by {len(columns)} columns, dark for the best of a column: "
+        + "; ".join(_best_in(summary, column) for column in columns)
+        + "."
+    )
+    return Figure("heat-map", "All setups by all columns; dark: the best of a column", alt, spec, broad=True)
+
+
+def learning_curves(summary: Summary, *, paradigm: str) -> Figure | None:
+    """Draw training and validation loss by epoch of one paradigm's settings, a line a seed.
+
+    Args:
+        summary: the summary.
+        paradigm: the paradigm.
+
+    Returns:
+        The figure; None where no record of it has two epochs or more.
+    """
+    points: list[dict[str, Any]] = [
+        {
+            "setting": plain(split_name(name)[1]),
+            "place": setting_place(split_name(name)[1]),
+            "line": f"{name} {number} {part}",
+            "part": part,
+            "epoch": epoch.epoch,
+            "loss": loss,
+        }
+        for number, (name, history) in enumerate(summary.histories)
+        if split_name(name)[0] == paradigm
+        for epoch in history
+        for part, terms in (("training", epoch.training), ("validation", epoch.validation or {}))
+        if (loss := terms.get("loss")) is not None
     ]
     if not points:
-        return ""
-    with figure(height_in=3.9) as made:
-        axes = made.add_subplot()
-        for row, cell, x in points:
-            low, high = _reach(cell)
-            axes.plot([x, x], [low, high], color=colour(row.group), linewidth=0.8, alpha=0.6)
-            marker = _MARKERS.get(row.label, "P")
-            axes.plot([x], [cell.value], marker, color=colour(row.group), markersize=6)
-        _baseline_line(axes, table, quality, horizontal=True)
-        axes.set_xscale("log")
-        _plain_log_ticks(axes.xaxis)
-        axes.set_xlabel(form.title)
-        axes.set_ylabel(Format.of(quality, table.rows).title)
-        _legend(made, [row for row, _, _ in points])
-        best = max(points, key=lambda point: point[1].value * (-1 if quality.direction == "down" else 1))
-        alt = (
-            f"Scatter of {quality.label} against {cost.label} for {len(points)} setups. "
-            f"Best {quality.label}: {best[0].name}, {number(best[1].value)} "
-            f"at {number(best[2], digits=2)} {form.unit}."
-        )
-        return inline(made, name=f"scatter-{_slug(quality.key)}", alt=alt)
+        return None
+    settings = sorted({(one["place"], one["setting"]) for one in points})
+    names = [name for _, name in settings]
+    encoding = {
+        "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "format": "d"}},
+        "y": {"field": "loss", "type": "quantitative", "scale": {"zero": False}, "title": "loss ↓"},
+        "detail": {"field": "line", "type": "nominal"},
+        "color": {
+            "field": "setting",
+            "type": "nominal",
+            "scale": {"domain": names, "range": [colour(group) for group in _HUES[: len(names)]]},
+            "legend": {"title": None},
+        },
+        "strokeDash": {
+            "field": "part",
+            "type": "nominal",
+            "scale": {"domain": ["training", "validation"], "range": [[4, 3], [1, 0]]},
+            "legend": {"title": None},
+        },
+        "tooltip": [{"field": key, "type": "nominal"} for key in ("setting", "part", "epoch", "loss")],
+    }
+    spec = {
+        "height": 240,
+        "data": {"values": points},
+        "mark": {"type": "line", "point": {"size": 25, "filled": True}, "strokeWidth": 1.5},
+        "encoding": encoding,
+    }
+    last = max(one["epoch"] for one in points)
+    alt = (
+        f"Learning curves of {plain(paradigm)}: training and validation loss of {len(names)} settings over "
+        f"{last} epochs."
+    )
+    return Figure(f"curves-{_slug(paradigm)}", plain(paradigm), alt, spec)
 
 
-def bars(table: Summary, column: Column) -> str:
-    """Bars of one quantity, a bar a setup by paradigm, baselines in grey, intervals or deviations as
-    whiskers.
-
-    Empty where no row has a value.
-    """
-    form = Format.of(column, table.rows)
-    rows = [row for row in table.rows if math.isfinite(row.cells[column.key].value)]
-    if not rows:
-        return ""
-    places = _places(rows)
-    top, bottom = places[0] - 1.4, places[-1] + 0.6  # the first paradigm's name has its room
-    with figure(height_in=0.75 + _ROW_IN * (bottom - top)) as made:
-        axes = made.add_subplot()
-        for row, y in zip(rows, places, strict=True):
-            cell = row.cells[column.key]
-            axes.barh(y, cell.value / form.divisor, height=0.72, color=colour(row.group))
-            low, high = (bound / form.divisor for bound in _reach(cell))
-            for ink, width in (("page", 2.6), ("ink", 1.0)) if low < high else ():
-                axes.plot([low, high], [y, y], color=COLOURS[ink], linewidth=width)
-            axes.annotate(
-                f"{form.value(cell)}{form.mark(cell)}", (max(high, 0.0), y), (4, 0),
-                textcoords="offset points", va="center", fontsize=7,
-                fontweight="bold" if cell.best else "normal",
-            )  # fmt: skip
-        if not column.is_cost:
-            _baseline_line(axes, table, column, horizontal=False)
-        axes.set_yticks(places, [plain(row.label) for row in rows], fontsize=7)
-        for label, row in zip(axes.get_yticklabels(), rows, strict=True):
-            label.set_color(colour(row.group))
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
-        axes.set_ylim(bottom, top)
-        left, right = axes.get_xlim()
-        axes.set_xlim(left, right + 0.2 * (right - left))
-        axes.set_title(form.title)
-        _group_names(axes, rows, places)
-        return inline(made, name=f"bars-{_slug(column.key)}", alt=_bars_alt(column, form, rows))
+_HUES = ("weakly_supervised", "self_supervised", "unsupervised", "regularized", "other")
 
 
-def learning_curves(summary: Summary, *, paradigm: str) -> str:
-    """Training and validation loss by epoch of one paradigm's settings, a line a seed.
-
-    Empty where no record of it has a history of two epochs or more.
-    """
-    curves = [
-        (split_name(name)[1], history)
-        for name, history in summary.histories
-        if split_name(name)[0] == paradigm
-    ]
-    if not curves:
-        return ""
-    with figure(height_in=2.5) as made:
-        for place, part in enumerate(("training", "validation")):
-            axes = made.add_subplot(1, 2, place + 1)
-            labelled: set[str] = set()
-            for setting, history in curves:
-                known = [
-                    (point.epoch, values.get("loss")) for point in history if (values := getattr(point, part))
-                ]
-                known = [(epoch, loss) for epoch, loss in known if loss is not None]
-                style = _LINES.get(setting, {"color": COLOURS["other"], "linestyle": "-"})
-                label = None if setting in labelled else plain(setting)
-                labelled.add(setting)
-                marker = "." if len(known) < 12 else ""
-                axes.plot(
-                    *zip(*known, strict=True), marker=marker, linewidth=1.2, label=label, **style
-                ) if known else None
-            axes.set_title(f"{part} loss ↓")
-            axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        made.suptitle(
-            plain(paradigm), x=0.02, ha="left", fontsize=9, fontweight="bold", color=colour(paradigm)
-        )
-        handles, labels = made.axes[0].get_legend_handles_labels()
-        made.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7)
-        alt = f"Learning curves of {plain(paradigm)}: training and validation loss, {len(curves)} lines each."
-        return inline(made, name=f"curves-{_slug(paradigm)}", alt=alt)
+def _points(cropping: str, encoding: dict[str, Any]) -> dict[str, Any]:
+    """A layer of the setups of one cropping: multi-crop filled, one crop open."""
+    filled = cropping == "multi-crop"
+    return {
+        "transform": [{"filter": f"datum.cropping === '{cropping}'"}],
+        "mark": {"type": "point", "size": 110, "strokeWidth": 2, "filled": filled, "opacity": 1},
+        "encoding": encoding,
+    }
 
 
-def _reach(cell: Cell) -> tuple[float, float]:
-    """What the whisker spans: the interval, else one deviation to each side, else nothing."""
+def _rows(field: str) -> dict[str, Any]:
+    """Rows in the order of the data, without an axis: labels stand above the marks."""
+    return {"encoding": {"y": {"field": field, "type": "nominal", "sort": None, "axis": None}}}
+
+
+def _reach(cell: Cell) -> dict[str, float]:
+    """What a whisker spans: the interval, else one deviation to each side, else nothing."""
     if math.isfinite(cell.low):
-        return cell.low, cell.high
-    if math.isfinite(cell.deviation):
-        return cell.value - cell.deviation, cell.value + cell.deviation
-    return cell.value, cell.value
+        return {"low": cell.low, "high": cell.high}
+    spread = cell.deviation if math.isfinite(cell.deviation) else 0.0
+    return {"low": cell.value - spread, "high": cell.value + spread}
 
 
-def _places(rows: Sequence[Row]) -> list[float]:
-    """Heights of the bars, with room above each paradigm for its name."""
-    places, y, group = [], -1.0, None
-    for row in rows:
-        y += 1.0 if row.group == group else 1.9
-        group = row.group
-        places.append(y)
-    return places
+def _domain(summary: Summary, column: Column, divisor: float) -> list[float]:
+    """From the setups' and the best baseline's values; a baseline far away is named with its number only."""
+    cells = [row.cells[column.key] for row in summary.setups if math.isfinite(row.cells[column.key].value)]
+    best = best_of([row.cells[column.key].value for row in summary.baselines], column)
+    ends = [end / divisor for cell in cells for end in _reach(cell).values()]
+    ends += [best / divisor] if math.isfinite(best) else []
+    margin = 0.04 * (max(ends) - min(ends)) or 0.05 if ends else 1.0
+    return [min(ends, default=0.0) - margin, max(ends, default=1.0) + margin]
 
 
-def _group_names(axes: Any, rows: Sequence[Row], places: Sequence[float]) -> None:
-    """Writes each paradigm above its bars, so that colour is not the only sign."""
-    transform = axes.get_yaxis_transform()
-    seen: set[str] = set()
-    for row, y in zip(rows, places, strict=True):
-        if row.group not in seen:
-            seen.add(row.group)
-            axes.text(
-                0, y - 0.9, plain(row.group), transform=transform, va="center", fontsize=7, fontweight="bold",
-                color=colour(row.group),
-            )  # fmt: skip
+def _front(points: Sequence[dict[str, Any]], sign: int) -> list[dict[str, Any]]:
+    """The points that none is both cheaper and better than, by cost."""
+    found: list[dict[str, Any]] = []
+    for one in sorted(points, key=lambda point: (point["cost"], -sign * point["value"])):
+        if not found or sign * one["value"] > sign * found[-1]["value"]:
+            found.append(one)
+    return found
 
 
-def _baseline_line(axes: Any, table: Summary, column: Column, *, horizontal: bool) -> None:
-    values = [
-        (row.cells[column.key].value, row.label)
-        for row in table.baselines
-        if math.isfinite(row.cells[column.key].value)
+def _baseline_layers(summary: Summary, column: Column, *, axis: str) -> list[dict[str, Any]]:
+    """A dashed line at the best baseline, named where the line is horizontal."""
+    values = [(row.cells[column.key].value, row.label) for row in summary.baselines]
+    best = best_of([value for value, _ in values], column)
+    if not math.isfinite(best):
+        return []
+    name = next(label for value, label in values if value == best)
+    data = {"values": [{"value": best, "name": f"best baseline: {plain(name)}"}]}
+    place = {axis: {"field": "value", "type": "quantitative"}}
+    rule = {"type": "rule", "strokeDash": [5, 4], "color": colour("baseline"), "strokeWidth": 1.5}
+    free = {"x": {"value": 0}, "x2": {"value": "width"}} if axis == "y" else {}
+    layers: list[dict[str, Any]] = [
+        {"data": data, "mark": rule, "encoding": {**place, **({} if axis == "y" else {"y": None})}}
     ]
-    if not values or column.direction == "none":
-        return
-    value, name = max(values) if column.direction == "up" else min(values)
-    draw = axes.axhline if horizontal else axes.axvline
-    draw(value, color=COLOURS["baseline"], linestyle="--", linewidth=1.2)
-    if horizontal:
-        axes.annotate(
-            f"best baseline: {plain(name)}", (0.99, value), xycoords=axes.get_yaxis_transform(), ha="right",
-            va="bottom", xytext=(0, 3), textcoords="offset points", fontsize=7, zorder=1,
-            color=COLOURS["baseline"],
-        )  # fmt: skip
+    if free:
+        text = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -2, "fontSize": 11}
+        label = {**place, "x": {"value": 0}, "text": {"field": "name", "type": "nominal"}}
+        layers.append({"data": data, "mark": {**text, "color": colour("baseline")}, "encoding": label})
+    return layers
 
 
-def _plain_log_ticks(axis: Any) -> None:
-    """Few ticks as plain numbers: 1, 2, 5, 10 and not powers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+def _best_in(summary: Summary, column: Column) -> str:
+    best = next((row.title for row in summary.setups if row.cells[column.key].best), "none")
+    return f"{column.label}: {best}"
 
 
-def _legend(made: Any, rows: Sequence[Row]) -> None:
-    from matplotlib.lines import Line2D
-
-    groups, labels = dict.fromkeys(row.group for row in rows), dict.fromkeys(row.label for row in rows)
-    handles = [
-        Line2D([], [], color=colour(group), marker="o", linestyle="", markersize=6, label=plain(group))
-        for group in sorted(groups, key=lambda g: PARADIGMS.index(g) if g in PARADIGMS else 99)
-    ] + [
-        Line2D(
-            [],
-            [],
-            color=COLOURS["ink"],
-            marker=_MARKERS.get(label, "P"),
-            linestyle="",
-            markersize=5,
-            label=plain(label),
-        )
-        for label in sorted(labels, key=lambda s: SETTINGS.index(s) if s in SETTINGS else 99)
-    ]
-    made.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=7)
-
-
-def _bars_alt(column: Column, form: Format, rows: Sequence[Row]) -> str:
+def _intervals_alt(column: Column, form: Format, rows: Sequence[Row]) -> str:
     way = {"up": "more is better", "down": "less is better", "none": "descriptive"}[column.direction]
     best = next((row for row in rows if row.cells[column.key].best), None)
-    text = f"Bars of {column.label} for {len(rows)} setups and baselines ({way})."
+    text = f"{column.label} of {len(rows)} setups and baselines ({way})."
     if best is not None:
-        text += f" Best setup: {best.name}, {form.value(best.cells[column.key])} {form.unit}".rstrip() + "."
+        cell = best.cells[column.key]
+        text += f" Best setup: {best.title}, {form.value(cell)} {form.unit}".rstrip()
+        interval = bounds(cell.low / form.divisor, cell.high / form.divisor)
+        text += f", 95 % interval {interval}." if math.isfinite(cell.low) else "."
     return text
 
 
 def _slug(key: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in key)
+    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in key)

@@ -47,24 +47,37 @@ def write_views(
     images: int = 8,
     seed: int = 0,
 ) -> Path:
-    """Write a picture of the views of ``images`` images to ``out``, in the format that its name ends in.
+    """Write a picture of the views of some images: one row an image, the image first, then its views.
 
-    The images are spread evenly over the store; the views are those of epoch 0 of a run with ``seed``. The
-    crops are outlined in the image, in the colour of their view's frame; a caption says what was done beside.
-    ``setting``: one of the study's or "all". ``spec``: a JSON file of what ``ViewSpec.describe`` returns,
-    instead; its normalization is left out. Three channels are shown as red, green and blue, any other number
-    as the first channel in grey. InputError names a bad argument.
+    The images are spread evenly over the store; the views are those of epoch 0 of a run. The crops are
+    outlined in the image, in the colour of their view's frame; a caption says what was done beside. Three
+    channels are shown as red, green and blue, any other number as the first channel in grey.
+
+    Args:
+        store: Store of the images.
+        out: File to write, in the format that its name ends in.
+        setting: One of the study's four settings, or "all".
+        spec: JSON file of what ``ViewSpec.describe`` returns, instead of a setting; its normalization is left
+            out.
+        images: Number of images.
+        seed: Random seed of the views.
+
+    Returns:
+        Path of the picture.
+
+    Raises:
+        InputError: Bad argument, named in the message.
     """
     out = Path(out)
     blocks = list(_specs(setting, spec))
     if not 1 <= images <= len(store):
-        raise InputError(f"--images: 1 to the store's {len(store)} wanted, got {images}")
+        raise InputError(f"--images must be 1 to the store's {len(store)}, got {images}")
     rows = np.linspace(0, len(store) - 1, images).round().astype(np.int64)
     pictures = np.ascontiguousarray(store.images[rows])
     figure = _figure([_made(*block, pictures, store.image_ids[rows], seed) for block in blocks], pictures)
     known = figure.canvas.get_supported_filetypes()
     if (ending := out.suffix.removeprefix(".").lower()) not in known:
-        raise InputError(f"--out: a name ending in one of {', '.join(sorted(known))} wanted, got {out.name}")
+        raise InputError(f"--out must end in one of {', '.join(sorted(known))}, got {out.name}")
     with file_in_place_of(out) as unfinished:
         figure.savefig(unfinished, dpi=_DPI, format=ending)
         if ending == "png":  # matplotlib writes an alpha channel of no use
@@ -80,14 +93,14 @@ def _specs(setting: str, spec: PathLike | None) -> Iterator[tuple[str, ViewSpec]
         try:
             described = json.loads(Path(spec).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise InputError(f"--spec: a JSON file wanted, got {spec}: {error}") from error
+            raise InputError(f"--spec must be a JSON file, got {spec}: {error}") from error
         yield Path(spec).name, ViewSpec.from_description(described)
     elif setting == ALL:
         yield from SPECS.items()
     elif setting in SETTINGS:
         yield setting, view_spec(setting)
     else:
-        raise InputError(f"--setting: one of {', '.join((*SETTINGS, ALL))} wanted, got {setting!r}")
+        raise InputError(f"--setting must be one of {', '.join((*SETTINGS, ALL))}, got {setting!r}")
 
 
 def _made(heading: str, spec: ViewSpec, pictures: UInt8Array, ids: Any, seed: int) -> _Block:

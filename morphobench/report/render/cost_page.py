@@ -46,7 +46,14 @@ class CostPage:
 
 
 def cost_page(measured: Mapping[str, Any]) -> CostPage:
-    """The page of what ``run.cost.measure_cost`` returned."""
+    """Make the page of a cost measurement.
+
+    Args:
+        measured: What ``run.cost.measure_cost`` returned.
+
+    Returns:
+        The page.
+    """
     costs = setup_costs(measured)
     per_epoch, to_convergence = claims(costs)
     device = any(math.isfinite(cost.peak_device_memory_bytes) for cost in costs)
@@ -59,7 +66,14 @@ def cost_page(measured: Mapping[str, Any]) -> CostPage:
 
 
 def summary(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tables show, as numbers; NaN where something is not known."""
+    """Give what the tables show as numbers.
+
+    Args:
+        measured: What ``run.cost.measure_cost`` returned.
+
+    Returns:
+        Setups and claims as plain types; NaN where something is not known.
+    """
     costs = setup_costs(measured)
     return {
         "setups": [
@@ -83,16 +97,21 @@ def summary(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fill_page(path: Path, text: str | None) -> None:
-    """Put ``text`` between the two marker lines of the page at ``path``; None: only look for them.
+    """Put a text between the two marker lines of a page.
 
-    InputError where there is no such page, or it lacks the lines.
+    Args:
+        path: The page.
+        text: The text; None: only look for the lines.
+
+    Raises:
+        InputError: There is no such page, or it lacks the lines.
     """
     if not path.is_file():
-        raise InputError(f"{path}: a page to put the tables into wanted, got no such file")
+        raise InputError(f"{path} must be a page to put the tables into, got no such file")
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise InputError(f"{path}: a page with the lines {BEGIN!r} and {END!r} wanted, got one without")
+        raise InputError(f"{path} must have the lines {BEGIN!r} and {END!r}, got a page without")
     if text is not None:
         write_whole(path, f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}")
 

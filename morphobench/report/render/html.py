@@ -1,49 +1,185 @@
-"""The report of a run: one page, OUT/report.html, with everything in it and nothing fetched from
-elsewhere.
-"""
+"""The page of a run, OUT/report.html: everything in one file, nothing fetched from elsewhere."""
 
 from __future__ import annotations
 
+import json
 import pathlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
 from morphobench._util.files import write_whole
-from morphobench.report.figures import effects as plots_stats
-from morphobench.report.figures import quality as plots
-from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text
-from morphobench.report.render.sentences import decision_sentences
-from morphobench.report.statistics.analysis import Findings
-from morphobench.report.statistics.columns import PRIMARY, Column
-from morphobench.report.statistics.effects import Effect
-from morphobench.report.statistics.table import Row
+from morphobench.report.figures import cells
+from morphobench.report.figures.effects import effects, ranks
+from morphobench.report.figures.quality import heat_map, intervals, learning_curves, quality_against_cost
+from morphobench.report.figures.vega import COLOURS, Figure, available, scripts
+from morphobench.report.load import load_records
+from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed
+from morphobench.report.render.sentences import decision_sentences, signed_bounds
+from morphobench.report.statistics.claims import study_claims
+from morphobench.report.statistics.columns import PRIMARY
 from morphobench.report.summary import Summary, load_summary
-from morphobench.run.folder import REPORT
+from morphobench.run.folder import FIGURES, REPORT
+from morphobench.run.record import split_name
 from morphobench.types import Path
 
+NO_FIGURES = "Figures are left out: the package vl-convert-python is not installed here."
 
-def write_report(out: Path) -> pathlib.Path:
-    """Write the page of a run.
+
+@dataclass(frozen=True)
+class Cells:
+    """Parts of the page that show cells.
+
+    Attributes:
+        sprite: pictures of the cells; None without the store.
+        umap: the UMAP; None without a clustering.
+        views: views of the four settings, a PNG as a data URI; empty without the store.
+        neighbours: nearest neighbours of some cells, by setup.
+        reason: why pictures of cells are left out; empty where they are not.
+    """
+
+    sprite: cells.Sprite | None = None
+    umap: Figure | None = None
+    views: str = ""
+    neighbours: tuple[cells.Neighbours, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of figures on the page."""
+
+    name: str
+    title: str
+    lead: str
+    figures: tuple[Figure, ...] = field(default=())
+
+
+def write_report(out: Path, *, store: Path | None = None) -> pathlib.Path:
+    """Write the page of a run, and its figures as SVG and PNG.
 
     Args:
         out: the folder of the run; or a results file, beside which the page is put.
+        store: the store that the run was made from, for pictures of cells (default: the one that
+            OUT/config.toml names, if it is there).
 
     Returns:
-        Path of the page, OUT/report.html. It holds its figures (SVG) and style and needs no network.
+        Path of the page, OUT/report.html. The figures are in OUT/figures.
 
     Raises:
         InputError: where OUT holds no readable records, or records of two protocols.
     """
     folder = pathlib.Path(out)
     page = folder / REPORT if folder.is_dir() else folder.with_name(REPORT)
-    write_whole(page, render(load_summary([folder])))
+    summary = load_summary([folder])
+    shown = load_cells(folder, summary, store=None if store is None else pathlib.Path(store))
+    sections = page_sections(summary, shown)
+    write_whole(page, render(summary, shown, sections))
+    if folder.is_dir() and available():
+        for section in sections:
+            for figure in section.figures:
+                write_whole(folder / FIGURES / f"{figure.name}.svg", figure.svg())
+                write_whole(folder / FIGURES / f"{figure.name}.png", figure.png())
     return page
 
 
-def render(summary: Summary) -> str:
+def load_cells(out: pathlib.Path, summary: Summary, *, store: pathlib.Path | None = None) -> Cells:
+    """Read what the page shows of cells.
+
+    Args:
+        out: the folder of the run.
+        summary: its summary.
+        store: the store, where it is known.
+
+    Returns:
+        What could be read, and why the rest could not.
+    """
+    if not out.is_dir():
+        return Cells(reason="The page was made from a results file alone.")
+    records = load_records(out)
+    found = cells.find_store(out, records, store)
+    if found is None:
+        told = "No pictures of cells: the run's store is not at hand (morphobench report OUT --store STORE)."
+        return Cells(umap=cells.umap(out, records, None), reason=told)
+    sprite = cells.make_sprite(found, cells.cells_shown(out, records))
+    leader = summary.decision.leader
+    wanted = [leader.setup if leader else "", "baseline/untrained_encoder"]
+    compared = [next((r for r in records if r.setup == name), None) for name in wanted]
+    near = [cells.neighbours(out, r, sprite) for r in compared if r is not None] if sprite is not None else []
+    return Cells(
+        sprite,
+        cells.umap(out, records, sprite),
+        cells.views_picture(found),
+        tuple(one for one in near if one is not None),
+    )
+
+
+def page_sections(summary: Summary, shown: Cells) -> list[Section]:
+    """Make the figures of the page.
+
+    Args:
+        summary: what it shows.
+        shown: what it shows of cells.
+
+    Returns:
+        Sections with at least one figure each.
+    """
+    by_key = {column.key: column for column in summary.headline}
+    quality = [by_key[key] for key in PRIMARY if key in by_key] or list(summary.headline[:1])
+    time = next((column for column in summary.costs if column.key == "time_per_image_ns"), None)
+    findings = summary.findings
+    paradigms = dict.fromkeys(split_name(name)[0] for name, _ in summary.histories)
+    made = [
+        (
+            "cost",
+            "Quality against cost",
+            "Up and to the left is better. The grey line joins the setups that none beats in both at once.",
+            [quality_against_cost(summary, quality=one, cost=time) for one in quality if time],
+        ),
+        ("heat", "All setups at a glance", "", [heat_map(summary)]),
+        (
+            "quality",
+            "Quality with its uncertainty",
+            "Lines span the 95 % interval, or one deviation over seeds where there is none.",
+            [intervals(summary, column) for column in quality],
+        ),
+        (
+            "effects",
+            "What augmentation and cropping do",
+            "Filled marks: the 95 % interval of the effect excludes 0.",
+            [
+                effects(found, column, name=f"effects-{place}")
+                for place, (column, found) in enumerate(findings.effects)
+                if column.key in PRIMARY
+            ],
+        ),
+        (
+            "ranks",
+            "Ranks over cell lines",
+            "",
+            [ranks(findings.ranking)] if findings.ranking is not None else [],
+        ),
+        (
+            "curves",
+            "Training curves",
+            "Losses of different paradigms measure different things and cannot be compared.",
+            [learning_curves(summary, paradigm=paradigm) for paradigm in paradigms],
+        ),
+        ("umap", "The cells, by similarity", "", [shown.umap]),
+    ]
+    sections = [Section(name, title, lead, tuple(f for f in found if f)) for name, title, lead, found in made]
+    return [section for section in sections if section.figures]
+
+
+def render(summary: Summary, shown: Cells | None = None, sections: Sequence[Section] | None = None) -> str:
     """Write the page's HTML.
 
     Args:
         summary: what it shows.
+        shown: what it shows of cells (default: nothing).
+        sections: its figures (default: made here).
 
     Returns:
         The page.
@@ -51,7 +187,9 @@ def render(summary: Summary) -> str:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    table, findings, judged = summary, summary.findings, summary.decision.column
+    shown = Cells() if shown is None else shown
+    sections = page_sections(summary, shown) if sections is None else sections
+    drawn = available()
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -59,94 +197,63 @@ def render(summary: Summary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pictures = [
-        (title, lead, [Markup(svg) for svg in found if svg])  # noqa: S704 - drawn here, its texts are escaped
-        for title, lead, found in (*_pictures(table), *_statistics(findings))
-    ]
+    judged = summary.decision.column
     return environment.get_template("report.html").render(
-        table=table,
-        formats=[Format.of(column, table.rows) for column in table.columns],
-        groups=_groups(table),
-        pictures=[picture for picture in pictures if picture[2]],
-        metrics=[(column, Format.of(column, table.rows)) for column in table.metrics],
-        findings=findings,
-        judged=judged,
-        against=findings.against.get(judged.key, ()) if judged else (),
-        main_effects=main_effects(findings),
+        summary=summary,
+        shown=shown,
+        sections=sections if drawn else [],
+        missing="" if drawn else NO_FIGURES,
+        figures={
+            # drawn here; texts of records are escaped by the converter
+            one.name: Markup(_inline(one))  # noqa: S704
+            for one in _figures(sections)
+            if drawn
+        },
+        figures_data=Markup(_figures_data(sections, shown)) if drawn else Markup("{}"),  # noqa: S704
         sentences=decision_sentences(summary.decision),
+        formats=[Format.of(column, summary.rows) for column in summary.columns],
+        metrics=[(column, Format.of(column, summary.rows)) for column in summary.metrics],
+        trained=sum(row.is_trained for row in summary.rows),
+        judged=judged,
+        against=summary.findings.against.get(judged.key, ()) if judged else (),
+        claims=study_claims(summary.findings, summary.rows),
         number=number,
-        p_text=p_text,
+        signed=signed,
+        signed_bounds=signed_bounds,
         bounds=bounds,
+        p_text=p_text,
         arrows=ARROWS,
         style=Markup(_template("report.css")),  # noqa: S704 - our own file
+        script=Markup(scripts()) if drawn else "",  # noqa: S704 - our own and the library's
     )
 
 
-def main_effects(findings: Findings) -> list[tuple[Column, dict[str, Effect]]]:
-    """What augmentation and multi-crops do to each metric, over all paradigms."""
-    return [
-        (column, {one.name: one for one in effects if one.kind == "main"})
-        for column, effects in findings.effects
-    ]
+def _figures(sections: Sequence[Section]) -> Iterator[Figure]:
+    for section in sections:
+        yield from section.figures
 
 
-def _statistics(findings: Findings) -> list[tuple[str, str, list[str]]]:
-    drawn = [
-        plots_stats.effects(effects, column, name=f"effects-{place}")
-        for place, (column, effects) in enumerate(findings.effects)
-        if column.key in PRIMARY
-    ]
-    ranking = findings.ranking
-    lead = ""
-    if ranking is not None and ranking.reason:
-        lead = f"No comparison of ranks: {ranking.reason}."
-    elif ranking is not None:
-        lead = (
-            f"Over {ranking.blocks} cell lines, by ROC AUC; bars join setups that do not differ "
-            f"(Nemenyi, {ranking.confidence:.0%}). All alike: {p_text(ranking.p)} (Friedman)."
-        )
-    return [
-        (
-            "What augmentation and cropping do",
-            "Filled marks: the 95 % interval excludes 0. Each interval is of one effect alone; p in the "
-            "table above is corrected for making two comparisons (Holm).",
-            drawn,
-        ),
-        ("Mean ranks", lead, [plots_stats.ranks(ranking)] if ranking is not None else []),
-    ]
+def _inline(figure: Figure) -> str:
+    """The static picture, which readers without scripts and printers see; it follows the page's colours."""
+    text = figure.svg()
+    for name, value in COLOURS.items():
+        text = text.replace(f'"{value}"', f'"var(--{name})"')
+    text = re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+    # ids of clip paths must be unique on the page
+    text = re.sub(r'id="([^"]+)"', rf'id="{figure.name}-\1"', text)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{figure.name}-\1)", text)
 
 
-def _pictures(table: Summary) -> list[tuple[str, str, list[str]]]:
-    quality = [column for column in table.columns if not column.is_cost]
-    costs = {column.key: column for column in table.columns if column.is_cost}
-    time = costs.get("time_per_image_ns")
-    scattered = [column for column in quality if column.key in PRIMARY] or quality[:1]
-    paradigms = dict.fromkeys(row.group for row in table.setups)
-    return [
-        (
-            "Quality and what it costs",
-            "Up and to the left is better. Lines span the interval, or one deviation over seeds.",
-            [plots.quality_against_cost(table, quality=one, cost=time) for one in scattered if time],
-        ),
-        (
-            "Quality by task",
-            "The dashed line is the best baseline; whiskers span the interval, or one deviation over seeds.",
-            [plots.bars(table, column) for column in quality],
-        ),
-        ("Time and memory", "", [plots.bars(table, column) for column in costs.values()]),
-        (
-            "Learning curves",
-            "Losses of different paradigms measure different things and are not to be compared.",
-            [plots.learning_curves(table, paradigm=paradigm) for paradigm in paradigms],
-        ),
-    ]
-
-
-def _groups(table: Summary) -> list[tuple[str, list[Row]]]:
-    groups: dict[str, list[Row]] = {}
-    for row in table.rows:
-        groups.setdefault(row.group, []).append(row)
-    return list(groups.items())
+def _figures_data(sections: Sequence[Section], shown: Cells) -> str:
+    """The figures' specifications as JSON inside a script element, where only "<" could end it."""
+    sprite = shown.sprite
+    data: dict[str, Any] = {
+        "figures": {one.name: {"spec": one.page_spec(), "sprite": one.sprite} for one in _figures(sections)},
+        "sprite": None
+        if sprite is None
+        else {"columns": sprite.columns, "rows": sprite.rows, "tile": sprite.tile_px},
+    }
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _template(name: str) -> str:

@@ -22,6 +22,8 @@ def decision_sentences(decision: Decision) -> list[str]:
         return [
             "No setup can be recommended: the run holds no trained setup with a metric that has a direction."
         ]
+    if not decision.candidates:
+        return [f"No setup can be recommended: no trained setup has a value of {decision.column.label}."]
     if decision.leader is None:
         return ["No setup keeps the limits given. " + _fastest(decision)]
     choice, leader = decision.choice, decision.leader
@@ -64,19 +66,21 @@ def _no_choice(decision: Decision, leader: Candidate) -> str:
 
 
 def _advantages(decision: Decision, leader: Candidate) -> list[str]:
-    over = f" over {decision.over}"
     compared = [leader.baseline] if leader.baseline else []
-    if decision.untrained and (not leader.baseline or leader.baseline.other != UNTRAINED):
+    if decision.untrained and (not leader.baseline or leader.baseline.other != decision.untrained.other):
         compared.append(decision.untrained)
+    over = f" over {decision.over}" if any(math.isfinite(one.low) for one in compared) else ""
     parts = [f"from {_named(one.other)} it differs by {_difference(one)}" for one in compared]
-    if not parts:
-        return []
     text = "; ".join(parts)
-    return [f"{text[0].upper()}{text[1:]}{over}."]
+    return [f"{text[0].upper()}{text[1:]}{over}."] if text else []
 
 
 def _named(baseline: str) -> str:
-    return "the untrained encoder" if baseline == UNTRAINED else f"the best baseline, {baseline},"
+    return (
+        "the untrained encoder"
+        if baseline.partition("@")[0] == UNTRAINED
+        else f"the best baseline, {baseline},"
+    )
 
 
 def _difference(one: Comparison) -> str:

@@ -33,11 +33,21 @@ _MEMORY = ("peak_host_memory_bytes", "peak_memory_bytes")
 
 
 def benchmark_rows(data: Mapping[str, Any]) -> list[BenchmarkRow]:
-    """The benchmarks of a pytest-benchmark JSON object in its order; InputError where it is none."""
+    """Read the benchmarks of a pytest-benchmark file.
+
+    Args:
+        data: The JSON object.
+
+    Returns:
+        One row a benchmark, in the order of the file.
+
+    Raises:
+        InputError: It is no such file.
+    """
     benchmarks = data.get("benchmarks") if isinstance(data, Mapping) else None
     if not isinstance(benchmarks, list):
         raise InputError(
-            "benchmarks: a file of `pytest --benchmark-json` wanted, got one without 'benchmarks'"
+            "benchmarks must be a file of `pytest --benchmark-json`, got one without 'benchmarks'"
         )
     return [_row(benchmark) for benchmark in benchmarks]
 
@@ -47,7 +57,7 @@ def _row(benchmark: Mapping[str, Any]) -> BenchmarkRow:
         name, stats = str(benchmark["name"]), benchmark["stats"]
         median, iqr, rounds = float(stats["median"]), float(stats["iqr"]), int(stats["rounds"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"benchmarks: name and stats of each wanted, got one without ({error})") from error
+        raise InputError(f"benchmarks must have name and stats each, got one without ({error})") from error
     extra = benchmark.get("extra_info") or {}
     return BenchmarkRow(
         name.removeprefix("test_"),

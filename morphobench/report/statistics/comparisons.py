@@ -17,6 +17,7 @@ from scipy import stats
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.auc import Draws
 from morphobench.evaluation.bootstrap.interval import from_draws
+from morphobench.evaluation.bootstrap.reason import Reason
 from morphobench.types import Direction, Float64Array
 
 MIN_INTERVAL_BLOCKS = 3
@@ -49,9 +50,13 @@ class Comparison:
 
 
 def holm(p: Sequence[float] | Float64Array) -> Float64Array:
-    """Holm's step-down adjusted p-values (Holm 1979, Scandinavian Journal of Statistics 6:65).
+    """Adjust p-values for making several tests (Holm 1979, Scandinavian Journal of Statistics 6:65).
 
-    NaN (no test was made) stays NaN and does not count among the tests.
+    Args:
+        p: The p-values; NaN (no test was made) stays NaN and does not count among the tests.
+
+    Returns:
+        Adjusted p-values, step-down, in the order given.
     """
     values = np.asarray(p, dtype=np.float64)
     adjusted = np.full(values.shape, math.nan)
@@ -84,10 +89,16 @@ def mean_interval(values: Float64Array, *, confidence: float = 0.95) -> tuple[fl
 
 
 def hedges_g(differences: Float64Array) -> float:
-    """Mean over standard deviation of paired differences (B,), corrected for few blocks.
+    """Effect size of paired differences: mean over standard deviation, corrected for few blocks.
 
-    Hedges 1981, Journal of Educational Statistics 6:107: d_z times 1 - 3 / (4 (B - 1) - 1). NaN below
-    MIN_INTERVAL_BLOCKS blocks, infinite where all differences are the same but 0.
+    Hedges 1981, Journal of Educational Statistics 6:107: d_z times 1 - 3 / (4 (B - 1) - 1).
+
+    Args:
+        differences: (B,) paired differences.
+
+    Returns:
+        The effect size; NaN below MIN_INTERVAL_BLOCKS blocks, infinite where all differences are the same
+        but 0.
     """
     count = len(differences)
     if count < MIN_INTERVAL_BLOCKS:
@@ -137,17 +148,29 @@ def compare(
     unit: str = "block",
     confidence: float = 0.95,
 ) -> list[Comparison]:
-    """Paired comparisons of K setups over B blocks: ``values`` (B, K), NaN where a setup has none in a block.
+    """Compare K setups pairwise over B blocks.
 
-    ``reference``: every other setup against this one; None: all pairs. ``direction``: which way is better,
-    for ``better`` alone. p-values are of the paired t test, which agrees with the interval, corrected by
-    Holm over all comparisons. InputError for shapes that do not fit, or an unknown reference.
+    p-values are of the paired t test, which agrees with the interval, corrected by Holm over all comparisons.
+
+    Args:
+        values: (B, K), NaN where a setup has none in a block.
+        names: (K,) names of the setups.
+        direction: Which way is better; for the share of blocks alone.
+        reference: Compare every other setup with this one; None: all pairs.
+        unit: What a block is, singular.
+        confidence: Confidence level.
+
+    Returns:
+        One comparison a pair.
+
+    Raises:
+        InputError: Shapes that do not fit, or an unknown reference.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names):
-        raise InputError(f"values: (blocks, {len(names)}) wanted, got {values.shape}")
+        raise InputError(f"values must be (blocks, {len(names)}), got {values.shape}")
     if reference is not None and reference not in names:
-        raise InputError(f"reference: one of {', '.join(names)} wanted, got {reference!r}")
+        raise InputError(f"reference must be one of {', '.join(names)}, got {reference!r}")
     if reference is None:
         pairs = list(combinations(range(len(names)), 2))
     else:
@@ -170,7 +193,7 @@ def compare(
             share_better(each, direction=direction),
             ""
             if len(each) >= MIN_INTERVAL_BLOCKS
-            else f"{len(each)} blocks, at least {MIN_INTERVAL_BLOCKS} needed",
+            else str(Reason.too_few(unit, len(each), MIN_INTERVAL_BLOCKS)),
             sign_flip_p(each) if len(each) >= MIN_INTERVAL_BLOCKS else math.nan,
         )
         for (one, other), each, (low, high, p), corrected in zip(
@@ -182,15 +205,27 @@ def compare(
 def compare_over_groups(
     draws: Draws, names: Sequence[str], *, reference: str, unit: str, confidence: float = 0.95
 ) -> list[Comparison]:
-    """Every other setup against ``reference``, from AUCs in resamples of plates or wells (``roc_auc_draws``).
+    """Compare setups with a reference over plates or wells.
 
-    ``blocks`` is the number of plates or wells; intervals are expanded percentiles of the paired
-    differences, p-values of the t distribution with the resamples' standard error, corrected by Holm.
-    ``effect``: the difference over the standard deviation between single groups that this error stands for;
-    ``better``: share of resamples in which the setup is better. InputError for an unknown reference.
+    Intervals are expanded percentiles of the paired differences, p-values of the t distribution with the
+    resamples' standard error, corrected by Holm. The effect size is the difference over the standard
+    deviation between single groups that this error stands for.
+
+    Args:
+        draws: AUC of the setups in joint resamples of plates or wells (``roc_auc_draws``).
+        names: (K,) names of the setups.
+        reference: The setup that the others are compared with.
+        unit: What was resampled, "plate" or "well".
+        confidence: Confidence level.
+
+    Returns:
+        One comparison for every other setup; ``better`` is the share of resamples in which it is better.
+
+    Raises:
+        InputError: An unknown reference.
     """
     if reference not in names:
-        raise InputError(f"reference: one of {', '.join(names)} wanted, got {reference!r}")
+        raise InputError(f"reference must be one of {', '.join(names)}, got {reference!r}")
     base = list(names).index(reference)
     units = draws.units
     found = []
@@ -215,22 +250,43 @@ def compare_over_groups(
 
 
 def error_of_draws(drawn: Float64Array, units: int) -> float:
-    """The standard error that resamples of ``units`` groups show, made good for the plug-in's
-    sqrt((n-1)/n).
+    """Standard error that resamples of groups show, corrected for the plug-in's factor sqrt((n-1)/n).
+
+    Args:
+        drawn: (R,) values in the resamples.
+        units: Number n of groups.
+
+    Returns:
+        The standard error.
     """
     return float(np.nanstd(drawn, ddof=1)) * math.sqrt(units / max(units - 1, 1))
 
 
 def p_of_draws(estimate: float, drawn: Float64Array, units: int) -> float:
-    """Two-sided p-value of ``estimate`` against 0, of the t distribution with ``units`` - 1 degrees of
-    freedom.
+    """Two-sided p-value of an estimate against 0: t distribution with ``units`` - 1 degrees of freedom.
+
+    Args:
+        estimate: The estimate.
+        drawn: (R,) values in the resamples.
+        units: Number of groups.
+
+    Returns:
+        The p-value.
     """
     error = error_of_draws(drawn, units)
     return float(2 * stats.t.sf(abs(estimate) / error, units - 1)) if error else float(estimate == 0)
 
 
 def share_better(differences: Float64Array, *, direction: Direction = "up") -> float:
-    """Share of positive (direction "down": negative) differences, ties half; NaN for none or no direction."""
+    """Share of differences that are better, ties half.
+
+    Args:
+        differences: (B,) paired differences.
+        direction: Which way is better.
+
+    Returns:
+        The share; NaN for no differences or no direction.
+    """
     if not len(differences) or direction == "none":
         return math.nan
     signed = differences if direction == "up" else -differences

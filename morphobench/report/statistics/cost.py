@@ -111,9 +111,16 @@ def finite(value: Any) -> float:
 
 
 def setup_costs(measured: Mapping[str, Any]) -> list[SetupCost]:
-    """One per setup of ``measured`` (see ``run.cost.measure_cost``), in the order asked for.
+    """Merge the rounds of each setup.
 
-    InputError where a setup has no complete set of shared rounds yet.
+    Args:
+        measured: What ``run.cost.measure_cost`` returned.
+
+    Returns:
+        One per setup, in the order asked for.
+
+    Raises:
+        InputError: A setup has no complete set of shared rounds yet.
     """
     options = measured["options"]
     plateau = Plateau(options["improvement"], options["patience"])
@@ -128,7 +135,7 @@ def setup_costs(measured: Mapping[str, Any]) -> list[SetupCost]:
 def _setup_cost(setup: str, records: Sequence[Mapping[str, Any]], rounds: int, plateau: Plateau) -> SetupCost:
     ordered = sorted(records, key=lambda record: int(record["round"]))
     if [record["round"] for record in ordered[:rounds]] != list(range(rounds)):
-        raise InputError(f"records: {rounds} rounds of {setup} wanted, got {len(ordered)}")
+        raise InputError(f"records must hold {rounds} rounds of {setup}, got {len(ordered)}")
     epochs = [epoch for record in ordered for epoch in record["epochs"]]
     shared = ordered[:rounds]
     epoch_s = tuple(float(np.mean([e["seconds"] for e in record["epochs"]])) for record in shared)
@@ -159,7 +166,14 @@ def _setup_cost(setup: str, records: Sequence[Mapping[str, Any]], rounds: int, p
 
 
 def geometric(values: Sequence[float]) -> Interval:
-    """The geometric mean of positive ``values`` with Student's interval of the mean of their logarithms."""
+    """Geometric mean with Student's interval of the mean of the logarithms.
+
+    Args:
+        values: Positive values, one a round.
+
+    Returns:
+        The mean with its 95 % interval; NaN bounds for too few values.
+    """
     logs = np.log(np.asarray(values, dtype=np.float64))
     low, high, _ = mean_interval(logs)
     return Interval(
@@ -168,10 +182,16 @@ def geometric(values: Sequence[float]) -> Interval:
 
 
 def claims(costs: Sequence[SetupCost]) -> tuple[Claim, Claim]:
-    """Self-supervised against every other paradigm within each setting: per epoch, and to convergence.
+    """Compare self-supervised with every other paradigm within each setting: per epoch, and to convergence.
 
     Ratios are taken within rounds, where both sides met the same load of the machine. Those to convergence
     are the same times the ratio of the epochs needed.
+
+    Args:
+        costs: Costs of the setups.
+
+    Returns:
+        The claim by epoch and the claim to convergence.
     """
     by_name = {cost.setup: cost for cost in costs}
     pairs = [

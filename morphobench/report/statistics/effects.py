@@ -1,5 +1,4 @@
-"""The effects of paradigm, augmentation and cropping on a metric, and their interactions, with intervals;
-no I/O.
+"""Effects of paradigm, augmentation and cropping on a metric, and their interactions, with intervals; no I/O.
 
 The study is a full factorial: paradigms x augmentation (no, yes) x cropping (one, multi). An effect is a
 contrast of the setups' values, so "multi-crops generally help" is one number: the mean over all paradigms,
@@ -59,13 +58,20 @@ class Effect:
 
 
 def complete_paradigms(names: Sequence[str]) -> tuple[str, ...]:
-    """The paradigms of ``names`` that have all four settings, in order of appearance."""
+    """Find the paradigms that have all four settings.
+
+    Args:
+        names: Names of setups.
+
+    Returns:
+        The paradigms, in order of appearance.
+    """
     groups = dict.fromkeys(split_name(name)[0] for name in names)
     return tuple(g for g in groups if all(f"{g}/{setting}" in names for setting in SETTINGS))
 
 
 def contrasts(paradigms: Sequence[str]) -> tuple[list[str], list[Contrast]]:
-    """The setups (K = 4 per paradigm, in order) and all contrasts of a factorial of ``paradigms``.
+    """Make all contrasts of a factorial of paradigms, augmentation and cropping.
 
     - augmentation, multi-crop: yes minus no, the mean over everything else;
     - augmentation x multi-crop: the effect of multi-crop with augmentation minus without;
@@ -73,6 +79,12 @@ def contrasts(paradigms: Sequence[str]) -> tuple[list[str], list[Contrast]]:
     - augmentation or multi-crop in a paradigm: the effect inside it;
     - paradigm x factor: the effect inside the paradigm minus the mean effect;
     - paradigm x augmentation x multi-crop: the same for the interaction.
+
+    Args:
+        paradigms: The paradigms.
+
+    Returns:
+        Names of the setups (K = 4 per paradigm, in order), and the contrasts.
     """
     names = [f"{paradigm}/{setting}" for paradigm in paradigms for setting in SETTINGS]
     aug = np.asarray([-1.0, 1.0, -1.0, 1.0])  # in the order of SETTINGS
@@ -107,16 +119,29 @@ def effects_over_blocks(
     unit: str = "seed",
     confidence: float = 0.95,
 ) -> list[Effect]:
-    """All effects from values (B, K) of setups ``names`` in B blocks, each block a full factorial.
+    """Compute all effects from values in blocks, each block a full factorial.
 
     An effect is computed in each block; Student's interval over blocks follows, so that errors may differ
     between setups and be shared within a block. Paradigms without all four settings, and blocks with a NaN,
-    are left out. InputError where nothing is left.
+    are left out.
+
+    Args:
+        values: (B, K) values.
+        names: (K,) names of the setups.
+        direction: Which way is better.
+        unit: What a block is, singular.
+        confidence: Confidence level.
+
+    Returns:
+        One effect a contrast.
+
+    Raises:
+        InputError: Nothing is left.
     """
     values, made = _arranged(values, names)
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):
-        raise InputError("values: at least one block with every setup wanted, got none")
+        raise InputError("values must hold at least one block with every setup, got none")
     blocks = len(values)
     few = blocks < MIN_INTERVAL_BLOCKS
     reason = str(Reason.too_few(unit, blocks, MIN_INTERVAL_BLOCKS)) if few else ""
@@ -147,11 +172,21 @@ def effects_over_blocks(
 def effects_over_groups(
     draws: Draws, names: Sequence[str], *, unit: str, direction: Direction = "up", confidence: float = 0.95
 ) -> list[Effect]:
-    """All effects from AUCs of setups ``names`` in resamples of plates or wells (see ``roc_auc_draws``).
+    """Compute all effects from AUCs in resamples of plates or wells.
 
     Every setup of a resample sees the same plates, so what plates do to all setups drops out. Intervals are
     expanded percentiles; p-values are of the t distribution with the resamples' standard error. They hold
     for the networks as trained; how training varies is what seeds show.
+
+    Args:
+        draws: AUC of the setups in joint resamples (``roc_auc_draws``).
+        names: (K,) names of the setups.
+        unit: What was resampled, "plate" or "well".
+        direction: Which way is better.
+        confidence: Confidence level.
+
+    Returns:
+        One effect a contrast.
     """
     estimates, made = _arranged(draws.estimates[None, :], names)
     drawn, _ = _arranged(draws.drawn, names)
@@ -183,8 +218,14 @@ def effects_over_groups(
 def explained(values: Float64Array, names: Sequence[str]) -> dict[str, float]:
     """Share of the spread between setups (eta squared) that each factor and interaction explains.
 
-    From means over blocks of ``values`` (B, K); the design is balanced, so the parts are orthogonal and sum
-    to 1. Empty where all setups are equal.
+    From means over blocks; the design is balanced, so the parts are orthogonal and sum to 1.
+
+    Args:
+        values: (B, K) values.
+        names: (K,) names of the setups.
+
+    Returns:
+        Share by factor; empty where all setups are equal.
     """
     arranged, _ = _arranged(values, names)
     cells = np.nanmean(arranged, axis=0).reshape(-1, 2, 2)  # paradigm, cropping, augmentation
@@ -216,10 +257,10 @@ def _arranged(values: Float64Array, names: Sequence[str]) -> tuple[Float64Array,
     """The columns of the factorial's setups in its order, and its contrasts."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names):
-        raise InputError(f"values: (blocks, {len(names)}) wanted, got {values.shape}")
+        raise InputError(f"values must be (blocks, {len(names)}), got {values.shape}")
     paradigms = complete_paradigms(names)
     if not paradigms:
-        raise InputError(f"names: all four settings of at least one paradigm wanted, got {', '.join(names)}")
+        raise InputError(f"names must hold all four settings of a paradigm, got {', '.join(names)}")
     wanted, made = contrasts(paradigms)
     place = {name: k for k, name in enumerate(names)}
     return values[:, [place[name] for name in wanted]], made

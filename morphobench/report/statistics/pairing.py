@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from morphobench.evaluation.bootstrap.auc import Draws, Scored, name_wells_by_plate, roc_auc_draws
 from morphobench.evaluation.bootstrap.interval import units_needed
 from morphobench.report.statistics.columns import Column
-from morphobench.report.statistics.comparisons import Comparison, compare, compare_over_groups
+from morphobench.report.statistics.comparisons import (
+    MIN_INTERVAL_BLOCKS,
+    Comparison,
+    compare,
+    compare_over_groups,
+)
 from morphobench.run.record import Record
 from morphobench.types import Float64Array
 
@@ -139,7 +144,7 @@ class Pairing:
 
         Returns:
             Share of the resamples (ROC AUC), or of the seeds, in which none of the others is better; NaN for
-            a metric without a direction.
+            fewer than three of them, and for a metric without a direction.
         """
         if column.direction == "none" or name not in self.setups:
             return math.nan
@@ -150,7 +155,7 @@ class Pairing:
             else self.values[column.key] * (1 if column.direction == "up" else -1)
         )
         whole = drawn[np.isfinite(drawn[:, kept]).all(axis=1)]
-        if not len(whole):
+        if len(whole) < MIN_INTERVAL_BLOCKS:
             return math.nan
         return float(np.mean(whole[:, self.setups.index(name)] >= whole[:, kept].max(axis=1)))
 
@@ -164,24 +169,29 @@ def joint_draws(setups: Sequence[str], seeds: Sequence[int], predictions: Tables
         predictions: tables "classification.predictions" by setup and seed.
 
     Returns:
-        The draws with the unit's name; None where a setup has no predictions, where setups of a seed did not
-        predict the same images, or where neither plates nor wells are known.
+        The draws with the unit's name, from the seeds in which every setup has predictions; None where there
+        are none, where setups of a seed did not predict the same images, or where neither plates nor wells
+        are known.
     """
     parts: dict[str, list[Scored]] = {"plate": [], "well": []}
+    counted = 0
     for seed in seeds:
         tables = [predictions.get((setup, seed)) for setup in setups]
         known = [table for table in tables if table is not None and len(table)]
-        if len(known) < len(setups) or not all(_same_images(known[0], table) for table in known):
+        if len(known) < len(setups):
+            continue  # a run that is not finished: the seeds that are count
+        if not all(_same_images(known[0], table) for table in known):
             return None
         labels = known[0]["label"].to_numpy()
         scores = np.stack([table["drug_probability"].to_numpy(dtype=np.float64) for table in known])
         if not np.isfinite(scores).all():
             return None
+        counted += 1
         for unit, groups in _units(known[0]).items():
             parts[unit].append(Scored(scores, labels, groups))
     found = None
     for unit, scored in parts.items():
-        if scored and len(scored) == len(seeds):
+        if scored and len(scored) == counted:
             found = roc_auc_draws(scored), unit
             if found[0].units >= units_needed(0.95) and np.isfinite(found[0].drawn).mean() > 0.95:
                 break

@@ -42,16 +42,25 @@ class Ranking:
 def rank(
     values: Float64Array, names: Sequence[str], *, direction: Direction = "up", confidence: float = 0.95
 ) -> Ranking:
-    """Ranks K setups in each of B blocks (cell lines, data sets): ``values`` (B, K); ties share their mean
-    rank.
+    """Rank K setups in each of B blocks (cell lines, data sets); ties share their mean rank.
 
-    Blocks with a NaN are left out. InputError for fewer than two setups or a metric without a direction.
+    Args:
+        values: (B, K) values; blocks with a NaN are left out.
+        names: (K,) names of the setups.
+        direction: Which way is better.
+        confidence: Confidence level of the critical difference.
+
+    Returns:
+        Mean ranks, best first.
+
+    Raises:
+        InputError: Fewer than two setups, or a metric without a direction.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names) or len(names) < 2:
-        raise InputError(f"values: (blocks, {len(names)}) of at least two setups wanted, got {values.shape}")
+        raise InputError(f"values must be (blocks, {len(names)}) of at least two setups, got {values.shape}")
     if direction == "none":
-        raise InputError("direction: up or down wanted to rank by, got 'none'")
+        raise InputError("direction must be up or down to rank by, got 'none'")
     values = values[np.isfinite(values).all(axis=1)]
     blocks, setups = values.shape
     ranked = stats.rankdata(-values if direction == "up" else values, axis=1) if blocks else values
@@ -73,10 +82,16 @@ def rank(
 
 
 def friedman_p(ranked: Float64Array) -> float:
-    """The p-value that K setups rank alike in B blocks, from ranks (B, K) with ties at their mean.
+    """p-value that K setups rank alike in B blocks.
 
     Friedman's chi-square with its correction for ties, then Iman and Davenport's F, which is less
-    conservative (Communications in Statistics A9:571, 1980). 1 where every block ties all setups.
+    conservative (Communications in Statistics A9:571, 1980).
+
+    Args:
+        ranked: (B, K) ranks with ties at their mean.
+
+    Returns:
+        The p-value; 1 where every block ties all setups.
     """
     blocks, setups = ranked.shape
     between = blocks * float(np.sum((ranked.mean(axis=0) - (setups + 1) / 2) ** 2))
@@ -92,14 +107,29 @@ def friedman_p(ranked: Float64Array) -> float:
 
 
 def critical_difference(setups: int, blocks: int, *, confidence: float = 0.95) -> float:
-    """Nemenyi's: q sqrt(K (K + 1) / (6 B)), q of the studentized range over sqrt(2)."""
+    """Nemenyi's critical difference: q sqrt(K (K + 1) / (6 B)), q of the studentized range over sqrt(2).
+
+    Args:
+        setups: Number K of setups.
+        blocks: Number B of blocks.
+        confidence: Confidence level.
+
+    Returns:
+        Mean ranks that are further apart differ.
+    """
     q = float(stats.studentized_range.ppf(confidence, setups, np.inf)) / math.sqrt(2)
     return q * math.sqrt(setups * (setups + 1) / (6 * blocks))
 
 
 def indistinct(ranks: Float64Array, difference: float) -> tuple[tuple[int, int], ...]:
-    """The longest runs of sorted mean ranks within ``difference``, as first and last position, two or more
-    each.
+    """Find the longest runs of sorted mean ranks within a difference.
+
+    Args:
+        ranks: (K,) mean ranks, ascending.
+        difference: The critical difference.
+
+    Returns:
+        First and last position of each run of two and more.
     """
     runs: list[tuple[int, int]] = []
     for first in range(len(ranks)):

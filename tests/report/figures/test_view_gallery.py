@@ -72,7 +72,7 @@ def test_all_settings_and_other_specs(store: ImageStore, tmp_path: Path) -> None
 
 def test_a_spec_that_is_none_is_refused(store: ImageStore, tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
-    with pytest.raises(InputError, match=r"--spec: a JSON file wanted, got .*spec.json"):
+    with pytest.raises(InputError, match=r"--spec must be a JSON file, got .*spec.json"):
         write_views(store, tmp_path / "views.png", spec=spec)
     spec.write_text('{"views": 5}')
     with pytest.raises(InputError, match="description"):
@@ -89,10 +89,10 @@ def test_the_command_writes_the_same_picture(store: ImageStore, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"setting": "no_such"}, "--setting: one of"),
-        ({"images": 0}, "--images: 1 to the store's 64 wanted, got 0"),
+        ({"setting": "no_such"}, "--setting must be one of"),
+        ({"images": 0}, "--images must be 1 to the store's 64, got 0"),
         ({"images": 65}, "got 65"),
-        ({"out": "views.docx"}, "--out: a name ending in"),
+        ({"out": "views.docx"}, "--out must end in"),
     ],
 )
 def test_refusals_name_the_argument(

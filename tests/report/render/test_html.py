@@ -1,4 +1,4 @@
-"""The page: complete, self-contained, escaped, with ids that are unique and pictures that are described."""
+"""The page: complete, self-contained, escaped, described; without figures where they cannot be drawn."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.report.render.html import render, write_report
-from morphobench.report.summary import summarize
-from morphobench.run.record import Record
+from morphobench.report.render import html
+from morphobench.report.render.html import NO_FIGURES, render, write_report
+from morphobench.report.summary import Summary, summarize
+from morphobench.run.record import Record, write_records
 from tests.support.report_records import KNOWN, record, study, tables
 
 _VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -41,99 +42,137 @@ class _Page(HTMLParser):
         self.tags.append((tag, known))
         self.ids += [str(known["id"])] if "id" in known else []
         for value in known.values():
-            self.used |= set(re.findall(r"url\(#([^)]+)\)", value or "")) | set(
-                re.findall(r"^#(.+)", value or "")
-            )
+            self.used |= set(re.findall(r"url\(#([^)]+)\)", value or ""))
+            self.used |= set(re.findall(r"^#([^0-9].*)", value or "")) if tag in ("a", "use") else set()
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
+def summary_of_a_study() -> Summary:
+    records = study((0, 1, 2))
+    predictions, lines = tables(records)
+    return summarize(records, predictions=predictions, by_cell_line=lines, known=KNOWN)
+
+
 @pytest.fixture(scope="module")
 def text() -> str:
-    records = study((0, 1))
-    predictions, lines = tables(records)
-    return render(summarize(records, predictions=predictions, by_cell_line=lines, known=KNOWN))
+    """The page as it is without the package that draws figures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "available", lambda: False)
+        return render(summary_of_a_study())
 
 
-def test_every_element_is_closed_and_every_id_is_unique_and_resolves(text: str) -> None:
+@pytest.fixture(scope="module")
+def drawn() -> str:
+    """The page with its figures."""
+    pytest.importorskip("vl_convert", reason="figures need the package vl-convert-python")
+    return render(summary_of_a_study())
+
+
+def test_every_element_is_closed_and_every_link_leads_somewhere(text: str) -> None:
     page = _Page(text)
     assert page.open == []
-    assert len(page.ids) == len(set(page.ids)) > 50
-    assert page.used - {""} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.used <= set(page.ids)
+    assert NO_FIGURES in text
 
 
-def test_nothing_is_fetched_and_nothing_runs(text: str) -> None:
-    page = _Page(text)
-    assert not {"script", "link", "iframe", "image", "object"} & {tag for tag, _ in page.tags}
-    for _, attributes in page.tags:
-        assert not {"src", "onload", "onclick"} & attributes.keys()
-        assert all((attributes.get(key) or "#").startswith("#") for key in ("href", "xlink:href"))
-    assert "@import" not in text
-    assert "url(http" not in text
-
-
-def test_every_picture_is_described_and_follows_the_page(text: str) -> None:
-    pictures = [attributes for tag, attributes in _Page(text).tags if tag == "svg"]
-    assert (
-        len(pictures) == 2 + 6 + 3 + 4 + 2 + 1
-    )  # scatters, qualities, costs, learning curves, effects, ranks
-    for picture in pictures:
-        assert picture["role"] == "img"
-        assert len(picture["aria-label"] or "") > 40
-    assert "#0101" not in text, "a stand-in colour was left in a picture"
-    assert "prefers-color-scheme: dark" in text
-    assert "@media print" in text
+def test_the_decision_comes_first_and_the_table_after_it(text: str) -> None:
+    places = [text.index(f'id="{name}"') for name in ("decision", "table", "details", "environment")]
+    assert places == sorted(places)
+    assert "Take " in text[places[0] : places[1]]
 
 
 def test_the_page_says_what_the_table_says(text: str) -> None:
-    for wanted in (
-        "corrected-1",
-        "images</dt><dd>1,000",
-        "Take ",
-        "seeds</dt><dd>2",
-        "thinned sweeps",
-        "made up",
-    ):
+    facts = ("images</dt><dd>1,000", "seeds</dt><dd>3")
+    for wanted in ("corrected-1", *facts, "thinned sweeps", "made up"):
         assert wanted in text
-    setups, metrics, effects, against = 16 + 2 + 1, len(KNOWN), len(KNOWN) - 1, 16
-    shares = effects  # of the spread explained, for each metric with a direction
-    assert text.count('scope="row"') == setups + metrics + effects + against + shares
+    assert text.count('<th scope="row"><span') == 19
+    for column in KNOWN:
+        assert f">{column}<" in text
+
+
+def test_tables_can_be_sorted_and_read_aloud(text: str) -> None:
+    table = text[text.index('id="setups"') : text.index("</table>")]
+    assert table.count("<button") == 1 + 6 + 3 + 1  # name, quality, costs, wins
+    assert table.count('data-value="') == 19 * 10
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert "Skip to the decision" in text
 
 
 def test_texts_of_a_record_are_escaped() -> None:
-    hostile = record(
-        "unsupervised/aug_one_crop", notes=["<script>alert(1)</script>"], environment={"cpu": "<img src=x>"}
-    )
+    changes: dict[str, Any] = {"notes": ["<script>alert(1)</script>"], "environment": {"cpu": "<img src=x>"}}
+    hostile = record("unsupervised/aug_one_crop", **changes)
     hostile.metrics["x.<b>"] = 1.0
-    page = render(summarize([hostile, record('<i>"/aug_one_crop')], known=KNOWN))
-    tags = {tag for tag, _ in _Page(page).tags}
-    assert not {"script", "img", "b", "i"} & tags
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "available", lambda: False)
+        page = render(summarize([hostile, record('<i>"/aug_one_crop\u202e')], known=KNOWN))
+    tags = [tag for tag, _ in _Page(page).tags]
+    assert not {"img", "b", "i"} & {*tags}
+    assert tags.count("script") == 1, "the figures' data alone"
+    assert "\u202e" not in page
 
 
-def test_undefined_values_and_absent_parts_leave_a_page_all_the_same() -> None:
+def test_undefined_values_and_absent_parts_leave_a_page_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "available", lambda: False)
     bare: dict[str, Any] = {
         "setup": "mine",
         "protocol": "corrected-1",
         "seed": 0,
         "metrics": {"similarity.d": None},
     }
-    assert _Page(render(summarize([Record.from_json(bare)], known=KNOWN))).open == []
+    page = render(summarize([Record.from_json(bare)], known=KNOWN))
+    assert _Page(page).open == []
+    assert "No setup can be recommended" in page
 
 
-def test_write_report_puts_one_file_into_out(tmp_path: Path) -> None:
-    lines = [json.dumps(record("unsupervised/aug_one_crop", metrics={}).to_json())]
-    (tmp_path / "results.jsonl").write_text("\n".join(lines), encoding="utf-8")
+def test_write_report_is_the_same_for_the_same_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "available", lambda: False)
+    write_records(tmp_path / "results.jsonl", [record("unsupervised/aug_one_crop", metrics={})])
     page = write_report(tmp_path)
     assert page == tmp_path / "report.html"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.jsonl"]
     first = page.read_bytes()
-    assert write_report(tmp_path).read_bytes() == first, "the same records give the same page"
+    assert write_report(tmp_path).read_bytes() == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.jsonl"]
 
 
 def test_write_report_refuses_mixed_protocols(tmp_path: Path) -> None:
-    lines = [json.dumps(one.to_json()) for one in (record("a/b"), record("a/c", protocol="reference-1"))]
-    (tmp_path / "results.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    mixed = [record("a/b"), record("a/c", protocol="reference-1")]
+    write_records(tmp_path / "results.jsonl", mixed)
     with pytest.raises(InputError, match="must be of one protocol"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_every_figure_is_described(drawn: str) -> None:
+    page = _Page(drawn)
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    figures = [attributes for tag, attributes in page.tags if tag == "figure"]
+    assert len(figures) == 2 + 1 + 2 + 3 + 1 + 4  # costs, heat map, quality, effects, ranks, curves
+    assert all(len(one["aria-label"] or "") > 40 for one in figures)
+    assert drawn.count("<figcaption>") == len(figures)
+    assert drawn.count('class="plot"') == len(figures)
+
+
+def test_nothing_is_fetched(drawn: str) -> None:
+    for tag, attributes in _Page(drawn).tags:
+        assert tag not in {"iframe", "object"}
+        assert not {"onload", "onclick"} & attributes.keys()
+        for key in ("src", "href", "xlink:href"):
+            assert re.match(r"#|data:", attributes.get(key) or "#"), attributes
+    assert "@import" not in drawn
+    assert "url(http" not in drawn
+    assert len(drawn) < 6_000_000
+
+
+def test_the_figures_data_is_json_that_cannot_end_its_element(drawn: str) -> None:
+    start = drawn.index('id="figures-data">') + len('id="figures-data">')
+    data = json.loads(drawn[start : drawn.index("</script>", start)])
+    for one in data["figures"].values():
+        assert one["spec"]["width"] == "container"
+        assert one["spec"]["description"]

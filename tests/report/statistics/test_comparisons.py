@@ -122,9 +122,9 @@ def test_compare_with_a_reference_and_missing_values() -> None:
     found = compare(values, ["a", "b", "c"], reference="b", direction="down")
     assert [(one.one, one.other, one.blocks) for one in found] == [("a", "b", 3), ("c", "b", 3)]
     assert [one.better for one in found] == [1.0, 0.0]
-    with pytest.raises(InputError, match="reference: one of a, b, c"):
+    with pytest.raises(InputError, match="reference must be one of a, b, c"):
         compare(values, ["a", "b", "c"], reference="d")
-    with pytest.raises(InputError, match=r"values: \(blocks, 2\) wanted"):
+    with pytest.raises(InputError, match=r"values must be \(blocks, 2\)"):
         compare(values, ["a", "b"])
 
 

@@ -121,7 +121,7 @@ def test_two_rounds_decide_nothing() -> None:
 
 
 def test_unfinished_rounds_are_refused() -> None:
-    with pytest.raises(InputError, match=f"3 rounds of {OURS} wanted, got 2"):
+    with pytest.raises(InputError, match=f"3 rounds of {OURS}, got 2"):
         setup_costs(measured({OURS: [1.0, 1.0]}, {OURS: [1, 1]}))
 
 
@@ -156,7 +156,7 @@ def test_filling_a_page_replaces_what_is_between_the_marks(tmp_path: Path) -> No
     assert page.read_text() == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
     for wrong in ("nothing", BEGIN, f"{END} {BEGIN}"):
         page.write_text(wrong)
-        with pytest.raises(InputError, match=r"page\.md: a page with the lines"):
+        with pytest.raises(InputError, match=r"page\.md must have the lines"):
             fill_page(page, "new")
         assert page.read_text() == wrong
     with pytest.raises(InputError, match="no such file"):

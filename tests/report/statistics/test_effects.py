@@ -132,7 +132,7 @@ def test_incomplete_paradigms_are_left_out_and_order_does_not_matter() -> None:
     wanted = _named(effects_over_blocks(values, NAMES))["multi-crop in unsupervised"].estimate
     assert _named(found)["multi-crop"].estimate == pytest.approx(wanted)
     assert complete_paradigms(extra) == ("unsupervised",)
-    with pytest.raises(InputError, match="all four settings of at least one paradigm"):
+    with pytest.raises(InputError, match="all four settings of a paradigm"):
         effects_over_blocks(values[:, :2], NAMES[:2])
 
 

@@ -50,7 +50,7 @@ def test_ranks_are_sorted_best_first_by_direction() -> None:
     assert up.names == ("a", "c", "b")
     assert up.ranks == pytest.approx((1, (2 * 6 + 3) / 7, (3 * 6 + 2) / 7))
     assert rank(values, ["a", "b", "c"], direction="down").names == ("b", "c", "a")
-    with pytest.raises(InputError, match="direction: up or down"):
+    with pytest.raises(InputError, match="direction must be up or down"):
         rank(values, ["a", "b", "c"], direction="none")
 
 
