@@ -156,6 +156,9 @@ class Record:
     stopped_early: bool | None = None
     epochs_done: int | None = None
     views_trained: int | None = None
+    sampling: Annotated[
+        str | None, "how batches were sampled; shuffled is the order that all setups of a seed share"
+    ] = None
     history: tuple[Epoch, ...] = ()
     views: Annotated[dict[str, Any] | None, "the views trained on, as ViewSpec.describe() gives them"] = None
     weights_sha256: Annotated[str | None, "checksum of the encoder's weights"] = None

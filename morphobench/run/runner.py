@@ -311,6 +311,7 @@ class _Run:
             "stopped_early": training.get("stopped_early"),
             "epochs_done": training.get("epochs_done"),
             "views_trained": training.get("views_trained"),
+            "sampling": training.get("sampling"),
             "history": training.get("history", []),
             "views": outcome.get("views"),
             "views_per_image": outcome.get("views_per_image"),
