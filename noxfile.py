@@ -349,3 +349,10 @@ def package(session: nox.Session) -> None:
             env={**os.environ, "PYTHONPATH": str(site)},
             external=True,
         )
+
+
+@nox.session
+def published(session: nox.Session) -> None:
+    """Published numbers beside ours, from data beside the checkout: claim, difference, PASS or FAIL."""
+    data = session.posargs or [str(ROOT.parent / "shared" / "data")]
+    _run(session, "python", "-m", "benchmarks.published", *data)

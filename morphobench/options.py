@@ -14,7 +14,14 @@ from morphobench import types
 from morphobench._util.options import Options, group, option
 from morphobench.errors import InputError
 from morphobench.setups import Sweep
-from morphobench.types import Aggregate, Normalization, Precision
+from morphobench.types import (
+    Aggregate,
+    Normalization,
+    Precision,
+    ProfileLevel,
+    ProfileMetric,
+    SplitChoice,
+)
 
 TASK_NAMES = ("classification", "clustering", "profiling", "similarity")
 """Evaluation tasks of this package, known without importing them."""
@@ -181,8 +188,19 @@ class EvaluationOptions(Options):
         "how the embeddings of a well's images become the well's profile", default="median"
     )
     normalize: Normalization = option(
-        "how well profiles are normalized to the negative controls", default="mad_robustize"
+        "how well profiles are normalized to the negative controls (mad_robustize, spherize), or corrected "
+        "for batch effects between plates (tvn, harmony)",
+        default="mad_robustize",
     )
+    split: SplitChoice = option(
+        "none: report all images, for embeddings that learned from none of them; auto: the test split",
+        default="auto",
+    )
+    level: ProfileLevel = option(
+        "what a profile is of: a well, or all wells of a treatment (compound and concentration)",
+        default="well",
+    )
+    metric: ProfileMetric = option("distance of retrieval and matching of profiles", default="cosine")
     sweep: Sweep = group(Sweep)
 
 

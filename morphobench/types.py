@@ -54,8 +54,17 @@ DEFAULT_PROTOCOL: Protocol = "corrected-1"
 Aggregate: TypeAlias = Literal["mean", "median"]
 """How a well's images become its profile, feature by feature."""
 
-Normalization: TypeAlias = Literal["mad_robustize", "spherize", "none"]
-"""What profiles are put to the negative controls by."""
+Normalization: TypeAlias = Literal["mad_robustize", "spherize", "tvn", "harmony", "none"]
+"""How profiles are normalized to negative controls, or corrected for batch effects."""
+
+SplitChoice: TypeAlias = Literal["auto", "none"]
+"""Whether tasks report the test split, or all images where nothing was trained on them."""
+
+ProfileLevel: TypeAlias = Literal["well", "treatment"]
+"""What a profile is of: one well, or all wells of a compound at a concentration."""
+
+ProfileMetric: TypeAlias = Literal["cosine", "correlation", "euclidean"]
+"""Distance between profiles."""
 
 AGGREGATES: tuple[Aggregate, ...] = ("median", "mean")
-NORMALIZATIONS: tuple[Normalization, ...] = ("mad_robustize", "spherize", "none")
+NORMALIZATIONS: tuple[Normalization, ...] = ("mad_robustize", "spherize", "tvn", "harmony", "none")

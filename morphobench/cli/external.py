@@ -43,16 +43,16 @@ def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
     warnings: list[str] = []
     if made_under not in (None, protocol):
         warnings.append(f"made under {made_under}, evaluated under {protocol}: belongs in neither's tables")
-    if "Metadata_Split" not in metadata:
+    if "Metadata_Split" not in metadata and evaluation.split == "auto":
         parts = split(metadata, seed=seed)
         metadata = metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object))
         warnings += [f"no Metadata_Split: split by {parts.grouped_by}", *parts.warnings]
     inputs = inputs_of(embeddings, metadata, evaluation, protocol=protocol, seed=seed)
     results = evaluate(inputs, tasks=evaluation.tasks)
     metrics: dict[str, float] = {}
-    for task, result in results.items():
+    for result in results.values():
         metrics |= result.metrics
-        warnings += [f"{task}: {text}" for text in result.warnings]
+        warnings += result.warnings
     return dict(
         plain(
             {

@@ -6,6 +6,7 @@ To add one: its options in ``cli/options.py``, its function in ``cli/commands.py
 from __future__ import annotations
 
 from morphobench.cli import commands, options, results
+from morphobench.cli.audit import AuditOptions, audit
 from morphobench.cli.doctor import doctor
 from morphobench.cli.history import HistoryOptions, history
 from morphobench.cli.parser import Command
@@ -25,6 +26,13 @@ COMMANDS = (
         options.IngestOptions,
         commands.ingest,
         "morphobench ingest images/ store --metadata images/wells.csv --size-px 64",
+    ),
+    Command(
+        "audit",
+        "say what a store's images can show before anything is trained: units, confounders, power",
+        AuditOptions,
+        audit,
+        "morphobench audit store --json audit.json",
     ),
     Command(
         "run",

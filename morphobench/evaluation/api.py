@@ -19,7 +19,8 @@ __all__ = ["METRICS", "TASKS", "EvaluationInput", "MetricInfo", "TaskResult", "e
 def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> dict[str, TaskResult]:
     """Run tasks on one set of embeddings.
 
-    Without ``Metadata_Split`` the images are split as `morphobench.data.splits.split` does, by
+    With ``split="none"`` among the options all images are reported, as the test split, and what needs a train
+    part is undefined. Without ``Metadata_Split`` the images are split by `morphobench.data.splits.split` and
     ``inputs.seed``; its warnings are then part of every result. A metric that the data cannot define is NaN,
     with a warning in the result.
 
@@ -44,6 +45,8 @@ def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> 
 
 
 def _with_split(inputs: EvaluationInput) -> tuple[EvaluationInput, tuple[str, ...]]:
+    if inputs.options.split == "none":
+        return replace(inputs, metadata=inputs.metadata.assign(Metadata_Split="test")), ()
     if "Metadata_Split" in inputs.metadata:
         given = np.asarray(inputs.metadata["Metadata_Split"], dtype=np.str_)
         splits.check_leakage(inputs.metadata, given, grouped_by="given")

@@ -69,6 +69,7 @@ def average_precision(
     controls: BoolArray | None = None,
     strata: Int64Array | None = None,
     apart: Int64Array | None = None,
+    metric: str = "cosine",
 ) -> Retrieval:
     """Measure how well each profile retrieves the others of its group.
 
@@ -80,6 +81,7 @@ def average_precision(
         controls: bool (N,) the negatives; None: all profiles of other groups are negatives.
         strata: (N,) only profiles of the same stratum (a cell line, a plate) are compared; None: all.
         apart: (N,) positives must differ from the query in this number (a compound, a plate); None: any.
+        metric: One of `distances.METRICS`.
 
     Returns:
         Result for each profile, in the order given. A control is no query.
@@ -98,6 +100,7 @@ def average_precision(
             groups[rows],
             controls=None if controls is None else controls[rows],
             apart=None if apart is None else apart[rows],
+            metric=metric,
             rows=rows,
             into=result,
         )
@@ -110,6 +113,7 @@ def _stratum(
     *,
     controls: BoolArray | None,
     apart: Int64Array | None,
+    metric: str,
     rows: Int64Array,
     into: Retrieval,
 ) -> None:
@@ -121,7 +125,7 @@ def _stratum(
     members = {group: np.flatnonzero(groups == group) for group in np.unique(groups[queries])}
     if controls is not None:
         members = {group: found[~controls[found]] for group, found in members.items()}
-    for top, block in distances.pairwise_blocks(profiles[queries], profiles, "cosine"):
+    for top, block in distances.pairwise_blocks(profiles[queries], profiles, metric):
         block[np.isnan(block)] = 1  # a zero profile has no direction: orthogonal to all
         for offset, row in enumerate(block):
             query = queries[top + offset]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation import profiles
 from morphobench.evaluation.bootstrap.image_profiling import (
     hits_interval,
     probe_interval,
@@ -18,6 +16,7 @@ from morphobench.evaluation.bootstrap.image_profiling import (
 )
 from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.evaluation.inputs import EvaluationInput
+from morphobench.evaluation.profiles.table import ProfileTable, normalize_profiles, well_profiles
 from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
 from morphobench.evaluation.retrieval.average_precision import (
     GroupRetrieval,
@@ -27,10 +26,17 @@ from morphobench.evaluation.retrieval.average_precision import (
 from morphobench.evaluation.retrieval.linear_probe import linear_probe
 from morphobench.evaluation.retrieval.matching import neighbour_accuracy
 from morphobench.evaluation.retrieval.replicability import replicability
-from morphobench.types import NORMALIZATIONS, Aggregate, BoolArray, Float32Array, Int64Array, Normalization
+from morphobench.types import (
+    NORMALIZATIONS,
+    Aggregate,
+    BoolArray,
+    Int64Array,
+    Normalization,
+    ProfileLevel,
+    ProfileMetric,
+)
 
 FALSE_DISCOVERIES = 0.05
-LEAST_CONTROLS = 6  # the deviation of fewer is noise, which normalization would spread
 NAN = float("nan")
 
 
@@ -42,6 +48,8 @@ class ProfilingOptions:
         aggregate: How a well's images become its profile, feature by feature.
         normalize: How profiles are normalized to the negative controls of the same cell line and plate where
             each has six, else of the same cell line, else to all.
+        level: What a profile is of: a well, or all wells of a compound at a concentration.
+        metric: Distance of retrieval and matching.
         neighbours: Votes of the kNN accuracy.
         null_size: Random rankings per p-value.
         null_sets: Random sets per group size for replicability.
@@ -52,6 +60,8 @@ class ProfilingOptions:
 
     aggregate: Aggregate = "median"
     normalize: Normalization = "mad_robustize"
+    level: ProfileLevel = "well"
+    metric: ProfileMetric = "cosine"
     neighbours: int = 5
     null_size: int = 1000
     null_sets: int = 200
@@ -92,45 +102,6 @@ _METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class _Profiles:
-    """Profiles (P, D) with the metadata of each one's first row as text, "" where unknown."""
-
-    values: Float32Array
-    columns: dict[str, NDArray[np.object_]]
-    controls: BoolArray
-    reported: BoolArray
-
-    def codes(self, *names: str) -> Int64Array:
-        """A number for each combination of the columns; -1 where the last of them is unknown."""
-        keys = pd.MultiIndex.from_arrays([self.columns[name] for name in names])
-        codes = np.asarray(pd.factorize(keys)[0], dtype=np.int64)
-        return np.where(self.columns[names[-1]] == "", -1, codes)
-
-    def select(self, rows: BoolArray) -> _Profiles:
-        return _Profiles(
-            self.values[rows],
-            {name: column[rows] for name, column in self.columns.items()},
-            self.controls[rows],
-            self.reported[rows],
-        )
-
-    def consensus(self, *names: str) -> _Profiles:
-        """The median profile of each combination of the columns, all of them known."""
-        codes = self.codes(*names)
-        for name in names:
-            codes = np.where(self.columns[name] == "", -1, codes)
-        if not (codes >= 0).any():
-            return self.select(np.zeros(len(codes), dtype=bool))
-        values, first = profiles.aggregate(self.values, codes)
-        columns = {name: column[first] for name, column in self.columns.items()}
-        return _Profiles(values, columns, self.controls[first], self.reported[first])
-
-    def by_line(self) -> Iterator[_Profiles]:
-        for line in np.unique(self.columns["CellLine"]):
-            yield self.select(self.columns["CellLine"] == line)
-
-
 @dataclass
 class _Results:
     """Metrics, tables and intervals, collected as the task proceeds."""
@@ -167,7 +138,8 @@ def profiling(inputs: EvaluationInput) -> TaskResult:
     Returns:
         Result of the task.
     """
-    options = ProfilingOptions(aggregate=inputs.options.aggregate, normalize=inputs.options.normalize)
+    chosen = inputs.options
+    options = ProfilingOptions(chosen.aggregate, chosen.normalize, chosen.level, chosen.metric)
     return profile_metrics(inputs, options=options)
 
 
@@ -193,8 +165,10 @@ def profile_metrics(inputs: EvaluationInput, *, options: ProfilingOptions | None
     if inputs.column("Compound") is None:
         return undefined("profiling", "profiling: the metadata has no Metadata_Compound")
     warnings: list[str] = []
-    wells = _wells(inputs, options, warnings)
-    wells, normalized_by = _normalized(wells, options, warnings)
+    wells = well_profiles(inputs, warnings, how=options.aggregate)
+    wells, normalized_by = normalize_profiles(wells, options.normalize, warnings)
+    if options.level == "treatment":
+        wells = _treatments(wells, options)
     shown = wells.select(wells.reported)
     treated = shown.select(~shown.controls)
     found = _Results(
@@ -221,57 +195,27 @@ def profile_metrics(inputs: EvaluationInput, *, options: ProfilingOptions | None
     )
 
 
-def _wells(inputs: EvaluationInput, options: ProfilingOptions, warnings: list[str]) -> _Profiles:
-    labels = inputs.labels()
-    count = len(labels)
-    blank = np.full(count, "", dtype=object)
-    names = ("Plate", "Well", "Compound", "Concentration_uM", "MOA", "Batch", "Split")
-    found = {name: inputs.column(name) for name in names}
-    columns = {name: blank if column is None else column for name, column in found.items()}
-    columns["CellLine"] = inputs.cell_lines()
-    if found["Batch"] is None:
-        columns["Batch"] = columns["Plate"]
-    if found["Well"] is None:
-        warnings.append("profiling: the metadata has no Metadata_Well, so each image is a profile")
-        groups = np.arange(count)
-    else:
-        keys = ("Split", "CellLine", "Plate", "Well", "Compound", "Concentration_uM")
-        groups = pd.factorize(pd.MultiIndex.from_arrays([columns[name] for name in keys]))[0]
-    groups = np.where(labels < 0, -1, groups).astype(np.int64)
-    if (groups < 0).all():
-        raise InputError("Metadata_ControlType must be known of at least one row, got none")
-    values, first = profiles.aggregate(inputs.embeddings, groups, how=options.aggregate)
-    return _Profiles(
-        values,
-        {name: column[first] for name, column in columns.items()},
-        labels[first] == 0,
-        inputs.reported()[first],
+def _treatments(wells: ProfileTable, options: ProfilingOptions) -> ProfileTable:
+    """One profile per treatment of a split; controls stay wells."""
+    doses = ("Concentration_uM",) if wells.knows("Concentration_uM") else ()
+    treated = wells.select(~wells.controls)
+    made = treated.consensus("Split", "CellLine", *doses, "Compound", how=options.aggregate)
+    controls = wells.select(wells.controls)
+    columns = {name: np.concatenate([made.columns[name], controls.columns[name]]) for name in made.columns}
+    return ProfileTable(
+        np.concatenate([made.values, controls.values]),
+        columns,
+        np.concatenate([made.controls, controls.controls]),
+        np.concatenate([made.reported, controls.reported]),
     )
 
 
-def _normalized(wells: _Profiles, options: ProfilingOptions, warnings: list[str]) -> tuple[_Profiles, str]:
-    """Normalize to the controls of the finest strata that all have enough; the profiles and these strata."""
-    if options.normalize == "none":
-        return wells, "none"
-    for names in (("Plate", "CellLine"), ("CellLine",), ()):
-        if any((wells.columns[name] == "").all() for name in names):
-            continue
-        strata = wells.codes(*names) if names else np.zeros(len(wells.values), np.int64)
-        controls = np.bincount(strata, weights=wells.controls, minlength=strata.max() + 1)
-        if controls[strata].min() >= LEAST_CONTROLS:
-            break
-    else:
-        warnings.append("profiling: fewer than six control profiles, so profiles are not normalized")
-        return wells, "none"
-    normalize: Callable[..., Float32Array] = getattr(profiles, options.normalize)
-    values = normalize(wells.values, wells.controls, strata=strata)
-    return _Profiles(values, wells.columns, wells.controls, wells.reported), " and ".join(names) or "all"
-
-
-def _replicates(shown: _Profiles, options: ProfilingOptions, into: _Results) -> None:
+def _replicates(shown: ProfileTable, options: ProfilingOptions, into: _Results) -> None:
     groups = np.where(shown.controls, -1, shown.codes("CellLine", "Concentration_uM", "Compound"))
     lines = shown.codes("CellLine")
-    retrieval = average_precision(shown.values, groups, controls=shown.controls, strata=lines)
+    retrieval = average_precision(
+        shown.values, groups, controls=shown.controls, strata=lines, metric=options.metric
+    )
     found = mean_average_precision(retrieval, groups, null_size=options.null_size, seed=into.seed)
     table = _table(found, shown, groups, ("CellLine", "Compound", "Concentration_uM"))
     into.tables["replicates"] = table
@@ -279,28 +223,35 @@ def _replicates(shown: _Profiles, options: ProfilingOptions, into: _Results) -> 
     treated = shown.select(~shown.controls)
     hits, compounds = _replicability_hits(treated, ("Concentration_uM", "Compound"), options, into.seed)
     into.share("replicating", hits, compounds, "compound")
-    _matching(treated, "knn", "Compound", "compound", into, k=options.neighbours, apart=())
+    _matching(
+        treated, "knn", "Compound", "compound", into, k=options.neighbours, apart=(), metric=options.metric
+    )
 
 
-def _mechanisms(treated: _Profiles, options: ProfilingOptions, into: _Results) -> None:
+def _mechanisms(treated: ProfileTable, options: ProfilingOptions, into: _Results) -> None:
     if (treated.columns["MOA"] == "").all():
         return
     compounds = treated.consensus("CellLine", "Compound")
     groups = compounds.codes("CellLine", "MOA")
-    retrieval = average_precision(compounds.values, groups, strata=compounds.codes("CellLine"))
+    retrieval = average_precision(
+        compounds.values, groups, strata=compounds.codes("CellLine"), metric=options.metric
+    )
     found = mean_average_precision(retrieval, groups, null_size=options.null_size, seed=into.seed)
     table = into.tables["mechanisms"] = _table(found, compounds, groups, ("CellLine", "MOA"))
     into.retrieval("moa", found, table["Metadata_MOA"].to_numpy(dtype=object), "mechanism")
     into.share("matching", *_replicability_hits(compounds, ("MOA",), options, into.seed), "mechanism")
     doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
     treatments = treated.consensus("CellLine", *doses, "Compound")
-    _matching(treatments, "nsc", "MOA", "mechanism", into, k=1, apart=("Compound",))
-    batches = treated.consensus("CellLine", *doses, "Compound", "Batch")
-    if len(np.unique(batches.columns["Batch"])) > 1:
-        _matching(batches, "nscb", "MOA", "mechanism", into, k=1, apart=("Compound", "Batch"))
+    _matching(treatments, "nsc", "MOA", "mechanism", into, k=1, apart=("Compound",), metric=options.metric)
+    batch = "Batch" if treated.knows("Batch") else "Plate"
+    batches = treated.consensus("CellLine", *doses, "Compound", batch)
+    if len(np.unique(batches.columns[batch])) > 1:
+        _matching(
+            batches, "nscb", "MOA", "mechanism", into, k=1, apart=("Compound", batch), metric=options.metric
+        )
 
 
-def _probe(wells: _Profiles, into: _Results) -> None:
+def _probe(wells: ProfileTable, into: _Results) -> None:
     treated = wells.select(~wells.controls)
     label = "Compound" if (treated.columns["MOA"] == "").all() else "MOA"
     if not len(treated.values):
@@ -320,7 +271,9 @@ def _probe(wells: _Profiles, into: _Results) -> None:
     into.intervals["probe_accuracy"] = probe_interval(probe, plates=plates, wells=found, seed=into.seed)
 
 
-def _table(found: GroupRetrieval, of: _Profiles, groups: Int64Array, names: tuple[str, ...]) -> pd.DataFrame:
+def _table(
+    found: GroupRetrieval, of: ProfileTable, groups: Int64Array, names: tuple[str, ...]
+) -> pd.DataFrame:
     first = np.array([np.flatnonzero(groups == group)[0] for group in found.groups], dtype=np.int64)
     described = {f"Metadata_{name}": of.columns[name][first] for name in names}
     return pd.DataFrame(
@@ -335,7 +288,7 @@ def _table(found: GroupRetrieval, of: _Profiles, groups: Int64Array, names: tupl
 
 
 def _replicability_hits(
-    of: _Profiles, names: tuple[str, ...], options: ProfilingOptions, seed: int
+    of: ProfileTable, names: tuple[str, ...], options: ProfilingOptions, seed: int
 ) -> tuple[BoolArray, NDArray[np.object_]]:
     """Whether each group, by cell line, correlates above its null, and its compound or mechanism."""
     hits, found = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)]
@@ -349,18 +302,33 @@ def _replicability_hits(
 
 
 def _matching(
-    of: _Profiles, name: str, label: str, unit: str, into: _Results, *, k: int, apart: tuple[str, ...]
+    of: ProfileTable,
+    name: str,
+    label: str,
+    unit: str,
+    into: _Results,
+    *,
+    k: int,
+    apart: tuple[str, ...],
+    metric: str,
 ) -> None:
-    """Set ``name``_accuracy, its interval and ``name``_chance; neighbours are of the same cell line."""
-    hits, names, chance = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)], 0.0
+    """Set ``name``_accuracy, its interval and chance, and the table ``name``; neighbours are of one line."""
+    hits, names, chance, tables = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=object)], 0.0, []
     for line in of.by_line():
-        part = neighbour_accuracy(
-            line.values, line.codes(label), k=k, apart=[line.codes(other) for other in apart]
-        )
+        codes = line.codes(label)
+        others = [line.codes(other) for other in apart]
+        part = neighbour_accuracy(line.values, codes, k=k, apart=others, metric=metric)
         if part.queries:
             hits.append(part.right)
             names.append(line.columns[label][part.asked])
             chance += part.chance * part.queries
+            known = dict(zip(codes.tolist(), line.columns[label], strict=True))
+            described = ("CellLine", "Compound", "Concentration_uM", label, *apart)
+            columns = {f"Metadata_{one}": line.columns[one][part.asked] for one in described}
+            answers = [known.get(answer, "") for answer in part.predicted.tolist()]
+            tables.append(pd.DataFrame({**columns, "predicted": answers}))
     right = np.concatenate(hits)
     into.share(f"{name}_accuracy", right, np.concatenate(names), unit)
     into.metrics[f"{name}_chance"] = chance / len(right) if len(right) else NAN
+    if tables:
+        into.tables[name] = pd.concat(tables, ignore_index=True)

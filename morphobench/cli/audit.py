@@ -1,0 +1,92 @@
+"""``morphobench audit``: what a data set can show, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from morphobench._util.options import Options, argument, option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(Options):
+    """Options of ``morphobench audit``."""
+
+    store: Path = argument("STORE", "store of images")
+    images: int | None = option(
+        "look at no more than N images, a subset stratified by class and compound",
+        default=4000,
+        metavar="N",
+        minimum=1,
+    )
+    seed: int = option("random seed of the split", default=0, metavar="S", minimum=0)
+    json: Path | None = option("write the audit to this file", default=None)
+
+
+def audit(options: AuditOptions) -> int:
+    """Do ``morphobench audit STORE``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench._util.json import write_json
+    from morphobench.report.render.terminal import console
+    from morphobench.run.audit import audit_store
+
+    found = audit_store(options.store, images=options.images, seed=options.seed)
+    screen = console()
+    screen.print(audit_table(found))
+    for text in found["verdicts"]:
+        screen.print(f"- {text}", markup=False, soft_wrap=True)
+    if options.json is not None:
+        write_json(options.json, found)
+    return 0
+
+
+def audit_table(found: Mapping[str, Any]) -> Table:
+    """Make a table with a row per task.
+
+    Args:
+        found: What `morphobench.run.audit.audit_store` returned.
+
+    Returns:
+        The table.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"audit of {found['images']} images; scores: mean recall, chance"
+    )
+    for header in ("task", "plates", "effective", "wells", "compounds", "predictable from", "baselines"):
+        table.add_column(header, overflow="fold")
+    table.add_column("difference seen", justify="right")
+    table.add_column("mark")
+    for name, one in found["tasks"].items():
+        units = one["units"]
+        alone = [
+            f"{key.replace('_', ' ')} {each['score']:.2f} ({each['chance']:.2f})"
+            for key, each in one["predictable_from"].items()
+        ]
+        scores = [f"{key.replace('_', ' ')} {value:.2f}" for key, value in one["baselines"].items()]
+        smallest = one["detectable_difference"]
+        table.add_row(
+            f"{name}: {one['question']}" if name != one["question"] else name,
+            *(
+                "" if units.get(key) is None else f"{units[key]:.3g}"
+                for key in ("plates", "effective_plates", "wells", "compounds")
+            ),
+            ", ".join(alone),
+            ", ".join(scores),
+            "" if smallest is None else f"{smallest:.3f}",
+            " ".join(word for word in ("confounded", "saturated") if one[word]),
+        )
+    return table

@@ -1,0 +1,124 @@
+"""Audit of a store: the data set's own limits, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from morphobench import types
+from morphobench.data import ImageStore, split, subset
+from morphobench.errors import InputError
+from morphobench.evaluation import EvaluationInput, baselines
+from morphobench.evaluation.audit import TaskAudit, audit, plates_with_few_controls
+from morphobench.types import Float32Array, Int64Array
+
+IMAGES = 4000
+"""Images that an audit looks at, unless told otherwise."""
+
+METRICS_OF = {
+    "classification": ("classification.",),
+    "mechanism": ("profiling.moa", "profiling.matching", "profiling.nsc", "profiling.probe"),
+    "compound": ("profiling.replic", "profiling.knn"),
+}
+"""First letters of the metrics that depend on the labels of each audited task."""
+
+
+def audit_store(store_path: types.Path, *, images: int | None = IMAGES, seed: int = 0) -> dict[str, Any]:
+    """Audit the images of a store, as a run of the same size and seed would split them.
+
+    Args:
+        store_path: The store.
+        images: Images to look at, at most; None: all.
+        seed: Seed of the split.
+
+    Returns:
+        As `audit_images`.
+
+    Raises:
+        InputError: The store cannot be read, or its images cannot be split.
+    """
+    store = ImageStore.open(store_path)
+    count = len(store) if images is None else min(images, len(store))
+    rows = subset(store.metadata, images=count, seed=0)
+    metadata = store.metadata.iloc[rows]
+    parts = split(metadata, seed=seed)
+    return audit_images(
+        store, rows, metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)), seed
+    )
+
+
+def audit_images(store: ImageStore, rows: Int64Array, metadata: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Audit images that are split already.
+
+    Args:
+        store: The store.
+        rows: Its rows that are used, (N,).
+        metadata: Their metadata with ``Metadata_Split``.
+        seed: Seed of the baselines.
+
+    Returns:
+        As plain JSON types: ``images``, ``tasks`` (a `TaskAudit` by task), ``verdicts`` (sentences), and
+        ``marked``: first letters of metrics that are not to be trusted, with the reason.
+    """
+    images = store.images[rows]
+    train = np.asarray(metadata["Metadata_Split"] == "train", dtype=bool)
+    made: dict[str, Float32Array] = {"mean_intensity": baselines.mean_intensity(images)}
+    if train.any():
+        made["pca_pixels"] = baselines.pca_pixels(images[train], images, seed=seed)
+    inputs = EvaluationInput(made["mean_intensity"], metadata, seed=seed)
+    found = audit(inputs, made)
+    few, plates = plates_with_few_controls(inputs)
+    verdicts = [text for one in found.values() for text in one.verdicts]
+    if few:
+        verdicts.append(
+            f"{len(few)} of {plates} plates have fewer than six control wells, so profiles cannot be "
+            "normalized plate by plate"
+        )
+    return {
+        "images": len(rows),
+        "tasks": {name: asdict(one) for name, one in found.items()},
+        "plates_with_few_controls": few,
+        "verdicts": verdicts,
+        "marked": marked_metrics(found),
+    }
+
+
+def marked_metrics(found: Mapping[str, TaskAudit]) -> dict[str, str]:
+    """List the metrics that tables mark.
+
+    Args:
+        found: Audit by task.
+
+    Returns:
+        "confounded", "saturated" or both, by the first letters of the metrics' names.
+    """
+    marked: dict[str, str] = {}
+    for name, one in found.items():
+        words = [word for word in ("confounded", "saturated") if getattr(one, word)]
+        if words:
+            marked |= dict.fromkeys(METRICS_OF[name], " and ".join(words))
+    return marked
+
+
+def try_audit(
+    store: ImageStore, rows: Int64Array, metadata: pd.DataFrame, seed: int
+) -> dict[str, Any] | None:
+    """Audit the images of a run where their metadata allow it.
+
+    Args:
+        store: The store.
+        rows: Its rows that are used.
+        metadata: Their metadata with ``Metadata_Split``.
+        seed: Seed of the baselines.
+
+    Returns:
+        As `audit_images`; None where no control type is known.
+    """
+    try:
+        return audit_images(store, rows, metadata, seed)
+    except InputError:
+        return None
