@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from morphobench._util.text import printable
+from morphobench.report.render.formats import MISSING
+from morphobench.report.render.grid import Grid
+from morphobench.report.render.terminal import GridTable
 from morphobench.report.statistics.regressions import Change, Regressions
 
-_STYLES = {"worse": "bold red", "better": "green"}
+_HEADERS = ("name and figure", "base", "new", "change", "95 %", "passes", "")
 _TITLES = {"cost": "Costs, new / base", "quality": "Quality, new - base"}
 
 
@@ -30,29 +32,28 @@ def comparison_table(found: Regressions, *, changed_only: bool = False) -> Rende
         rows = [one for one in found.changes if one.kind == kind and (one.changed or not changed_only)]
         rows += [one for one in found.means if one.kind == kind]
         if rows:
-            parts.append(_table(title, rows))
+            parts += [Text(title, style="bold"), GridTable(_grid(rows))]
     hidden = sum(not one.changed for one in found.changes) if changed_only else 0
     notes = [*found.notes, *([f"{hidden} figures did not change"] if hidden else [])]
-    return Group(*parts, *(Text(note, style="dim") for note in notes))
+    return Group(*parts, *(Text(printable(note), style="dim") for note in notes))
 
 
-def _table(title: str, rows: list[Change]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("name", overflow="fold")
-    table.add_column("figure", overflow="fold")
-    for header in ("base", "new", "change", "95 %", "passes", ""):
-        table.add_column(header, justify="right", no_wrap=True)
+def _grid(rows: list[Change]) -> Grid:
+    cells = []
     for row in rows:
         cost, bounds = row.kind == "cost", (row.change.low, row.change.high)
         form = "x {:.3f}" if cost else "{:+.4g}"
         interval = " to ".join(f"{bound:.3f}" if cost else f"{bound:+.4g}" for bound in bounds)
-        table.add_row(
-            row.name,
-            row.figure,
-            *(f"{value:.4g}" for value in (row.base, row.new)),
-            form.format(row.change.value),
-            interval if all(map(math.isfinite, bounds)) else "–",
-            f"x {row.threshold:g}" if cost else f"-{row.threshold:.3g}",
-            Text(row.verdict or row.note, style=_STYLES.get(row.verdict, "dim")),
+        cells.append(
+            (
+                printable(f"{row.name} {row.figure}".rstrip()),
+                *(f"{value:.4g}" for value in (row.base, row.new)),
+                form.format(row.change.value),
+                interval if all(map(math.isfinite, bounds)) else MISSING,
+                f"x {row.threshold:g}" if cost else f"-{row.threshold:.3g}",
+                row.verdict or row.note,
+            )
         )
-    return table
+    verdict = len(_HEADERS) - 1
+    bold = frozenset((i, verdict) for i, row in enumerate(rows) if row.verdict == "worse")
+    return Grid(_HEADERS, tuple(cells), bold)

@@ -110,29 +110,28 @@ def draw_history(series: Sequence[Series], picture: types.Path) -> Path:
     Returns:
         The file.
     """
+    from matplotlib.figure import Figure
+
     from morphobench._util.files import file_in_place_of
-    from morphobench.report.figures.svg import figure
 
     by_figure: dict[str, list[Series]] = {}
     for one in series:
         by_figure.setdefault(one.figure, []).append(one)
     path = Path(picture)
-    with figure(height_in=2.2 * len(by_figure), width_in=7.0) as made:
-        made.patch.set_visible(True)
-        axes = made.subplots(len(by_figure), squeeze=False)[:, 0]
-        for panel, (name, members) in zip(axes, by_figure.items(), strict=True):
-            for one in members:
-                relative = [value / one.values[0] for value in one.values]
-                (line,) = panel.plot(relative, linewidth=1, marker=".", markersize=3)
-                for point in one.points:
-                    panel.plot(
-                        point, relative[point], "o", color=line.get_color(), markersize=7, fillstyle="none"
-                    )
-            longest = max(members, key=lambda one: len(one.commits))
-            panel.set_xticks(range(len(longest.commits)), longest.commits, rotation=60, fontsize=6)
-            panel.set_title(f"{name}, relative to the first commit; circles: a new level begins")
-        with file_in_place_of(path) as partial:
-            made.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=150)
+    made = Figure(figsize=(7.0, 2.2 * len(by_figure)), layout="constrained")
+    axes = made.subplots(len(by_figure), squeeze=False)[:, 0]
+    for panel, (name, members) in zip(axes, by_figure.items(), strict=True):
+        for one in members:
+            relative = [value / one.values[0] for value in one.values]
+            (line,) = panel.plot(relative, linewidth=1, marker=".", markersize=3)
+            for point in one.points:
+                ring = {"color": line.get_color(), "markersize": 7, "fillstyle": "none"}
+                panel.plot(point, relative[point], "o", **ring)
+        longest = max(members, key=lambda one: len(one.commits))
+        panel.set_xticks(range(len(longest.commits)), longest.commits, rotation=60, fontsize=6)
+        panel.set_title(f"{name}, relative to the first commit; circles: a new level begins", fontsize=9)
+    with file_in_place_of(path) as partial:
+        made.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=150)
     return path
 
 
