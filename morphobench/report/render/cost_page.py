@@ -125,7 +125,7 @@ def _facts(measured: Mapping[str, Any], *, device: bool) -> tuple[str, ...]:
         f"torch {made_on['versions']['torch']}, commit {str(made_on['commit'])[:9]}{load}"
     )
     conditions = (
-        f"Protocol {options['protocol']}, encoder {', '.join(options['encoder'])}, precision "
+        f"Protocol {options['protocol']}, encoder {', '.join(options['encoders'])}, precision "
         f"{options['precision']}, batches of {options['batch_size'] * options['accumulate']}, "
         f"{data['train']} images to learn from, {data['validation']} to validate on, one seed; "
         f"{options['rounds']} shared rounds of {options['epochs_per_round']} epochs; converged: no fall "

@@ -41,7 +41,7 @@ def measured(
     ]
     options = {
         **{"setups": list(seconds), "rounds": rounds, "epochs_per_round": 1, "epochs": 9},
-        **{"improvement": 0.1, "patience": 2, "protocol": "corrected-1", "encoder": ["study"]},
+        **{"improvement": 0.1, "patience": 2, "protocol": "corrected-1", "encoders": ["study"]},
         **{"batch_size": 64, "accumulate": 1, "precision": "float32", "threads": 2},
     }
     made_on = {"cpu": "made up", "device": "cpu", "versions": {"torch": "2.9"}, "commit": None}
