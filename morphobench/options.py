@@ -168,7 +168,8 @@ class EvaluationOptions(Options):
     """How embeddings are evaluated; the defaults are the study's."""
 
     tasks: tuple[str, ...] = option(
-        f"evaluation tasks, separated by commas: {', '.join(TASK_NAMES)}",
+        f"evaluation tasks, separated by commas: {', '.join(TASK_NAMES)}, or your own as "
+        "package.module:function",
         default=TASK_NAMES,
         flag="--task",
         metavar="TASKS",

@@ -11,9 +11,19 @@ import morphobench.evaluation.tasks  # noqa: F401  it registers the tasks
 from morphobench.data import splits
 from morphobench.errors import InputError
 from morphobench.evaluation.inputs import EvaluationInput
-from morphobench.evaluation.registry import METRICS, TASKS, MetricInfo, TaskResult, register
+from morphobench.evaluation.registry import (
+    METRICS,
+    TASKS,
+    MetricInfo,
+    TaskResult,
+    load_installed_tasks,
+    register,
+    task_name,
+)
 
 __all__ = ["METRICS", "TASKS", "EvaluationInput", "MetricInfo", "TaskResult", "evaluate", "register"]
+
+load_installed_tasks()
 
 
 def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> dict[str, TaskResult]:
@@ -26,7 +36,8 @@ def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> 
 
     Args:
         inputs: Embeddings, metadata and options.
-        tasks: Names of registered tasks; None: all (similarity, classification, clustering, profiling).
+        tasks: Names of registered tasks, or "package.module:function"; None: all that are registered, those
+            of installed packages among them.
 
     Returns:
         Result by task.
@@ -35,10 +46,7 @@ def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> 
         InputError: An unknown task, or data that no task can read.
         CheckError: The given split has one file in two parts.
     """
-    chosen = list(TASKS if tasks is None else tasks)
-    unknown = [name for name in chosen if name not in TASKS]
-    if unknown:
-        raise InputError(f"tasks must be of {', '.join(TASKS)}, got {', '.join(unknown)}")
+    chosen = [task_name(name) for name in (TASKS if tasks is None else tasks)]
     inputs, warnings = _with_split(inputs)
     results = {name: _check_metrics(name, TASKS[name](inputs)) for name in chosen}
     return {name: replace(each, warnings=warnings + each.warnings) for name, each in results.items()}

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import TypeAlias
 
 import pandas as pd
 
+from morphobench._util.plugins import load_plugin
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.evaluation.inputs import EvaluationInput
@@ -54,6 +56,8 @@ class TaskResult:
 
 Task: TypeAlias = Callable[[EvaluationInput], TaskResult]
 
+ENTRY_POINT_GROUP = "morphobench.tasks"
+
 TASKS: dict[str, Task] = {}
 """Every registered task by name."""
 
@@ -86,6 +90,43 @@ def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task]
         return task
 
     return add
+
+
+def load_installed_tasks() -> None:
+    """Import the tasks of installed packages (entry points of the group ``morphobench.tasks``).
+
+    Raises:
+        InputError: One cannot be imported, or does not register a task.
+    """
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        task_name(entry.value)
+
+
+def task_name(name: str, *, label: str = "task") -> str:
+    """Find the registered name of a task, importing it where it is given by its place.
+
+    Args:
+        name: Registered name, or "package.module:function" of a task that `register` decorates.
+        label: How to name the argument in an error.
+
+    Returns:
+        Name under which the task is registered.
+
+    Raises:
+        InputError: There is no such task.
+    """
+    if ":" not in name:
+        if name not in TASKS:
+            known = ", ".join(TASKS)
+            raise InputError(f"{label} must be of {known} or 'package.module:function', got {name!r}")
+        return name
+    task = load_plugin(name, label=label)
+    for registered, function in TASKS.items():
+        if function is task:
+            return registered
+    raise InputError(
+        f"{label} must be a function decorated with morphobench.evaluation.registry.register, got {name!r}"
+    )
 
 
 def undefined(name: str, *warnings: str) -> TaskResult:

@@ -67,7 +67,7 @@ def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> di
     intervals: dict[str, Interval] = {}
     for task in tasks:
         started = time.perf_counter()
-        result = evaluate(inputs, tasks=(task,))[task]
+        ((task, result),) = evaluate(inputs, tasks=(task,)).items()  # under its registered name
         spent[task] = {"seconds": time.perf_counter() - started, "warnings": list(result.warnings)}
         metrics |= result.metrics
         intervals |= result.intervals

@@ -181,11 +181,15 @@ class RunOptions(SetupOptions):
             InputError: A value is not allowed.
         """
         from morphobench.evaluation.api import TASKS
+        from morphobench.evaluation.registry import task_name
 
         values = _checked(cls, given)
         preset = PRESETS[values.get("profile", "quick")]
         values = {**preset.defaults(), **RECIPES[values.get("recipe", "study")].options, **values}
-        values["tasks"] = _known("--task", values.get("tasks"), tuple(TASKS))
+        given_tasks = values.get("tasks")
+        for text in given_tasks or ():
+            task_name(text, label="--task")
+        values["tasks"] = tuple(TASKS) if given_tasks is None else _ordered(given_tasks, tuple(TASKS))
         values["baselines"] = _known("--baselines", values.get("baselines"), BASELINE_NAMES)
         return super().resolve(**values)
 
@@ -364,6 +368,12 @@ def _setups(
             replace(setup, encoder=one) for setup in matched for one in encoders if encoder in ("", one)
         }
     return tuple(setup for setup in product if setup in reached)
+
+
+def _ordered(names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names once each: those that are known in their order, then others as given."""
+    others = [name for name in dict.fromkeys(names) if name not in known]
+    return (*(name for name in known if name in names), *others)
 
 
 def _known(flag: str, names: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:

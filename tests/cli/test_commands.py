@@ -156,7 +156,7 @@ def test_ingest_a_folder_of_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["run", "{store}", "{tmp}/o", "--setups", "unsupervized/*"], "matches no setup"),
         (["run", "{store}", "{tmp}/o", "--images", "0"], "--images"),
         (["run", "{store}", "{tmp}/o", "--profile", "huge"], "--profile"),
-        (["run", "{store}", "{tmp}/o", "--task", "guessing"], "got guessing"),
+        (["run", "{store}", "{tmp}/o", "--task", "guessing"], "got 'guessing'"),
         (["run", "{store}"], "OUT"),
         (["simulate", "{tmp}/s", "--images", "many"], "--images must be a whole number, got 'many'"),
         (["simulate", "{tmp}/s"], "--images"),

@@ -27,7 +27,7 @@ def test_tables_files_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     content = json.loads((tmp_path / "out" / "cost.json").read_text())
     assert len(content["records"]) == 6
     (ratio,) = content["summary"]["claims"][0]["ratios"]
-    assert ratio["ratio"]["low"] <= ratio["ratio"]["value"] <= ratio["ratio"]["high"]
+    assert ratio["ratio"]["low"] <= ratio["ratio"]["estimate"] <= ratio["ratio"]["high"]
     assert (tmp_path / "out" / "cost.md").read_text().strip() in page.read_text()
     records = (tmp_path / "out" / "cost.jsonl").read_bytes()
     assert main(arguments) == 0  # nothing is measured twice

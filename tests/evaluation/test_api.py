@@ -51,7 +51,7 @@ def test_unknown_names_are_refused():
         EvaluationInput(embeddings, _metadata(2), protocol="corrected-7")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="holdout"):
         EvaluationInput(embeddings, pd.DataFrame({"Metadata_Split": ["train", "holdout"]}))
-    with pytest.raises(InputError, match="tasks"):
+    with pytest.raises(InputError, match="task must be of"):
         evaluate(EvaluationInput(embeddings, _metadata(2)), tasks=["similarities"])
 
 

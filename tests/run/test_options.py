@@ -45,7 +45,7 @@ def test_the_whole_study_has_no_notes() -> None:
         ({"epochs": 0}, "--epochs must be at least 1, got 0"),
         ({"images": -1}, "--images"),
         ({"setups": ["unsuper"]}, "'unsuper', which matches no setup"),
-        ({"tasks": ["classification", "guessing"]}, "--task.*got guessing"),
+        ({"tasks": ["classification", "guessing"]}, "--task must be of .*got 'guessing'"),
         ({"baselines": ["luck"]}, "--baselines.*got luck"),
         ({"encoders": "resnet1"}, "resnet1"),
         ({"device": "abacus"}, "--device must be auto, cpu, cuda or cuda:N, got 'abacus'"),
