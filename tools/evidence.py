@@ -45,11 +45,12 @@ SETTING = "no_aug_one_crop"
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of training: an objective with its settings under a recipe."""
+    """One way of training: an objective with its settings under a recipe; None: the recipe's epochs."""
 
     objective: str
     recipe: str = "fast"
     settings: tuple[tuple[str, Any], ...] = ()
+    epochs: int | None = None
 
 
 ARMS = {
@@ -65,7 +66,8 @@ ARMS = {
     "supcon_long": Arm("supervised_contrastive", "long"),
     "control_plate": Arm("weakly_supervised", "plate"),
     "compound_plate": Arm("compound_classification", "plate"),
-    "study": Arm("weakly_supervised", "study"),
+    "study": Arm("weakly_supervised", "study", epochs=8),
+    "study_300": Arm("weakly_supervised", "study", epochs=300),
 }
 
 
@@ -113,7 +115,9 @@ def embeddings_of(
     chosen = dict(RECIPES[recipe].options)
     (encoder,) = chosen.pop("encoders", ("study",))
     size_px, plates = store.images.shape[2], group_codes(store.metadata)["plate"]
-    options = TrainingOptions(**{"epochs": 8, **chosen, "seed": seed, "size_px": size_px})
+    if arm is not None and ARMS[arm].epochs is not None:
+        chosen["epochs"] = ARMS[arm].epochs
+    options = TrainingOptions(**chosen, seed=seed, size_px=size_px)
     objective = create(
         "unsupervised" if arm is None else ARMS[arm].objective,
         channels=store.images.shape[1],
@@ -180,13 +184,14 @@ def predicted(
 def profiles_of(
     embeddings: Float32Array, metadata: pd.DataFrame, level: Sequence[str]
 ) -> tuple[Float32Array, pd.DataFrame]:
-    """Well means less their plate's mean, then means over the wells of a level."""
-    wells = ["Metadata_Plate", "Metadata_Well"]
+    """Well means less the mean of all wells of their plate, then means over the treated wells of a level."""
+    wells = ["Metadata_Plate", "Metadata_Well", "Metadata_ControlType"]
     known = metadata[[*dict.fromkeys([*wells, *level])]].copy()
     table = pd.DataFrame(embeddings).assign(**{str(name): known[name].to_numpy() for name in known})
     keys = list(known.columns)
     by_well = table.groupby(keys, sort=True, dropna=False).mean()
     by_well -= by_well.groupby(level="Metadata_Plate").transform("mean")
+    by_well = by_well[by_well.index.get_level_values("Metadata_ControlType") == "trt"]
     by_level = by_well.groupby(level=list(level), sort=True, dropna=False).mean()
     return by_level.to_numpy(np.float32), by_level.index.to_frame(index=False)
 
@@ -201,20 +206,18 @@ def retrieved(
 ) -> tuple[Statistic, int]:
     """Answers to the queries of held-out weeks, by encoders that did not see these; means by compound."""
     metadata = store.metadata.assign(week=weeks_of(store.metadata))
-    treated = (metadata["Metadata_ControlType"] == "trt").to_numpy()
-    metadata = metadata[treated]
     values: list[NDArray[np.float64]] = []
     units: list[NDArray[np.object_]] = []
     for fold, embeddings in enumerate(folds):
         level = ["Metadata_Compound", "Metadata_Concentration_uM", "Metadata_MOA", "week"]
         if measure == "map":
             level = [*level, "Metadata_Plate"]
-        profiles, table = profiles_of(embeddings[treated], metadata, level)
+        profiles, table = profiles_of(embeddings, metadata, level)
         held_out = np.unique(metadata["week"][parts(metadata, dataset, fold) == "test"])
         asked = table["week"].isin(held_out).to_numpy()
         # a compound that is also in other weeks was seen in training by objectives that learn from compounds
         seen = set(table["Metadata_Compound"][~asked])
-        asked &= ~table["Metadata_Compound"].isin(seen).to_numpy()
+        asked = asked & ~table["Metadata_Compound"].isin(seen).to_numpy()
         if measure == "nscb":
             apart = [codes(table["Metadata_Compound"]), codes(table["week"])]
             answer = neighbour_accuracy(profiles, codes(table["Metadata_MOA"]), apart=apart)
