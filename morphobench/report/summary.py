@@ -14,7 +14,7 @@ from morphobench.errors import InputError
 from morphobench.report.decision import Decision, decide
 from morphobench.report.load import load_records, load_tables
 from morphobench.report.statistics.analysis import Findings, analyse
-from morphobench.report.statistics.columns import COSTS, HEADLINE, Column, metric_columns
+from morphobench.report.statistics.columns import COSTS, HEADLINE, MARK, Column, metric_columns
 from morphobench.report.statistics.pairing import Pairing, Tables
 from morphobench.report.statistics.table import Cell, Row, build_rows
 from morphobench.run.record import Epoch, Record
@@ -248,10 +248,22 @@ def _facts(records: Sequence[Record]) -> dict[str, str]:
     return facts
 
 
+def _audit_notes(records: Sequence[Record]) -> list[str]:
+    """The marked tasks, and what the audit says of each data set."""
+    found = [record.audit for record in records if record.audit]
+    marked = {reason for audit in found for reason in audit.get("marked", {}).values()}
+    verdicts = dict.fromkeys(text for audit in found for text in audit.get("verdicts", ()))
+    return [
+        *([f"{MARK} {' or '.join(sorted(marked))} task: see the audit"] if marked else []),
+        *(f"audit: {text}" for text in verdicts),
+    ]
+
+
 def _notes(records: Sequence[Record]) -> list[str]:
     """What a reader must know, most important first."""
     setups = [record for record in records if not record.is_baseline]
-    notes = [
+    notes = _audit_notes(records)
+    notes += [
         f"not under identical conditions: {name} {value}"
         for name, value in _facts([r for r in setups if not r.is_external]).items()
         if name != "seeds" and " and " in value

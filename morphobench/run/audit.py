@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from morphobench import types
+from morphobench._util.json import read_json, write_json
 from morphobench.data import ImageStore, split, subset
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, baselines
@@ -104,21 +106,25 @@ def marked_metrics(found: Mapping[str, TaskAudit]) -> dict[str, str]:
     return marked
 
 
-def try_audit(
-    store: ImageStore, rows: Int64Array, metadata: pd.DataFrame, seed: int
-) -> dict[str, Any] | None:
-    """Audit the images of a run where their metadata allow it.
+def audit_of_run(file: Path, store: ImageStore, rows: Int64Array, metadata: pd.DataFrame) -> dict[str, Any]:
+    """Audit the images of a run, once: the result is kept in a file.
 
     Args:
+        file: The file, written where it is absent.
         store: The store.
-        rows: Its rows that are used.
+        rows: Its rows that are used; of more than `IMAGES`, a subset is looked at.
         metadata: Their metadata with ``Metadata_Split``.
-        seed: Seed of the baselines.
 
     Returns:
-        As `audit_images`; None where no control type is known.
+        ``verdicts`` and ``marked`` as of `audit_images`; empty where the metadata allow no audit.
     """
-    try:
-        return audit_images(store, rows, metadata, seed)
-    except InputError:
-        return None
+    if not file.is_file():
+        kept = subset(metadata, images=min(IMAGES, len(rows)), seed=0)
+        try:
+            found: dict[str, Any] | None = audit_images(store, rows[kept], metadata.iloc[kept], 0)
+        except InputError as error:
+            found = {"not_audited": str(error)}
+        write_json(file, found)
+    content = read_json(file)
+    known = content if isinstance(content, dict) else {}
+    return {key: known[key] for key in ("verdicts", "marked") if key in known}

@@ -18,6 +18,7 @@ COSTS = "cost.jsonl"
 COST_SUMMARY = "cost.json"
 COST_PAGE = "cost.md"
 REPORT = "report.html"
+AUDIT = "audit.json"
 LOCK = ".lock"
 EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "training", "tables", "figures"
 ENGINE = "engine"  # scripts and logs of jobs on a cluster
@@ -40,6 +41,7 @@ OWN_NAMES = (
     FIGURES,
     ENGINE,
     REPORT,
+    AUDIT,
 )
 """What a run and its report put into OUT, and all that ``--fresh`` removes."""
 

@@ -164,6 +164,9 @@ class Record:
     weights_sha256: Annotated[str | None, "checksum of the encoder's weights"] = None
     data: DataInfo = field(default_factory=DataInfo)
     split: SplitInfo = field(default_factory=SplitInfo)
+    audit: Annotated[
+        dict[str, Any] | None, "what the data can show: verdicts, and marked metrics with the reason"
+    ] = None
     same_images: Annotated[bool, "false where imported embeddings are of other images than the run's"] = True
     file: FileInfo | None = None
     profile: Annotated[dict[str, Any], "every option of the run"] = field(default_factory=dict)

@@ -19,12 +19,13 @@ from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
+from morphobench.run.audit import audit_of_run
 from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
 from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
-from morphobench.run.folder import ENGINE, FAILURES, LOCK, RESULTS, SetupFiles, timing_file
+from morphobench.run.folder import AUDIT, ENGINE, FAILURES, LOCK, RESULTS, SetupFiles, timing_file
 from morphobench.run.job import Embedding, Job, training_job, training_options
 from morphobench.run.options import RunOptions
 from morphobench.run.prepare import prepare, require_own
@@ -109,6 +110,8 @@ class _Run:
         """Do what is not done; what failed, by name and reason."""
         results = self.out / RESULTS
         done = finished(read_records(results)) if results.exists() else set()
+        first = self.seeds[min(self.seeds)]
+        audit = audit_of_run(self.out / AUDIT, self.store, first.rows, first.metadata)
         left = [item for item in self.work if item not in done]
         self.to_do = {f"{name}, seed {seed}" for name, seed in left}
         failures: list[str] = []
@@ -116,6 +119,8 @@ class _Run:
         with RunProgress(self.total, done=self.total - len(left), quiet=quiet) as progress:
             if len(left) < self.total:
                 progress.note(f"{self.total - len(left)} of {self.total} were done before")
+            for text in audit.get("verdicts", ()):
+                progress.note(f"audit: {text}")
             for warning in sorted({text for seed in self.seeds.values() for text in seed.parts.warnings}):
                 progress.note(f"warning: {warning}")
             for name, seed, trained in self._in_order(left, progress):
@@ -129,7 +134,7 @@ class _Run:
                     self._note_failure(name, seed, error)
                     progress.end(f"failed ({error})")
                     continue
-                append_record(results, record)
+                append_record(results, {**record, "audit": audit or None})
                 SetupFiles.of(self.out, name, seed).drop_checkpoint()
                 progress.end()
         return failures

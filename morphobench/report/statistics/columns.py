@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from morphobench.run.record import Record
 from morphobench.types import Direction
@@ -107,8 +107,12 @@ def declared_metrics() -> dict[str, Column]:
     return found
 
 
+MARK = "‡"
+"""Marks a metric whose task the audit found confounded or saturated."""
+
+
 def metric_columns(
-    records: Iterable[Record], *, known: Mapping[str, Column] | None = None
+    records: Sequence[Record], *, known: Mapping[str, Column] | None = None
 ) -> tuple[Column, ...]:
     """Make a column for every metric that any record has, the headline's first.
 
@@ -123,7 +127,14 @@ def metric_columns(
     known = declared_metrics() if known is None else known
     names = dict.fromkeys(key for record in records for key in record.metrics)
     ordered = [*(key for key in HEADLINE if key in names), *(key for key in names if key not in HEADLINE)]
-    return tuple(known.get(key, Column(key, key.partition(".")[2] or key, "none")) for key in ordered)
+    marked = {start for record in records for start in (record.audit or {}).get("marked", {})}
+    columns = (known.get(key, Column(key, key.partition(".")[2] or key, "none")) for key in ordered)
+    return tuple(
+        replace(one, label=f"{one.label} {MARK}", header=f"{one.heading} {MARK}")
+        if one.key.startswith(tuple(marked))
+        else one
+        for one in columns
+    )
 
 
 def primary(columns: Iterable[Column]) -> Column | None:
