@@ -22,14 +22,27 @@ _SUBSET_SEED = 0  # every seed of a run looks at the same images
 
 @dataclass(frozen=True)
 class SeedData:
-    """The data of one seed: rows of the store, their split, their metadata with ``Metadata_Split``."""
+    """The images of one seed.
+
+    Attributes:
+        rows: Rows of the store, int64 (N,).
+        parts: Their split.
+        metadata: Their metadata with ``Metadata_Split``, N rows.
+    """
 
     rows: Int64Array
     parts: Split
     metadata: pd.DataFrame
 
     def part(self, name: str) -> Int64Array:
-        """The store's rows of "train", "validation" or "test"."""
+        """Choose the images of one part.
+
+        Args:
+            name: "train", "validation" or "test".
+
+        Returns:
+            Rows of the store, int64.
+        """
         chosen: Int64Array = self.rows[self.parts.rows(name)]
         return chosen
 

@@ -25,7 +25,15 @@ PACKAGES = (
 
 
 def environment(*, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
-    """Versions, commit (None outside a checkout), processor, cores, threads, device; plain JSON types."""
+    """Describe what results are made with and on.
+
+    Args:
+        device: Device that torch uses.
+        threads: Threads that it uses; None: one per core.
+
+    Returns:
+        Versions, commit (None outside a checkout), processor, cores, threads and device, as JSON types.
+    """
     return {
         "versions": {
             "morphobench": morphobench.__version__,
@@ -53,7 +61,14 @@ def cpu_model() -> str:
 
 
 def device_name(device: str) -> str:
-    """``device``, with the accelerator's own name where there is one."""
+    """Name a device.
+
+    Args:
+        device: Such as "cpu" or "cuda:0".
+
+    Returns:
+        The same, with the accelerator's own name where there is one.
+    """
     if not device.startswith("cuda"):
         return device
     import torch

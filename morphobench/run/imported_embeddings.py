@@ -58,24 +58,33 @@ class _Matched:
 def add_external(
     path: Path, out: Path, *, name: str | None = None, other_images: bool = False, fresh: bool = False
 ) -> list[Record]:
-    """Evaluate the embeddings in ``path`` as the run in ``out`` does, once per seed; its records there.
+    """Evaluate embeddings as a run does, once per seed, and add them to its records.
 
-    The setup is named ``external/NAME``, the file's name by default. Rows are matched with the run's images
-    by the first of `KEYS` that both have; the run's metadata and split count, the file's columns only name
-    rows. Images that the run does not have are left out, with a warning. ``other_images``: where rows cannot
-    be matched, they are judged as they are, each in the part of the split that its plate (or well) is in, or
-    in a split made anew where the run does not know these; always with a warning. ``fresh``: replace records
-    of another file under that name.
+    Rows are matched with the run's images by the first of `KEYS` that both have. The run's metadata and split
+    count; the file's columns only name rows. Images that the run does not have are left out, with a warning.
 
-    Raises InputError for a folder that is no run, a file that cannot be matched or lacks images of the run
-    (naming some), and for a name that another file has.
+    Args:
+        path: The file of embeddings.
+        out: Folder of the run.
+        name: The setup becomes ``external/NAME``; None: the file's name.
+        other_images: Where rows cannot be matched, take them as they are: each in the part of the split that
+            its plate (or well) is in, or in a split made anew where the run does not know these. Always with
+            a warning.
+        fresh: Whether to replace records of another file under that name.
+
+    Returns:
+        The records, by seed.
+
+    Raises:
+        InputError: The folder is no run; the file cannot be matched or lacks images of the run (some are
+            named); or another file has that name.
     """
     path, out = Path(path), Path(out)
     options = read_options(out)
     execution = options.execution
     setup = f"{PREFIX}{path.stem if name is None else name}"
     if "/" in setup.removeprefix(PREFIX) or setup == PREFIX:
-        raise InputError(f"--name: a name without a slash wanted, got {name!r}")
+        raise InputError(f"--name must be a name without a slash, got {name!r}")
     digest = sha256_file(path)
     embeddings, described, provenance = read_embeddings(path)
     with locked(out):
@@ -181,24 +190,23 @@ def _rows_of_images(
         None,
     )
     if key is None:
-        wanted = " or ".join(" + ".join(key) for key in KEYS if all(name in images for name in key))
+        known = " or ".join(" + ".join(key) for key in KEYS if all(name in images for name in key))
         raise InputError(
-            "columns that name each image of the run once wanted "
-            f"({wanted or 'none are known'}), got {', '.join(map(str, described.columns)) or 'none'}; "
-            "--other-images takes rows as they are"
+            f"columns must name each image of the run once (by {known or 'none that the run has'}), "
+            f"got {', '.join(map(str, described.columns)) or 'none'}; --other-images takes rows as they are"
         )
     theirs, ours = _texts(described, key), _texts(images, key)
     if theirs.has_duplicates:
         twice = theirs[theirs.duplicated()].unique()
         raise InputError(
-            f"each image once wanted, got {len(twice)} several times by {' + '.join(key)}, "
+            f"each image must stand in the file once, got {len(twice)} several times by {' + '.join(key)}, "
             f"such as {_some(twice)}"
         )
     rows = theirs.get_indexer(ours)
     absent = ours[rows < 0]
     if len(absent):
         raise InputError(
-            f"all {len(ours)} images of the run wanted, got {len(ours) - len(absent)} of them by "
+            f"all {len(ours)} images of the run must be there, got {len(ours) - len(absent)} of them by "
             f"{' + '.join(key)}; it lacks {_some(absent)}"
         )
     further = len(theirs) - len(ours)

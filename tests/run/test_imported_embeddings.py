@@ -93,9 +93,9 @@ def test_a_file_without_some_images_or_with_one_twice_is_refused(
 ) -> None:
     theirs = brightness(made[0])
     cases = {
-        "all 64 images of the run wanted": theirs.iloc[:50],
-        "each image once wanted, got 2 several times": pd.concat([theirs, theirs.iloc[:2]]),
-        "columns that name each image of the run once": theirs.drop(columns="Metadata_Path"),
+        "all 64 images of the run must be there": theirs.iloc[:50],
+        "each image must stand in the file once, got 2 several times": pd.concat([theirs, theirs.iloc[:2]]),
+        "columns must name each image of the run once": theirs.drop(columns="Metadata_Path"),
     }
     before = (out / "results.jsonl").read_bytes()
     for message, table in cases.items():
