@@ -157,6 +157,12 @@ def slow_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def hostile(session: nox.Session) -> None:
+    """Feed it damaged files, tables, stores, names and places; print how each kind was handled."""
+    _run(session, "pytest", "tests/hostile", "-q", *session.posargs, MORPHOBENCH_HOSTILE="whole")
+
+
+@nox.session
 def benchmark(session: nox.Session) -> None:
     """Time the kernels and all 16 setups beside peers, run the quick study, show the table. About 8 minutes.
 

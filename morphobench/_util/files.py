@@ -42,6 +42,22 @@ def kind_of_file(mode: int) -> str | None:
     return next((name for test, name in _KINDS if test(mode)), "a special file")
 
 
+def path_exists(path: Path) -> bool:
+    """Tell whether something is at a path; nothing is at one that cannot be, such as a name of 300 letters.
+
+    Args:
+        path: the path; links are followed.
+
+    Returns:
+        Whether there is.
+    """
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file for reading; a pipe or device is refused instead of waited for.
 

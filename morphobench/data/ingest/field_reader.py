@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from morphobench._util.files import path_exists
 from morphobench.data.ingest.decode import Decoded, Pages, Pixels, decode_file, decoding_cost
 from morphobench.data.ingest.limits import check_cost
 from morphobench.data.ingest.listing import Listing
@@ -224,7 +225,7 @@ class FieldReader:
             return decode_file(file, pages=pages)
         except InputError as error:
             text = str(error)
-            if not file.exists():
+            if not path_exists(file):
                 raise InputError(
                     "no such file" if len(self._files[0]) == 1 else f"{path}: no such file"
                 ) from None

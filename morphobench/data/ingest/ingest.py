@@ -17,6 +17,7 @@ import pandas as pd
 from PIL import Image
 
 from morphobench._util.cpu import available_cores
+from morphobench._util.text import printable
 from morphobench.data.ingest.decode import Pages
 from morphobench.data.ingest.discover import list_source
 from morphobench.data.ingest.field_reader import Field, FieldReader
@@ -304,7 +305,7 @@ def _write(
             channel_names=probe.channel_names,
             located=located,
         ).describe()
-        shown = [(shown_path(path), shown_path(reason)) for path, reason in rejected]
+        shown = [(printable(path), printable(reason)) for path, reason in rejected]
         writer.finish(table, rejected=pd.DataFrame(shown, columns=["path", "reason"]))
 
 

@@ -8,7 +8,7 @@ MAX_PIXELS = 89_478_485
 """Most pixels of an image: Pillow's own limit against decompression bombs."""
 
 MAX_CHANNELS = 64
-MAX_COST_BYTES = 320 * 1024**2
+MAX_COST_BYTES = 400 * 1024**2
 """Most memory that decoding one image may take, copies included; all images being decoded share it."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from morphobench._util.files import path_exists
 from morphobench._util.text import printable
 from morphobench.errors import InputError
 
@@ -107,7 +108,7 @@ class Root:
         if PurePosixPath(path).is_absolute():
             for start in range(1, len(parts)):
                 moved = self.folder.joinpath(*parts[start:])
-                if ".." not in parts[start:] and moved.exists() and self._is_inside(moved):
+                if ".." not in parts[start:] and path_exists(moved) and self._is_inside(moved):
                     return moved
             if not os.path.lexists(found):
                 raise InputError("no such file")

@@ -152,6 +152,8 @@ def pillow_frame(image: Image.Image) -> NDArray[Any]:
     check_size(image.height, image.width)
     if image.mode == "P":
         palette = np.array(image.convert("RGB").getpalette() or image.getpalette("RGB")).reshape(-1, 3)
+        if np.asarray(image).max(initial=0) >= len(palette):
+            raise InputError(f"the image must use the {len(palette)} colours of its palette, got more")
         grey = bool((palette == palette[:, :1]).all())
         array = np.asarray(image.convert("L" if grey else "RGB"))
     elif image.mode in ("1", "L", "LA", "La", "RGB", "RGBA", "RGBa", "RGBX", "I;16", "I;16B", "I;16L"):

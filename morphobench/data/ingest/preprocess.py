@@ -182,7 +182,9 @@ def _parse_channels(channels: Sequence[int | str] | int | str | None) -> tuple[i
     )
     parts = channels.split(",") if isinstance(channels, str) else channels
     found: list[int | str] = []
-    for part in [parts] if isinstance(parts, int | np.integer) else parts:
+    if not isinstance(parts, Sequence):
+        parts = [parts]
+    for part in parts:
         text = part.strip() if isinstance(part, str) else part
         if isinstance(text, str) and text.isdecimal():
             found.append(int(text))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from morphobench._util.files import open_regular
+from morphobench._util.files import open_regular, path_exists
 from morphobench._util.hashing import sha256_file
 from morphobench._util.json import plain
 from morphobench.data.metadata import control_labels
@@ -314,7 +314,7 @@ def existing_store(
         InputError: for a store made by another command or with other options, which are named.
     """
     folder = Path(destination)
-    if fresh or not (folder / MANIFEST).is_file():
+    if fresh or not path_exists(folder / MANIFEST):
         refuse_taken(folder, fresh=fresh)
         return None
     manifest = read_manifest(folder)

@@ -203,8 +203,13 @@ def refuse_taken(destination: Path, *, fresh: bool) -> None:
     Raises:
         InputError: where the place is taken by a file, a link, other files, or a store without ``fresh``.
     """
-    if not destination.exists() and not destination.is_symlink():
+    try:
+        destination.lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{destination} must be a place for a folder, got: {reason}") from error
     if not destination.is_dir():
         raise InputError(f"{destination} must be a folder for the store, got a file")
     if destination.is_symlink():

@@ -1,0 +1,58 @@
+"""OME-Zarr, CZI and others through bioio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import morphobench as mb
+from morphobench._util import extras
+from morphobench.errors import InputError
+from tests.support.plates import OPTIONS, PIXELS, scaled
+
+
+def _write_zarr(path: Path, shape: tuple[int, ...], **further: object) -> None:
+    writers = pytest.importorskip("bioio_ome_zarr.writers", reason="the extra formats is not installed")
+    pytest.importorskip("bioio", reason="the extra formats is not installed")
+    names = [writers.Channel(label=name, color="FFFFFF") for name in ("DNA", "ER", "RNA", "AGP", "Mito")]
+    writer = writers.OMEZarrWriter(
+        store=str(path), level_shapes=shape, dtype="uint16", channels=names, zarr_format=2, **further
+    )
+    data = PIXELS[int(path.name[0])]
+    writer.write_full_volume(np.broadcast_to(data[:, None], shape) if len(shape) > 3 else data)
+
+
+def test_ome_zarr(tmp_path: Path) -> None:
+    root = tmp_path / "zarr"
+    for number in range(2):
+        _write_zarr(
+            root / "plate" / f"{number}.ome.zarr",
+            (5, 40, 40),
+            axes_names=["c", "y", "x"],
+            axes_types=["channel", "space", "space"],
+        )
+    store = mb.ingest(root, tmp_path / "store", **OPTIONS)
+    assert store.channel_names == ("DNA", "ER", "RNA", "AGP", "Mito")
+    np.testing.assert_array_equal(store.images, scaled(PIXELS[:2]))
+    by_name = mb.ingest(root, tmp_path / "by_name", channels="Mito,DNA", **OPTIONS)
+    np.testing.assert_array_equal(by_name.images, scaled(PIXELS[:2, [4, 0]]))
+
+
+def test_time_points_are_refused(tmp_path: Path) -> None:
+    root = tmp_path / "zarr"
+    _write_zarr(root / "0.zarr", (3, 5, 1, 40, 40))
+    with pytest.raises(InputError, match="must have one time point and one focal plane, got 3 and 1"):
+        mb.ingest(root, tmp_path / "store", **OPTIONS)
+
+
+def test_without_bioio_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(module: str) -> None:
+        raise ImportError(f"No module named {module!r}")
+
+    monkeypatch.setattr(extras, "import_module", absent)
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.czi").write_bytes(b"ZISRAWFILE")
+    with pytest.raises(InputError, match=r"pip install 'morphobench\[formats\]'"):
+        mb.ingest(tmp_path / "scans", tmp_path / "store")
