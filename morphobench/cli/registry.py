@@ -10,7 +10,7 @@ from morphobench.cli.audit import AuditOptions, audit
 from morphobench.cli.doctor import doctor
 from morphobench.cli.history import HistoryOptions, history
 from morphobench.cli.parser import Command
-from morphobench.cli.verify import VerifyOptions, verify_store
+from morphobench.cli.verify import VerifyOptions, verify_path
 
 COMMANDS = (
     Command(
@@ -91,6 +91,13 @@ COMMANDS = (
         "morphobench recommend results --max-minutes 120 --images 50000 --epochs 20",
     ),
     Command(
+        "board",
+        "write a page over many results: data sets, setups and machines, with ranks",
+        results.BoardOptions,
+        results.make_board,
+        "morphobench board results-a results-b --out board.html",
+    ),
+    Command(
         "views",
         "make a picture of the views of a store's images",
         options.ViewsOptions,
@@ -99,10 +106,10 @@ COMMANDS = (
     ),
     Command(
         "verify",
-        "compare every file of a store with its checksum; exit code 1 where one was changed or damaged",
+        "check a store, or a run: checksums, and metrics from stored embeddings; exit code 1 if wrong",
         VerifyOptions,
-        verify_store,
-        "morphobench verify store",
+        verify_path,
+        "morphobench verify results --store store",
     ),
     Command(
         "compare",

@@ -65,6 +65,32 @@ class RecommendOptions(Options):
     format: str = option("form of the answer", default="table", choices=("table", "json"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class BoardOptions(Options):
+    """Options of ``morphobench board``."""
+
+    folders: tuple[Path, ...] = argument("FOLDER", "folders of runs, or folders that hold such")
+    out: Path = option(
+        "page to write; links to the records are relative to it", default=Path("board.html"), metavar="PAGE"
+    )
+
+
+def make_board(options: BoardOptions) -> int:
+    """Do ``morphobench board FOLDER...``.
+
+    Args:
+        options: Options of the command.
+
+    Returns:
+        Exit code.
+    """
+    from morphobench.report.board import write_board
+    from morphobench.report.render.terminal import show
+
+    show(f"{write_board(options.folders, options.out)}")
+    return 0
+
+
 def summarize_results(options: SummarizeOptions) -> int:
     """Do ``morphobench summarize FILE_OR_OUT...``.
 

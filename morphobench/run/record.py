@@ -162,6 +162,7 @@ class Record:
     history: tuple[Epoch, ...] = ()
     views: Annotated[dict[str, Any] | None, "the views trained on, as ViewSpec.describe() gives them"] = None
     weights_sha256: Annotated[str | None, "checksum of the encoder's weights"] = None
+    embeddings_sha256: Annotated[str | None, "checksum of the file of embeddings"] = None
     data: DataInfo = field(default_factory=DataInfo)
     split: SplitInfo = field(default_factory=SplitInfo)
     audit: Annotated[
@@ -251,8 +252,10 @@ def record_schema() -> dict[str, Any]:
 
 
 def _from_version_0(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 0 (June to November 2026) kept epochs, batch size and preset among the options only, and left
-    the number of views to the name of the setting.
+    """Bring a record of version 0 to version 1.
+
+    Version 0 kept epochs, batch size and preset among the options only, and left the number of views to the
+    name of the setting.
     """
     options = content.get("profile")
     options = options if isinstance(options, Mapping) else {}

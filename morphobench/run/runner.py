@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from morphobench import types
+from morphobench._util.hashing import sha256_file
 from morphobench._util.json import plain, read_json, write_json
 from morphobench._util.progress import duration
 from morphobench.data import ImageStore
@@ -207,6 +208,7 @@ class _Run:
             **record,
             **timing,
             **found,
+            "embeddings_sha256": sha256_file(files.embeddings),
             "training_and_embedding_s": trained_s,
             "evaluation_s": time.perf_counter() - started - trained_s,
             "environment": outcome.get("environment") or self.environment,

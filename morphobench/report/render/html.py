@@ -184,47 +184,60 @@ def render(summary: Summary, shown: Cells | None = None, sections: Sequence[Sect
     Returns:
         The page.
     """
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     shown = Cells() if shown is None else shown
     sections = page_sections(summary, shown) if sections is None else sections
     drawn = available()
-    environment = Environment(
-        loader=FunctionLoader(_template),
+    judged = summary.decision.column
+    return str(
+        page_environment()
+        .get_template("report.html")
+        .render(
+            summary=summary,
+            shown=shown,
+            sections=sections if drawn else [],
+            missing="" if drawn else NO_FIGURES,
+            figures={
+                # drawn here; texts of records are escaped by the converter
+                one.name: Markup(_inline(one))  # noqa: S704
+                for one in _figures(sections)
+                if drawn
+            },
+            figures_data=Markup(_figures_data(sections, shown)) if drawn else Markup("{}"),  # noqa: S704
+            sentences=decision_sentences(summary.decision),
+            formats=[Format.of(column, summary.rows) for column in summary.columns],
+            metrics=[(column, Format.of(column, summary.rows)) for column in summary.metrics],
+            trained=sum(row.is_trained for row in summary.rows),
+            judged=judged,
+            against=summary.findings.against.get(judged.key, ()) if judged else (),
+            claims=study_claims(summary.findings, summary.rows),
+            number=number,
+            signed=signed,
+            signed_bounds=signed_bounds,
+            bounds=bounds,
+            p_text=p_text,
+            arrows=ARROWS,
+            style=Markup(template("report.css")),  # noqa: S704 - our own file
+            script=Markup(f"{template('table.js')}\n{scripts() if drawn else ''}"),  # noqa: S704 - ours
+        )
+    )
+
+
+def page_environment() -> Any:
+    """Make what pages are rendered with: everything is escaped, and an unknown name is an error.
+
+    Returns:
+        A jinja2 environment.
+    """
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        loader=FunctionLoader(template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    judged = summary.decision.column
-    return environment.get_template("report.html").render(
-        summary=summary,
-        shown=shown,
-        sections=sections if drawn else [],
-        missing="" if drawn else NO_FIGURES,
-        figures={
-            # drawn here; texts of records are escaped by the converter
-            one.name: Markup(_inline(one))  # noqa: S704
-            for one in _figures(sections)
-            if drawn
-        },
-        figures_data=Markup(_figures_data(sections, shown)) if drawn else Markup("{}"),  # noqa: S704
-        sentences=decision_sentences(summary.decision),
-        formats=[Format.of(column, summary.rows) for column in summary.columns],
-        metrics=[(column, Format.of(column, summary.rows)) for column in summary.metrics],
-        trained=sum(row.is_trained for row in summary.rows),
-        judged=judged,
-        against=summary.findings.against.get(judged.key, ()) if judged else (),
-        claims=study_claims(summary.findings, summary.rows),
-        number=number,
-        signed=signed,
-        signed_bounds=signed_bounds,
-        bounds=bounds,
-        p_text=p_text,
-        arrows=ARROWS,
-        style=Markup(_template("report.css")),  # noqa: S704 - our own file
-        script=Markup(scripts()) if drawn else "",  # noqa: S704 - our own and the library's
     )
 
 
@@ -256,7 +269,15 @@ def _figures_data(sections: Sequence[Section], shown: Cells) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Read a file of the page.
+
+    Args:
+        name: its name.
+
+    Returns:
+        Its text.
+    """
     return (
         resources.files("morphobench.report.render").joinpath("templates", name).read_text(encoding="utf-8")
     )

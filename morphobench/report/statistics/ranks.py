@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from morphobench.errors import InputError
+from morphobench.evaluation.bootstrap.reason import Reason
 from morphobench.types import Direction, Float64Array
 
 MIN_RANKED_BLOCKS = 5
@@ -77,7 +78,7 @@ def rank(
         difference,
         indistinct(ordered, difference) if enough else (),
         confidence,
-        "" if enough else f"{blocks} blocks, at least {MIN_RANKED_BLOCKS} needed",
+        "" if enough else str(Reason.too_few("block", blocks, MIN_RANKED_BLOCKS)),
     )
 
 

@@ -111,7 +111,7 @@ def test_texts_of_a_record_are_escaped() -> None:
         page = render(summarize([hostile, record('<i>"/aug_one_crop\u202e')], known=KNOWN))
     tags = [tag for tag, _ in _Page(page).tags]
     assert not {"img", "b", "i"} & {*tags}
-    assert tags.count("script") == 1, "the figures' data alone"
+    assert tags.count("script") == 2, "the figures' data and the page's own script"
     assert "\u202e" not in page
 
 

@@ -61,44 +61,4 @@
   }
   drawNext();
   document.addEventListener("keydown", function (event) { if (event.key === "Escape") tip.hidden = true; });
-
-  // The main table: sort by a heading, filter by text.
-  const table = document.getElementById("setups");
-  if (table) {
-    const body = table.tBodies[0];
-    const rows = Array.from(body.rows);
-    table.querySelectorAll("thead button").forEach(function (button) {
-      button.disabled = false;
-      button.addEventListener("click", function () {
-        const head = button.closest("th"), place = head.cellIndex;
-        const first = button.dataset.direction === "up" ? "descending" : "ascending";
-        const before = head.getAttribute("aria-sort");
-        const now = before === first ? (first === "ascending" ? "descending" : "ascending") : first;
-        table.querySelectorAll("th[aria-sort]").forEach(function (one) { one.removeAttribute("aria-sort"); });
-        head.setAttribute("aria-sort", now);
-        const sign = now === "ascending" ? 1 : -1;
-        rows.sort(function (a, b) {
-          const x = a.cells[place].dataset.value, y = b.cells[place].dataset.value;
-          if (x === undefined || y === undefined) {
-            return sign * a.cells[place].textContent.localeCompare(b.cells[place].textContent);
-          }
-          if (x === "" || y === "") return (x === "") - (y === "");
-          return sign * (Number(x) - Number(y));
-        });
-        body.append(...rows);
-      });
-    });
-    const filter = document.getElementById("filter"), count = document.getElementById("filter-count");
-    filter.disabled = false;
-    filter.addEventListener("input", function () {
-      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
-      for (const row of rows) {
-        const text = row.cells[0].textContent.toLowerCase();
-        row.hidden = !words.every(function (word) { return text.includes(word); });
-        shown += row.hidden ? 0 : 1;
-      }
-      count.textContent = shown + " of " + rows.length + " shown";
-    });
-  }
 })();
