@@ -54,7 +54,7 @@ def replayed() -> float:
     return CLOCK[0]
 
 
-def job_of(setup: Setup, store: ImageStore, *, batch_size: int) -> Job:
+def job_of(setup: Setup, store: ImageStore, *, batch_size: int, threads: int = THREADS) -> Job:
     return Job(
         store=store.path,
         setup=setup,
@@ -62,7 +62,7 @@ def job_of(setup: Setup, store: ImageStore, *, batch_size: int) -> Job:
         encoder="study",
         protocol="corrected-1",
         training=TrainingOptions(
-            batch_size=batch_size, threads=THREADS, data_id=str(store.manifest["content_sha256"])
+            batch_size=batch_size, threads=threads, data_id=str(store.manifest["content_sha256"])
         ),
         train_rows=np.arange(len(store)),
         validation_rows=np.arange(0),
@@ -99,7 +99,7 @@ def test_training_step(
 ) -> None:
     if benchmark.disabled:
         threads = torch.get_num_threads()
-        step = TrainingStep(job=job_of(setup, cells, batch_size=8))
+        step = TrainingStep(job=job_of(setup, cells, batch_size=8, threads=1))
         benchmark(step.step)
         torch.set_num_threads(threads)
         assert_plausible(setup, step.losses(), step.views_per_image())
