@@ -15,6 +15,7 @@ from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
 MOST_THREADS = 4096
+_MOST_LAST = 16  # sides of an image that is 1, 3 or 4 pixels wide and still plausible
 MOST_CHANNELS = 65_503  # each has a block of 16-bit number in the generator, from 32 on
 
 
@@ -158,15 +159,21 @@ def check_images(images: Any) -> None:
         images: uint8 or uint16 (N, H, W) or (N, C, H, W).
 
     Raises:
-        InputError: for another shape.
+        InputError: for another shape, channels last among them.
         TypeError: for anything but such an array.
     """
     if not isinstance(images, np.ndarray):
-        raise TypeError(f"images must be a NumPy array, got {type(images).__name__}")
+        hint = ": images.numpy() makes one" if hasattr(images, "numpy") else ""
+        raise TypeError(f"images must be a NumPy array, got {type(images).__name__}{hint}")
     if images.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"images must have dtype uint8 or uint16, got {images.dtype}")
     if images.ndim not in (3, 4):
         raise InputError(f"images must have shape (N, H, W) or (N, C, H, W), got {images.shape}")
+    if images.ndim == 4 and images.shape[-1] in (1, 3, 4) and min(images.shape[1:3]) > _MOST_LAST:
+        raise InputError(
+            f"images must have shape (N, C, H, W), got {images.shape}, which has its channels last: "
+            "numpy.moveaxis(images, -1, 1) puts them first"
+        )
 
 
 def check_params(params: Any) -> None:

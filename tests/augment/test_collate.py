@@ -39,7 +39,12 @@ def test_loader_gives_multi_crops_views(kind: str) -> None:
     crops = MultiCrop("aug_multi_crop", size_px=16, threads=1)
     collate = CollateViews(crops)
     collate.epoch = 3
-    loader = DataLoader(WithIds(Folder(kind)), batch_size=4, shuffle=True, collate_fn=collate)
+    loader: DataLoader[Any] = DataLoader(
+        WithIds(Folder(kind)),  # type: ignore[arg-type]
+        batch_size=4,
+        shuffle=True,
+        collate_fn=collate,
+    )
     whole = crops(IMAGES, range(10), 3)
     seen = []
     for views, labels, ids in loader:
@@ -88,8 +93,12 @@ def test_order_of_the_batch_is_that_asked_for() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_workers_that_live_on_see_the_epoch(workers: int) -> None:
     collate = CollateViews(MultiCrop("aug_one_crop", size_px=16, threads=1))
-    loader = DataLoader(
-        WithIds(Folder("array")), 10, num_workers=workers, collate_fn=collate, persistent_workers=workers > 0
+    loader: DataLoader[Any] = DataLoader(
+        WithIds(Folder("array")),  # type: ignore[arg-type]
+        10,
+        num_workers=workers,
+        collate_fn=collate,
+        persistent_workers=workers > 0,
     )
     for epoch in (0, 5, 2):
         collate.epoch = epoch
@@ -107,6 +116,6 @@ def test_bad_settings_are_refused() -> None:
     with pytest.raises(InputError, match="epoch must be an integer"):
         CollateViews(MultiCrop("aug_one_crop")).epoch = 1.5  # type: ignore[assignment]
     with pytest.raises(InputError, match=r"dataset must have samples \(image, label"):
-        WithIds([IMAGES[0]])[0]  # type: ignore[arg-type]
+        WithIds([IMAGES[0]])[0]
     with pytest.raises(TypeError, match="dataset must have len"):
         WithIds(iter([]))  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from morphobench import _core
 from morphobench.augment import PARAMS_DTYPE, BYOLPair, MultiCrop, ViewGroup, ViewSpec
@@ -72,6 +73,8 @@ def edited(field: str, value: float) -> np.ndarray:
         (lambda: CROPS.draw([1], 0, (-1, 8, 8)), InputError, "image_shape"),
         (lambda: CROPS.draw([1], 0, (8, 70_000)), InputError, "image_shape"),
         (lambda: CROPS(None, [1], 0), TypeError, "images must be a NumPy array"),  # type: ignore[arg-type]
+        (lambda: CROPS(np.zeros((2, 40, 40, 3), np.uint8), [0, 1], 0), InputError, "channels last"),
+        (lambda: CROPS(torch.zeros(2, 1, 40, 40), [0, 1], 0), TypeError, "got Tensor: images.numpy"),  # type: ignore[arg-type]
         (lambda: CROPS(IMAGES[0, 0], [1], 0), InputError, r"images must have shape \(N, H, W\)"),
         (
             lambda: CROPS(IMAGES, range(3), 0),
@@ -99,15 +102,15 @@ def edited(field: str, value: float) -> np.ndarray:
         (lambda: BYOLPair().draw([0], 0, 1 << 14), InputError, "view"),
         (lambda: CROPS.draw([1], 0, (8,)), InputError, "image_shape"),
         (lambda: CROPS.draw([1], 0, (0, 8)), InputError, "image_shape"),
-        (lambda: CROPS.apply(IMAGES.astype(np.int16), params()), TypeError, "images.*uint8.*int16"),
-        (lambda: CROPS.apply(IMAGES.tolist(), params()), TypeError, "images"),  # type: ignore[arg-type]
+        (lambda: CROPS.apply(IMAGES.astype(np.int16), params()), TypeError, "images.*uint8.*int16"),  # type: ignore[arg-type]
+        (lambda: CROPS.apply(IMAGES.tolist(), params()), TypeError, "images"),
         (lambda: CROPS.apply(IMAGES[0, 0], params()), ValueError, "images.*N, C, H, W"),
         (lambda: CROPS.apply(IMAGES[..., ::-1], params()), ValueError, "images.*contiguous rows"),
         (lambda: CROPS.apply(IMAGES[..., ::2], params()), ValueError, "images.*contiguous rows"),
         (lambda: CROPS.apply(IMAGES[:3], params()), ValueError, r"params.*\(V, 3\).*\(5, 4\)"),
         (lambda: CROPS.apply(IMAGES[:, :, :0], params()), ValueError, "images.*sides"),
         (lambda: CROPS.apply(IMAGES, params()[0]), InputError, "params"),
-        (lambda: CROPS.apply(IMAGES, np.zeros((5, 4))), TypeError, "params.*'top'"),
+        (lambda: CROPS.apply(IMAGES, np.zeros((5, 4))), TypeError, "params.*'top'"),  # type: ignore[arg-type]
         (lambda: CROPS.apply(IMAGES, edited("top", -1)), ValueError, r"params\[2, 1\].*top -1"),
         (lambda: CROPS.apply(IMAGES, edited("width", 0)), ValueError, r"params\[2, 1\].*width 0"),
         (lambda: CROPS.apply(IMAGES, edited("left", 2**31 - 1)), ValueError, r"params\[2, 1\].*left"),
@@ -121,7 +124,7 @@ def edited(field: str, value: float) -> np.ndarray:
             r"rows\[3\] must be 0 to 3, got 4",
         ),
         (lambda: CROPS.apply(IMAGES, params(), rows=np.arange(3)), ValueError, "rows"),
-        (lambda: CROPS.apply(IMAGES, params(), rows=np.zeros(4)), TypeError, "rows.*int64"),
+        (lambda: CROPS.apply(IMAGES, params(), rows=np.zeros(4)), TypeError, "rows.*int64"),  # type: ignore[arg-type]
         (lambda: BYOLPair().apply(IMAGES, params()), TypeError, "views.*float32"),  # type: ignore[arg-type]
         (lambda: _core.use_simd("mmx"), ValueError, "scalar.*'mmx'"),
         (
@@ -184,7 +187,7 @@ def test_laws_out_of_range_are_refused_by_the_extension_too(changed: dict[str, A
         ((np.zeros((2, 4)), ids), TypeError, "params.*'top'"),
     ):
         with pytest.raises(error, match=name):
-            distributions.draw(*wrong, **place)
+            distributions.draw(*wrong, **place)  # type: ignore[arg-type]
 
 
 def unaligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -257,9 +260,9 @@ def test_arrays_side_by_side_do_not_overlap() -> None:
 
 
 def test_any_layout_of_the_records_will_do() -> None:
-    packed = np.dtype([(name, PARAMS_DTYPE[name]) for name in reversed(PARAMS_DTYPE.names)])
+    packed = np.dtype([(name, PARAMS_DTYPE[name]) for name in reversed(PARAMS_DTYPE.names or ())])
     other = np.zeros((5, 4), packed)
-    for name in packed.names:
+    for name in packed.names or ():
         other[name] = params()[name]
     images = np.random.default_rng(0).integers(0, 256, IMAGES.shape, dtype=np.uint8)
     assert np.array_equal(CROPS.apply(images, other), CROPS.apply(images, params()))

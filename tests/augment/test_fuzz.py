@@ -111,7 +111,7 @@ def test_draws_of_anything(data: st.DataObject) -> None:
     scale, ratio = ((data.draw(FLOATS), data.draw(FLOATS)) for _ in range(2))
     shape = data.draw(st.tuples(INTEGERS, INTEGERS))
     ids = data.draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5))
-    chances = {"flip": data.draw(FLOATS), "noise": data.draw(FLOATS)}
+    chances: dict[str, Any] = {"flip": data.draw(FLOATS), "noise": data.draw(FLOATS)}
     epoch = data.draw(st.integers(-1, 2**33))
 
     def draw() -> np.ndarray:
