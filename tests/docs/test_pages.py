@@ -15,7 +15,7 @@ from morphobench.cli.program import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-RUNNABLE = ("README.md", "distances.md", "my-data.md", "pretrained.md")
+RUNNABLE = ("README.md", "distances.md", "my-data.md", "options.md", "pretrained.md")
 """Pages whose Python blocks run from top to bottom; other pages have tests of their own."""
 
 
@@ -33,7 +33,13 @@ def _commands() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "command"), list(_commands()))
-def test_every_command_of_the_pages_is_understood(page: str, command: str) -> None:
+def test_every_command_of_the_pages_is_understood(
+    page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (options,) = _blocks(ROOT / "docs" / "options.md", "toml")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "config.toml").write_text(options)
     arguments = [word for word in shlex.split(command)[1:] if word != "COMMAND"]
     if {"--help", "--version"} & set(arguments):
         with pytest.raises(SystemExit) as left:

@@ -122,6 +122,8 @@ def _logistic(x: Float64Array, labels: Int64Array, strength: float) -> Any:
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         # The last digits of the optimum change no answer, and take long where classes are nearly separable.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Many classes of few images each, such as wells, are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         return LogisticRegression(C=strength, class_weight="balanced", tol=1e-6, max_iter=1000).fit(x, labels)
 
 
