@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class Prepared:
         self.steps_per_epoch, self.batch_size = loader.steps_per_epoch, loader.batch_size
         self.images_per_step, self.views = loader.images_per_step, loader.views
         self.view_shape, self.buffer_bytes = loader.view_shape, loader.buffer_bytes
+        self.sampling = loader.sampling
         self._steps = [
             Step(tuple(view.clone() for view in step.views), step.batch.map(torch.clone))
             for step in loader.epoch(0)
@@ -117,7 +119,7 @@ def test_training_never_waits_for_views(
     if timed:
         run("in_line")
     times = interleaved(
-        {kind: lambda kind=kind: run(kind) for kind in ("feed", "prepared")},
+        {kind: partial(run, kind) for kind in ("feed", "prepared")},
         rounds=6 if timed else 1,
         warmup=0,
         budget_s=3,

@@ -64,6 +64,7 @@ class TrainingOptions(Options):
         weight_decay: Of every optimizer.
         schedule: ``"constant"``, or ``"one_cycle"`` (Smith and Topin 2018).
         orientation: Whether every view is also flipped and turned by quarters at random.
+        plate_batches: Whether each batch is of one plate, unless the objective samples in a way of its own.
         batch_norm: Statistics of an encoder's BatchNorm when images are embedded, in trained and untrained
             encoders alike: ``"running"``, of all ``"train"`` images, or of each ``"plate"``.
         seed: Seed of the order of images and of the views; the objective has been created with its own.
@@ -110,6 +111,11 @@ class TrainingOptions(Options):
     )
     orientation: bool = option(
         "flip and turn every view by quarters at random: cells have no up and no left", default=False
+    )
+    plate_batches: bool = option(
+        "train on batches of one plate each, so that nothing in a batch tells plates apart; objectives with "
+        "a way of sampling of their own keep it",
+        default=False,
     )
     batch_norm: Literal["running", "train", "plate"] = option(
         "statistics of an encoder's BatchNorm when images are embedded, trained and untrained alike: the "

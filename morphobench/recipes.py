@@ -48,8 +48,8 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "plate",
-            "as fast, with BatchNorm statistics of each plate's own images when they are embedded",
-            {**_BATCH_NORM, "learning_rate": 3e-3, "epochs": 8, "batch_norm": "plate"},
+            "as fast, with batches of one plate, and BatchNorm statistics of each plate when it is embedded",
+            {**_BATCH_NORM, "learning_rate": 3e-3, "epochs": 8, "batch_norm": "plate", "plate_batches": True},
         ),
     )
 }

@@ -14,7 +14,7 @@ from morphobench.objectives import Objective
 from morphobench.training.data.loader import Step, StepLoader
 from morphobench.training.early_stopping import convergence_epoch
 from morphobench.training.options import TrainingOptions
-from morphobench.training.results import SHUFFLED, EpochRecord, MemoryEstimate, TrainingResult
+from morphobench.training.results import EpochRecord, MemoryEstimate, TrainingResult
 from morphobench.training.runtime.process_group import ProcessGroup
 from morphobench.training.runtime.seeding import generator_states, restore_generators
 from morphobench.training.runtime.step_timer import StepTimer
@@ -54,6 +54,7 @@ class TrainingState:
         steps_per_epoch: optimizer steps in an epoch.
         images_per_batch: images of one batch, over all processes.
         views: views per image.
+        sampling: how batches are sampled.
         position: optimizer steps done in the present epoch.
         history: one record per finished epoch.
         resumed_at_step: the step at which this process took over.
@@ -82,7 +83,7 @@ class TrainingState:
         self.group = group or ProcessGroup()
         self.objective, self.options, self.setting = objective, options, setting
         self.steps_per_epoch, self.views = loader.steps_per_epoch, loader.views
-        self.images_per_batch = loader.batch_size
+        self.images_per_batch, self.sampling = loader.batch_size, loader.sampling
         self.device = torch.device(options.device)
         self.timer = StepTimer(self.device)
         self.position = 0
@@ -193,7 +194,7 @@ class TrainingState:
             epochs_done=epochs,
             resumed_at_step=self.resumed_at_step,
             memory_estimate_bytes=None if self.memory is None else self.memory.total_bytes,
-            sampling=SHUFFLED if self.objective.sampler is None else self.objective.sampler.describe(),
+            sampling=self.sampling,
         )
 
     def save(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

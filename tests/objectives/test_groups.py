@@ -156,6 +156,24 @@ def test_missing_groups_are_refused(groups: dict[str, NDArray[np.int64]]) -> Non
         BalancedGroups("compound").batches(np.arange(4), groups, batches=1, batch_size=2, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "sampling"),
+    [("lejepa", "each batch of one plate"), ("compound_classification", "balanced over")],
+)
+def test_batches_of_one_plate_unless_the_objective_samples_its_own_way(name: str, sampling: str) -> None:
+    rng = np.random.default_rng(0)
+    result = train(
+        create(name, size_px=16, encoder="small:depth=2,channels=8"),
+        images=rng.integers(0, 256, (40, 1, 16, 16)).astype(np.uint8),
+        labels=np.arange(40) % 2,
+        image_ids=np.arange(40),
+        groups={"compound": np.arange(40) % 5, "plate": np.arange(40) // 20},
+        setting="no_aug_one_crop",
+        options=TrainingOptions(epochs=1, batch_size=8, size_px=16, plate_batches=True),
+    )
+    assert result.sampling.startswith(sampling)
+
+
 @pytest.mark.parametrize("name", GROUPED)
 def test_they_train_and_say_how_batches_were_sampled(name: str) -> None:
     objective = create(name, size_px=16, learning_rate=1e-3, encoder="small:depth=2,channels=8")

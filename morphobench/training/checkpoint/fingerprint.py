@@ -23,6 +23,7 @@ _TRAINING_OPTIONS = (
     "early_stopping",
     "data_id",
     "orientation",
+    "plate_batches",
 )
 """Not the device, the threads and how often a checkpoint is written: with others it is still the same run."""
 _SAMPLED_IMAGES = 16

@@ -14,6 +14,7 @@ from morphobench.augment.prefetch import Prefetcher
 from morphobench.errors import InputError
 from morphobench.objectives import Batch, Sampler
 from morphobench.objectives.protocol import GROUPS
+from morphobench.training.results import SHUFFLED
 from morphobench.training.runtime.seeding import epoch_order, epoch_seed
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
@@ -204,6 +205,7 @@ class StepLoader(Protocol):
         views: views per image, each a step.
         view_shape: (C, S, S) of a view.
         buffer_bytes: bytes that it holds on the host.
+        sampling: how batches are sampled, in a few words.
     """
 
     @property
@@ -218,6 +220,8 @@ class StepLoader(Protocol):
     def view_shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def buffer_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def sampling(self) -> str: ...  # noqa: D102
 
     def epoch(self, epoch: int, *, start: int = 0) -> Generator[Step]:
         """Yield the steps of an epoch, the same whatever came before.
@@ -309,6 +313,11 @@ class TrainingLoader:
     def buffer_bytes(self) -> int:
         """Bytes of all buffers on the host."""
         return sum(buffer.nbytes for buffer in (*self._base, *self._pairs))
+
+    @property
+    def sampling(self) -> str:
+        """How batches are sampled."""
+        return SHUFFLED if self._sampler is None else self._sampler.describe()
 
     def _buffer(self, views: int) -> torch.Tensor:
         return torch.empty((views, *self._shape), pin_memory=self._device.type == "cuda")

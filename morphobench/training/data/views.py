@@ -10,6 +10,7 @@ import torch
 
 from morphobench.augment import BYOLPair, MultiCrop, ViewSpec, view_spec
 from morphobench.objectives import Objective
+from morphobench.objectives.sampling import OneGroupPerBatch
 from morphobench.training.data.loader import LabelledImages, TrainingLoader
 from morphobench.training.options import TrainingOptions
 from morphobench.training.runtime.precision import in_precision
@@ -49,7 +50,7 @@ def make_loader(
         device=device,
         prefetch=device.type != "cpu" if options.prefetch is None else options.prefetch,
         shard=shard,
-        sampler=objective.sampler,
+        sampler=objective.sampler or (OneGroupPerBatch("plate") if options.plate_batches else None),
     )
 
 
