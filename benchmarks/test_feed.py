@@ -18,7 +18,8 @@ from morphobench.measure.timing import interleaved
 from morphobench.objectives import create
 from morphobench.setups import PARADIGMS
 from morphobench.training import Callback, ImageRows, TrainingOptions, TrainingState, train
-from morphobench.training.data.loader import LabelledImages, Step, TrainingLoader
+from morphobench.training.data.images import LabelledImages
+from morphobench.training.data.loader import Step, TrainingLoader
 from morphobench.training.data.views import make_loader
 
 SETTING = "aug_multi_crop"

@@ -24,7 +24,7 @@ from morphobench.models.study_encoder import Encoder
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 if TYPE_CHECKING:
-    from morphobench.training.data.loader import ImageArray
+    from morphobench.training.data.images import ImageArray
 
 FEATURE_PREFIX = "emb_"
 PROVENANCE_KEY = "morphobench"

@@ -9,7 +9,7 @@ from morphobench.training.callbacks.progress import progress
 from morphobench.training.callbacks.schedules import EmaSchedule, GradientClipping, LearningRateSchedule
 from morphobench.training.callbacks.tensorboard import TensorBoard
 from morphobench.training.callbacks.wandb import WeightsAndBiases
-from morphobench.training.data.loader import ImageRows, LabelledImages
+from morphobench.training.data.images import ImageRows, LabelledImages
 from morphobench.training.early_stopping import Plateau, convergence_epoch
 from morphobench.training.options import TrainingOptions
 from morphobench.training.results import EpochRecord, TrainingResult

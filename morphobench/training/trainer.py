@@ -12,7 +12,8 @@ import torch
 from morphobench.objectives import Objective
 from morphobench.training.callbacks.base import Callback
 from morphobench.training.checkpoint.fingerprint import run_identity
-from morphobench.training.data.loader import ImageArray, LabelledImages, StepLoader
+from morphobench.training.data.images import ImageArray, LabelledImages
+from morphobench.training.data.loader import StepLoader
 from morphobench.training.data.views import Validation, make_loader
 from morphobench.training.memory.estimate import require_memory
 from morphobench.training.options import TrainingOptions

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from morphobench.training.callbacks.base import Callback
-from morphobench.training.data.loader import LabelledImages
+from morphobench.training.data.images import LabelledImages
 from morphobench.training.state import TrainingState
 
 _TRAINING_OPTIONS = (

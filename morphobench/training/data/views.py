@@ -11,7 +11,8 @@ import torch
 from morphobench.augment import BYOLPair, MultiCrop, ViewSpec, view_spec
 from morphobench.objectives import Objective
 from morphobench.objectives.sampling import OneGroupPerBatch
-from morphobench.training.data.loader import LabelledImages, TrainingLoader
+from morphobench.training.data.images import LabelledImages
+from morphobench.training.data.loader import TrainingLoader
 from morphobench.training.options import TrainingOptions
 from morphobench.training.runtime.precision import in_precision
 

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.training.data.loader import ImageRows, LabelledImages, TrainingLoader
+from morphobench.training.data.images import ImageRows, LabelledImages
+from morphobench.training.data.loader import TrainingLoader
 
 
 class TaggedViews:

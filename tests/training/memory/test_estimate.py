@@ -17,7 +17,7 @@ from morphobench.measure import run_isolated
 from morphobench.objectives import Objective, create
 from morphobench.setups import PARADIGMS
 from morphobench.training import TrainingOptions, train
-from morphobench.training.data.loader import LabelledImages
+from morphobench.training.data.images import LabelledImages
 from morphobench.training.data.views import make_loader
 from morphobench.training.memory import estimate as memory
 from morphobench.training.memory.activations import SCRATCH, ActivationMemory, measure_activations
