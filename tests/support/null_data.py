@@ -43,6 +43,7 @@ def null_table(seed: int, *, lines: Sequence[str] = ("A549",), effect: float = 0
                     rows.append(
                         {
                             "Metadata_Plate": f"P{plate:02d}",
+                            "Metadata_Batch": f"B{plate % 4}",
                             "Metadata_Well": f"{line}{number:02d}",
                             "Metadata_CellLine": line,
                             "Metadata_Compound": f"c{number:02d}" if drug else "DMSO",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation.tasks import classification, clustering, image_profiling, similarity
+from morphobench.evaluation.tasks import classification, clustering, image_profiling, restrictions, similarity
 
-__all__ = ["classification", "clustering", "image_profiling", "similarity"]
+__all__ = ["classification", "clustering", "image_profiling", "restrictions", "similarity"]
