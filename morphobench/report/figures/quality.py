@@ -20,7 +20,8 @@ from morphobench.report.statistics.table import Cell, Row, best_of
 from morphobench.report.summary import Summary
 from morphobench.run.record import split_name
 
-_LONG = 24
+_HEADING = "split(width < 700 ? datum.label : replace(datum.label, '- ', ''), ' ')"
+"""Labels of the heat map: a word a line, long words parted where there is little room."""
 
 
 def plain(name: str) -> str:
@@ -197,7 +198,7 @@ def heat_map(summary: Summary) -> Figure | None:
                 {
                     "setup": row.title,
                     "label": row.title if column is columns[0] else "",
-                    "column": f"{column.heading.replace('- ', '')}{unit}",
+                    "column": f"{column.heading}{unit}",
                     "text": form.value(row.cells[column.key]).partition("±")[0],
                     "share": 1 - abs(value - best) / abs(worst - best) if known and worst != best else 0.5,
                     column.label: form.value(row.cells[column.key]),
@@ -209,7 +210,7 @@ def heat_map(summary: Summary) -> Figure | None:
         "type": "nominal",
         "sort": order,
         "axis": {"orient": "top", "title": None, "labelAngle": 0, "domain": False, "ticks": False,
-                 "labelExpr": "split(datum.label, ' ')", "labelFontSize": 11, "labelBaseline": "top",
+                 "labelExpr": _HEADING, "labelFontSize": 11, "labelBaseline": "top",
                  "labelPadding": 44},
     }  # fmt: skip
     band = {"type": "rect", "yOffset": 7, "height": 18, "cornerRadius": 2}
@@ -370,8 +371,8 @@ def _baseline_layers(summary: Summary, column: Column, *, axis: str) -> list[dic
         {"data": data, "mark": rule, "encoding": {**place, **({} if axis == "y" else {"y": None})}}
     ]
     if free:
-        text = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -2, "fontSize": 11}
-        label = {**place, "x": {"value": 0}, "text": {"field": "name", "type": "nominal"}}
+        text = {"type": "text", "align": "right", "baseline": "bottom", "dx": -4, "dy": -3, "fontSize": 11}
+        label = {**place, "x": {"value": "width"}, "text": {"field": "name", "type": "nominal"}}
         layers.append({"data": data, "mark": {**text, "color": colour("baseline")}, "encoding": label})
     return layers
 

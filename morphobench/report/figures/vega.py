@@ -220,6 +220,7 @@ def _complete(spec: dict[str, Any], width: int | str, alt: str) -> dict[str, Any
             "columns": 2,
             "symbolSize": 90,
             "symbolStrokeWidth": 1.5,
+            "symbolOpacity": 1,
         },
         "text": {"color": ink},
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from morphobench.report.decision import UNTRAINED, Candidate, Decision
-from morphobench.report.render.formats import MISSING, bounds, number, signed, with_unit
+from morphobench.report.render.formats import MISSING, bounds, number, p_text, signed, with_unit
 from morphobench.report.statistics.comparisons import Comparison
+
+_LEVEL = 0.05
 
 
 def decision_sentences(decision: Decision) -> list[str]:
@@ -66,21 +68,26 @@ def _no_choice(decision: Decision, leader: Candidate) -> str:
 
 
 def _advantages(decision: Decision, leader: Candidate) -> list[str]:
-    compared = [leader.baseline] if leader.baseline else []
-    if decision.untrained and (not leader.baseline or leader.baseline.other != decision.untrained.other):
-        compared.append(decision.untrained)
-    over = f" over {decision.over}" if any(math.isfinite(one.low) for one in compared) else ""
-    parts = [f"from {_named(one.other)} it differs by {_difference(one)}" for one in compared]
-    text = "; ".join(parts)
-    return [f"{text[0].upper()}{text[1:]}{over}."] if text else []
-
-
-def _named(baseline: str) -> str:
-    return (
-        "the untrained encoder"
-        if baseline.partition("@")[0] == UNTRAINED
-        else f"the best baseline, {baseline},"
-    )
+    """What it gains over the best baseline and over the untrained encoder, and how sure that is."""
+    best, untrained = leader.baseline, decision.untrained
+    parts = []
+    if best is not None:
+        known = best.other.partition("@")[0] == UNTRAINED
+        name = "the untrained encoder" if known else best.other
+        parts.append(f"from the best baseline, {name}, it differs by {_difference(best)}")
+    if untrained is not None and (best is None or best.other != untrained.other):
+        parts.append(f"from the untrained encoder it differs by {_difference(untrained)}")
+    if not parts:
+        return []
+    known = any(one is not None and math.isfinite(one.low) for one in (best, untrained))
+    text = "; ".join(parts) + (f" over {decision.over}" if known else "")
+    said = [f"{text[0].upper()}{text[1:]}."]
+    if best is not None and math.isfinite(best.p_holm):
+        count = sum(one.baseline is not None for one in decision.candidates)
+        doubt = ", so that the best of so many may be luck" if best.p_holm > _LEVEL else ""
+        many = f"corrected for comparing {count} setups (Holm), {p_text(best.p_holm)}{doubt}"
+        said.append(f"{many[0].upper()}{many[1:]}.")
+    return said
 
 
 def _difference(one: Comparison) -> str:

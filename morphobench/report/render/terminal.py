@@ -235,12 +235,14 @@ def _fitting(summary: Summary, width: int) -> tuple[Grid, list[Column]]:
     """The grid of as many columns as fit, the most important ones, and the columns left out."""
     places = {key: place for place, key in enumerate(_ORDER)}
     by_importance = sorted(summary.columns, key=lambda column: places.get(column.key, len(places)))
-    for count in range(len(by_importance), 0, -1):
-        chosen = by_importance[:count]
-        grid = summary_grid(summary, [column for column in summary.columns if column in chosen])
-        if grid.width <= width:
-            return grid, by_importance[count:]
-    return summary_grid(summary, by_importance[:2]), by_importance[2:]
+    chosen: list[Column] = []
+    grid = summary_grid(summary, by_importance[:1])
+    for column in by_importance:
+        wider = summary_grid(summary, [one for one in summary.columns if one in (*chosen, column)])
+        if wider.width <= width or not chosen:
+            chosen.append(column)
+            grid = wider
+    return grid, [column for column in by_importance if column not in chosen]
 
 
 def metric_grid(summary: Summary) -> Grid:
