@@ -48,7 +48,7 @@ def simulate(options: SimulateOptions) -> int:
     return 0
 
 
-def ingest(options: IngestOptions) -> int:
+def ingest_images(options: IngestOptions) -> int:
     """Do ``morphobench ingest SOURCE STORE``.
 
     Args:
@@ -57,15 +57,14 @@ def ingest(options: IngestOptions) -> int:
     Returns:
         Exit code.
     """
-    from morphobench.data.ingest.ingest import ingest as read
-    from morphobench.data.ingest.ingest import inspect_source, summary
+    from morphobench.data.ingest.ingest import ingest, inspect_source, summary
 
     further = _rest(options, "source", "store", "dry_run")
     if options.dry_run:
         _show_plain(str(inspect_source(options.source, **further)))
         return 0
     with _counter("reading images") as count:
-        store = read(options.source, options.store, **further, progress=count)
+        store = ingest(options.source, options.store, **further, progress=count)
     _show_store(store)
     _show_plain(str(summary(store)))
     rejected = len(store.rejected)

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from morphobench._util.options import Options, argument, group, option, option_fields
 from morphobench.errors import InputError
 from morphobench.options import EvaluationOptions
-from morphobench.run.options import CostOptions, RunOptions
+from morphobench.run.cost_options import CostOptions
+from morphobench.run.options import RunOptions
 from morphobench.setups import PRESETS, SETTINGS
 from morphobench.types import Protocol
 

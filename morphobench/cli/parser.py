@@ -66,6 +66,7 @@ class _Parser(argparse.ArgumentParser):
     def _complete(self) -> None:
         if self.command is not None:
             add_options(self, self.command.options)
+            self.usage = " ".join([self.prog, *_positional(self.command.options), "[options]"])
             self.command = None
 
     def error(self, message: str) -> NoReturn:
@@ -148,6 +149,14 @@ def _add(parser: Any, one: OptionField, default: str | None) -> None:
     if told.off is not None:
         off = {**common, "help": f"the same as {told.flag} without any"}
         parser.add_argument(told.off, dest=one.name, action="store_const", const=(), **off)
+
+
+def _positional(cls: type[Options]) -> list[str]:
+    return [
+        f"{one.option.metavar}{' ...' if get_origin(_bare(one.kind)) is tuple else ''}"
+        for one in option_fields(cls)
+        if one.option.flag == ""
+    ]
 
 
 def _bare(kind: Any) -> Any:

@@ -24,7 +24,7 @@ COMMANDS = (
         "ingest",
         "read images from disk into a store",
         options.IngestOptions,
-        commands.ingest,
+        commands.ingest_images,
         "morphobench ingest images/ store --metadata images/wells.csv --size-px 64",
     ),
     Command(

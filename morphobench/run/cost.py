@@ -19,11 +19,11 @@ from morphobench._util.json import plain
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.measure import median, run_isolated
+from morphobench.run.cost_options import CostOptions
 from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
 from morphobench.run.folder import COSTS, SetupFiles
 from morphobench.run.job import Job, training_job
-from morphobench.run.options import CostOptions
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line, read_lines

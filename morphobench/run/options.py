@@ -31,8 +31,6 @@ from morphobench.setups import (
 )
 from morphobench.types import DEFAULT_PROTOCOL, Protocol
 
-_COST_DEFAULTS = {"train_images": 256, "batch_size": 32}
-
 BASELINE_NAMES = ("chance", "mean_intensity", "pca_pixels", "untrained_encoder")
 """Baselines of this package, known without importing them."""
 
@@ -254,64 +252,6 @@ class RunOptions(SetupOptions):
             (self.seeds == 1, "one seed"),
         ]
         return [text for holds, text in facts if holds]
-
-
-@dataclass(frozen=True)
-class CostOptions(SetupOptions):
-    """What is measured and until when.
-
-    All setups take part in ``rounds`` rounds of ``epochs_per_round`` epochs; those whose validation loss has
-    not converged by then go on, until ``training.epochs``.
-    """
-
-    rounds: int = option(
-        "rounds that all setups take part in", default=5, metavar="R", minimum=1, maximum=100_000
-    )
-    epochs_per_round: int = option("epochs of each round", default=1, metavar="E", minimum=1, maximum=100_000)
-    improvement: float = option(
-        "a setup has converged when its validation loss has not fallen by this share of itself within "
-        "--patience epochs",
-        default=0.01,
-        metavar="X",
-        minimum=0,
-        maximum=0.999,
-    )
-    patience: int = option(
-        "epochs within which the validation loss must fall by --improvement",
-        default=5,
-        metavar="K",
-        minimum=1,
-        maximum=100_000,
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.training.epochs < self.rounds * self.epochs_per_round:
-            raise InputError(
-                f"--epochs must be at least {self.rounds} rounds x {self.epochs_per_round}, "
-                f"got {self.training.epochs}"
-            )
-
-    @classmethod
-    def resolve(cls, **given: Any) -> Self:
-        """Make the options of what users gave; by default few images, so that an epoch takes seconds.
-
-        Args:
-            **given: As of ``SetupOptions.resolve``.
-
-        Returns:
-            The options.
-
-        Raises:
-            InputError: A value is not allowed.
-        """
-        return super().resolve(**{**_COST_DEFAULTS, **given})
-
-    @classmethod
-    def default_texts(cls) -> Mapping[str, str]:
-        """Defaults that differ from those of training."""
-        texts = {name: str(value) for name, value in _COST_DEFAULTS.items()}
-        return {**texts, "epochs": "50; setups that converge earlier stop there"}
 
 
 def upgraded(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from morphobench.errors import InputError
 from morphobench.report.statistics.cost import setup_costs
 from morphobench.run import cost
 from morphobench.run.cost import measure_cost, rounds_left
+from morphobench.run.cost_options import CostOptions
 from morphobench.run.folder import COSTS
-from morphobench.run.options import CostOptions
 
 SETUPS = ["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"]
 
