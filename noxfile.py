@@ -361,7 +361,7 @@ def package(session: nox.Session) -> None:
     """
     python = _environment(session) / "python"
     with tempfile.TemporaryDirectory() as folder:
-        tools, site = (Path(folder, name) for name in ("tools", "site"))
+        tools, alone, site = (Path(folder, name) for name in ("tools", "alone", "site"))
         _pip(session, python, "--target", tools, "build", "twine")
         with_tools = {**os.environ, "PYTHONPATH": str(tools)}
         session.run(
@@ -377,6 +377,11 @@ def package(session: nox.Session) -> None:
             external=True,
         )
         session.run(str(python), "tools/check_sdist.py", str(sdist), external=True)
+        session.log("the wheel with NumPy alone")
+        session.run(str(python), "-m", "venv", str(alone), external=True)
+        _pip(session, alone / "bin" / "python", "--no-deps", wheel, "numpy")
+        doctor = ("doctor", "--part", "views", "--seconds", "2")
+        session.run(str(alone / "bin" / "morphobench"), *doctor, external=True)
         session.log("the wheel, tested with the files of the sdist")
         _pip(session, python, "--no-deps", "--target", site, wheel)
         shutil.unpack_archive(sdist, folder, filter="data")
@@ -393,3 +398,37 @@ def published(session: nox.Session) -> None:
     """Published numbers beside ours, from data beside the checkout: claim, difference, PASS or FAIL."""
     data = session.posargs or [str(ROOT.parent / "shared" / "data")]
     _run(session, "python", "-m", "benchmarks.published", *data)
+
+
+@nox.session
+def container(session: nox.Session) -> None:
+    """Build the container, train in it without a network, compare with here, test in it. Half an hour."""
+    check = [str(_environment(session) / "python"), str(ROOT / "tools" / "check_container.py")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = subprocess.run(check, env=environment, check=False).returncode
+    if code == 77:
+        session.skip("neither podman nor docker is installed, and MORPHOBENCH_CONTAINER_TOOL names no other")
+    if code:
+        session.error("the container does not do what it must")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Pin what the container installs, with hashes, to the versions of constraints.txt."""
+    python = _layer(session, "lock", "uv")
+    common = ("--constraint", "constraints.txt", "--python-version", "3.11", "--universal", "--no-annotate")
+    hashes = ("--generate-hashes", "--custom-compile-command", "nox -s lock", "--quiet")
+    for wanted, name in (("pyproject.toml", "requirements"), ("containers/views.in", "requirements-views")):
+        out = ("--output-file", f"containers/{name}.lock")
+        _run_in_layer(session, python, "-m", "uv", "pip", "compile", wanted, *common, *hashes, *out)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """List what the container installs: SBOM (results/sbom.json), licences, weaknesses that PyPI knows."""
+    RESULTS.mkdir(exist_ok=True)
+    python = _layer(session, "sbom", "cyclonedx-bom", "pip-audit")
+    lock = "containers/requirements.lock"
+    files = (lock, "results/sbom.json", "containers/licences.csv")
+    _run_in_layer(session, python, "tools/sbom.py", SHARED / "bin" / "python", *files)
+    _run_in_layer(session, python, "-m", "pip_audit", "--requirement", lock, "--disable-pip", "--no-deps")
