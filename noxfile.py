@@ -37,12 +37,6 @@ SCHEMAS = {  # of check-jsonschema; the files that each one describes
 }
 # Tests of what our dependencies do for us; the kernels' own tests do not depend on their versions.
 VERSION_TESTS = ("tests/data", "tests/evaluation", "tests/models", "tests/objectives", "tests/report")
-PACKAGE_TESTS = (
-    "tests/test_codebase.py",
-    "tests/test_import.py",
-    "tests/augment/test_pixels.py",
-    "tests/data",
-)
 
 nox.options.sessions = ["tests"]
 nox.options.default_venv_backend = "none"
@@ -359,38 +353,8 @@ def package(session: nox.Session) -> None:
 
     Arguments after -- go to pytest, such as ``-- tests`` for all quick tests.
     """
-    python = _environment(session) / "python"
-    with tempfile.TemporaryDirectory() as folder:
-        tools, alone, site = (Path(folder, name) for name in ("tools", "alone", "site"))
-        _pip(session, python, "--target", tools, "build", "twine")
-        with_tools = {**os.environ, "PYTHONPATH": str(tools)}
-        session.run(
-            *(str(python), "-m", "build", "--outdir", f"{folder}/dist", str(ROOT)),
-            env=with_tools,
-            silent=True,
-            external=True,
-        )
-        sdist, wheel = (next(Path(folder, "dist").glob(ending)) for ending in ("*.tar.gz", "*.whl"))
-        session.run(
-            *(str(python), "-m", "twine", "check", "--strict", str(sdist), str(wheel)),
-            env=with_tools,
-            external=True,
-        )
-        session.run(str(python), "tools/check_sdist.py", str(sdist), external=True)
-        session.log("the wheel with NumPy alone")
-        session.run(str(python), "-m", "venv", str(alone), external=True)
-        _pip(session, alone / "bin" / "python", "--no-deps", wheel, "numpy")
-        doctor = ("doctor", "--part", "views", "--seconds", "2")
-        session.run(str(alone / "bin" / "morphobench"), *doctor, external=True)
-        session.log("the wheel, tested with the files of the sdist")
-        _pip(session, python, "--no-deps", "--target", site, wheel)
-        shutil.unpack_archive(sdist, folder, filter="data")
-        session.chdir(Path(folder, sdist.name.removesuffix(".tar.gz")))
-        session.run(
-            *(str(python), "-m", "pytest", "-q", *(session.posargs or PACKAGE_TESTS)),
-            env={**os.environ, "PYTHONPATH": str(site)},
-            external=True,
-        )
+    python = _layer(session, "package", "build", "twine")
+    _run_in_layer(session, python, "tools/check_package.py", *session.posargs)
 
 
 @nox.session
