@@ -66,7 +66,8 @@ def ingest_images(options: IngestOptions) -> int:
     with _counter("reading images") as count:
         store = ingest(options.source, options.store, **further, progress=count)
     _show_store(store)
-    _show_plain(str(summary(store)))
+    if "summary" in store.manifest:  # a store made by an earlier version has none
+        _show_plain(str(summary(store)))
     rejected = len(store.rejected)
     if rejected:
         _show(f"{rejected} not read: {store.path / 'rejected.csv'} says why")

@@ -15,6 +15,13 @@ from morphobench.data.ingest.listing import Listing
 from morphobench.data.ingest.preprocess import Preparation
 from morphobench.data.metadata import NEGCON
 
+_COUNTED = {
+    "compounds": "Metadata_Compound",
+    "plates": "Metadata_Plate",
+    "wells": "Metadata_Well",
+    "sites": "Metadata_Site",
+    "cell lines": "Metadata_CellLine",
+}
 _SHOWN = 4
 _SHRINKS = 4
 _LEFT = "style='text-align:left'"
@@ -79,7 +86,8 @@ class IngestSummary:
         rows.append(
             ("classes", ", ".join(f"{count:,} {kind}" for kind, count in self.classes.items()) or "not known")
         )
-        for name, count in self.counts.items():
+        for name in _COUNTED:
+            count = self.counts.get(name, 0)
             shown = ", ".join(self.examples.get(name, ()))
             rows.append(
                 (name, f"{count:,}: {shown}{', ...' if count > _SHOWN else ''}" if count else "not known")
@@ -140,13 +148,7 @@ def summarize(
         The summary.
     """
     counts, examples = {}, {}
-    for name, column in (
-        ("compounds", "Metadata_Compound"),
-        ("plates", "Metadata_Plate"),
-        ("wells", "Metadata_Well"),
-        ("sites", "Metadata_Site"),
-        ("cell lines", "Metadata_CellLine"),
-    ):
+    for name, column in _COUNTED.items():
         values = table[column].dropna() if column in table else pd.Series(dtype=object)
         counts[name] = int(values.nunique())
         examples[name] = [str(value) for value in values.unique()[:_SHOWN]]
