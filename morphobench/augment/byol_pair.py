@@ -9,6 +9,7 @@ from morphobench import _core
 from morphobench.augment.params import PARAMS_DTYPE, ViewParams, view_distribution
 from morphobench.augment.spec import MOST_VIEWS, ViewGroup
 from morphobench.augment.validation import (
+    MOST_SIDE_PX,
     allocate,
     check_image_ids,
     check_integer,
@@ -59,7 +60,7 @@ class BYOLPair:
         if protocol not in PROTOCOLS:
             raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
         self.protocol = protocol
-        self.size_px = check_integer("size_px", size_px, 65535, least=1)
+        self.size_px = check_integer("size_px", size_px, MOST_SIDE_PX, least=1)
         self.seed = check_integer("seed", seed, 2**64 - 1)
         self.threads = thread_count(threads)
 

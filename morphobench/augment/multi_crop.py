@@ -12,6 +12,7 @@ from morphobench import _core
 from morphobench.augment.params import ViewParams, params_dtype, view_distribution
 from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.augment.validation import (
+    MOST_SIDE_PX,
     allocate,
     check_image_ids,
     check_image_shape,
@@ -70,7 +71,7 @@ class MultiCrop:
         dtype: str = "float32",
     ) -> None:
         self.spec = view_spec(setting)
-        self.size_px = check_integer("size_px", size_px, 65535, least=1)
+        self.size_px = check_integer("size_px", size_px, MOST_SIDE_PX, least=1)
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
         if dtype == "uint8" and self.spec.mean:

@@ -7,12 +7,26 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any
 
-from morphobench.augment.validation import check_integer, check_number, check_range
+from morphobench.augment.validation import MOST_SIDE_PX, check_integer, check_number, check_range
 from morphobench.errors import InputError
 
 WHOLE = (1.0, 1.0)
 RATIO = (3 / 4, 4 / 3)
 BLUR_SIGMA_PX = (0.1, 2.0)
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "scale": (1e-9, 1.0),
+    "ratio": (1e-6, 1e6),
+    "flip": (0.0, 1.0),
+    "flip_vertical": (0.0, 1.0),
+    "blur": (0.0, 1.0),
+    "noise": (0.0, 1.0),
+    "brightness": (0.0, 1e3),
+    "contrast": (0.0, 1e3),
+    "blur_sigma_px": (1e-3, 1e3),
+    "noise_sigma": (0.0, 1e3),
+}
+"""Lowest and highest value of each number of a ViewGroup; the extension has the same limits."""
 
 MOST_VIEWS = (1 << 15) - 1
 """View numbers from here on belong to BYOL's pairs (see byol_pair)."""
@@ -59,15 +73,10 @@ class ViewGroup:
         # Lists and NumPy's numbers become tuples and Python's own, so that equal specs are equal and hash.
         checked: dict[str, Any] = {"count": check_integer("count", self.count, MOST_VIEWS, least=1)}
         if self.size_px is not None:
-            checked["size_px"] = check_integer("size_px", self.size_px, 65535, least=1)
-        checked["scale"] = check_range("scale", self.scale, 1e-9, 1.0)
-        checked["ratio"] = check_range("ratio", self.ratio, 1e-6, 1e6)
-        for name in ("flip", "flip_vertical", "blur", "noise"):
-            checked[name] = check_number(name, getattr(self, name), 0.0, 1.0)
-        for name in ("brightness", "contrast"):
-            checked[name] = check_number(name, getattr(self, name), 0.0, 1e3)
-        checked["blur_sigma_px"] = check_range("blur_sigma_px", self.blur_sigma_px, 1e-3, 1e3)
-        checked["noise_sigma"] = check_range("noise_sigma", self.noise_sigma, 0.0, 1e3)
+            checked["size_px"] = check_integer("size_px", self.size_px, MOST_SIDE_PX, least=1)
+        for name, (least, most) in LIMITS.items():
+            check = check_range if isinstance(type(self).__dict__[name], tuple) else check_number
+            checked[name] = check(name, getattr(self, name), least, most)
         if not isinstance(self.quarter_turns, bool):
             raise InputError(f"quarter_turns must be True or False, got {self.quarter_turns!r}")
         for name, value in checked.items():

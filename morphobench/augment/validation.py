@@ -15,6 +15,7 @@ from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
 MOST_THREADS = 4096
+MOST_SIDE_PX = 65_535
 _MOST_LAST = 16  # sides of an image that is 1, 3 or 4 pixels wide and still plausible
 MOST_CHANNELS = 65_503  # each has a block of 16-bit number in the generator, from 32 on
 
@@ -146,7 +147,7 @@ def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     if len(sides) < 2:
         raise InputError(f"image_shape must be (H, W) or (C, H, W), got {sides}")
     channels = check_integer("image_shape", sides[-3], MOST_CHANNELS) if len(sides) > 2 else 1
-    height, width = (check_integer("image_shape", side, 65535) for side in sides[-2:])
+    height, width = (check_integer("image_shape", side, MOST_SIDE_PX) for side in sides[-2:])
     if not (height and width):
         raise InputError(f"image_shape must have sides of at least 1 pixel, got {sides}")
     return channels, height, width

@@ -13,6 +13,7 @@ import torch
 
 from morphobench import _core
 from morphobench.augment import PARAMS_DTYPE, BYOLPair, MultiCrop, ViewGroup, ViewSpec
+from morphobench.augment.spec import LIMITS
 from morphobench.errors import InputError
 
 IMAGES = np.zeros((4, 1, 16, 16), np.uint8)
@@ -266,3 +267,38 @@ def test_any_layout_of_the_records_will_do() -> None:
         other[name] = params()[name]
     images = np.random.default_rng(0).integers(0, 256, IMAGES.shape, dtype=np.uint8)
     assert np.array_equal(CROPS.apply(images, other), CROPS.apply(images, params()))
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_extension_has_the_same_limits(name: str) -> None:
+    low, high = LIMITS[name]
+    argument = {"blur_sigma_px": "sigma"}.get(name, name)
+    pair = isinstance(getattr(ViewGroup(), name), tuple)
+
+    def made(value: float) -> Any:
+        return (value, value) if pair else value
+
+    def add(value: float) -> None:
+        plain: dict[str, Any] = {
+            "scale": (1.0, 1.0),
+            "ratio": (1.0, 1.0),
+            "flip": 0.0,
+            "blur": 0.0,
+            "sigma": (1.0, 1.0),
+            "flip_vertical": 0.0,
+            "quarter_turns": False,
+            "noise": 0.0,
+            "noise_sigma": (0.0, 0.0),
+            "brightness": 0.0,
+            "contrast": 0.0,
+        }
+        _core.ViewDistributions().add(1, **{**plain, argument: made(value)})
+
+    for value in (low, high):
+        add(value)
+        ViewGroup(**{name: made(value)})
+    for value in (low - 1e-12 if low < 1 else low - 1, high * (1 + 1e-9)):
+        with pytest.raises(ValueError, match=argument):
+            add(value)
+        with pytest.raises(InputError, match=name):
+            ViewGroup(**{name: made(value)})

@@ -88,7 +88,7 @@ def test_normalization_is_torchvisions() -> None:
     plain = torch.from_numpy(MultiCrop("no_aug_one_crop")(IMAGES, range(12), 0))
     theirs = (plain - torch.tensor(mean)[:, None, None]) / torch.tensor(deviation)[:, None, None]
     assert np.array_equal(MultiCrop(spec)(IMAGES, range(12), 0), theirs.numpy())
-    with pytest.raises(ValueError, match=r"mean, deviation.*2 channels"):
+    with pytest.raises(ValueError, match=r"mean and deviation.*2 channels"):
         MultiCrop(spec)(IMAGES[:, :2], range(12), 0)
 
 
