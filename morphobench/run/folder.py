@@ -100,6 +100,11 @@ class SetupFiles:
         """What training and embedding came to; written last, so that its presence says they are done."""
         return self.folder / "outcome.json"
 
+    @property
+    def reconstructions(self) -> Path:
+        """Picture of some images above an autoencoder's reconstructions."""
+        return self.folder / "reconstructions.png"
+
     def table(self, name: str) -> Path:
         """Give the place of a table of the evaluation.
 

@@ -26,6 +26,7 @@ from morphobench.models.preprocessing import float_batches
 from morphobench.objectives import Objective, create
 from morphobench.run.environment import environment
 from morphobench.run.job import Embedding, Job
+from morphobench.run.reconstructions import write_reconstructions
 from morphobench.setups import PARADIGMS
 from morphobench.training import (
     Callback,
@@ -44,6 +45,7 @@ from morphobench.training.runtime.precision import matrix_products
 from morphobench.types import Float32Array, Int64Array, Protocol
 
 _TELL_S = 0.5
+_SHOWN = 10  # images of an autoencoder's picture
 
 
 def train_and_embed(*, job: Job, embedding: Embedding) -> dict[str, Any]:
@@ -63,6 +65,8 @@ def train_and_embed(*, job: Job, embedding: Embedding) -> dict[str, Any]:
     objective = make_objective(job, store)
     result, memory = train_measured(objective, job, store)
     report({"stage": "embedding"})
+    shown = store.images[job.validation_rows[:_SHOWN]]
+    write_reconstructions(objective, shown, embedding.files.reconstructions)
     spec = training_views(job.setup.setting, job.training)
     outcome = {
         "training": result.describe(),

@@ -288,6 +288,25 @@ def views_picture(store: ImageStore) -> str:
         return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
+def reconstructions(out: Path, records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
+    """Read the pictures of what autoencoders make of some images.
+
+    Args:
+        out: the folder of the run.
+        records: its records.
+
+    Returns:
+        (setup, PNG as a data URI) of each setup of the first seed that has one.
+    """
+    found = []
+    for record in records:
+        file = SetupFiles.of(out, record.setup, record.seed).reconstructions
+        if record.seed == records[0].seed and file.is_file():
+            uri = f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
+            found.append((printable(record.setup), uri))
+    return tuple(found)
+
+
 def _assignments(out: Path, record: Record) -> pd.DataFrame | None:
     """The table of the clustering with the image id of each row."""
     tables = load_tables(out, [record], name="clustering.assignments")

@@ -37,6 +37,7 @@ class Cells:
         umap: the UMAP; None without a clustering.
         views: views of the four settings, a PNG as a data URI; empty without the store.
         neighbours: nearest neighbours of some cells, by setup.
+        reconstructions: images above their reconstructions, a PNG as a data URI, by setup.
         reason: why pictures of cells are left out; empty where they are not.
     """
 
@@ -44,6 +45,7 @@ class Cells:
     umap: Figure | None = None
     views: str = ""
     neighbours: tuple[cells.Neighbours, ...] = ()
+    reconstructions: tuple[tuple[str, str], ...] = ()
     reason: str = ""
 
 
@@ -100,9 +102,10 @@ def load_cells(out: pathlib.Path, summary: Summary, *, store: pathlib.Path | Non
         return Cells(reason="The page was made from a results file alone.")
     records = load_records(out)
     found = cells.find_store(out, records, store)
+    pictures = cells.reconstructions(out, records)
     if found is None:
         told = "No pictures of cells: the run's store is not at hand (morphobench report OUT --store STORE)."
-        return Cells(umap=cells.umap(out, records, None), reason=told)
+        return Cells(umap=cells.umap(out, records, None), reconstructions=pictures, reason=told)
     sprite = cells.make_sprite(found, cells.cells_shown(out, records))
     leader = summary.decision.leader
     wanted = [leader.setup if leader else "", "baseline/untrained_encoder"]
@@ -113,6 +116,7 @@ def load_cells(out: pathlib.Path, summary: Summary, *, store: pathlib.Path | Non
         cells.umap(out, records, sprite),
         cells.views_picture(found),
         tuple(one for one in near if one is not None),
+        pictures,
     )
 
 
