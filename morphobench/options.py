@@ -223,7 +223,7 @@ class ExecutionOptions(Options):
     )
     timing_s: float = option(
         "most seconds, over all seeds, in which the training steps of all setups are timed in turns; 0: not",
-        default=60.0,
+        default=30.0,
         metavar="S",
         minimum=0,
         maximum=86_400,

@@ -7,12 +7,11 @@ import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from morphobench import types
-from morphobench.errors import InputError
+from morphobench._util.extras import load_extra
 
 if TYPE_CHECKING:
     import torch
@@ -108,12 +107,7 @@ def heap_profile(file: types.Path | None) -> Iterator[None]:
     if file is None:
         yield
         return
-    try:
-        memray = import_module("memray")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "a heap profile needs memray; install it with `pip install 'morphobench[memray]'`"
-        ) from error
+    memray = load_extra("memray", extra="memray")
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)

@@ -271,6 +271,10 @@ def _notes(records: Sequence[Record]) -> list[str]:
     data = _distinct(record.data.content_sha256 for record in records)
     if len(data) > 1:
         notes.append(f"not under identical conditions: {len(data)} different data sets")
+    for reason in dict.fromkeys(r.unstable_reason for r in setups if r.stable is False and r.unstable_reason):
+        names = list(dict.fromkeys(r.setup for r in setups if r.unstable_reason == reason))
+        which = ", ".join(names) if len(names) < 4 else f"{len(names)} setups"
+        notes.append(f"times not ranked: {which}: {reason}")
     devices = _distinct(record.environment.device for record in setups)
     if len(devices) > 1:
         notes.append(f"times and memory are of different devices: {', '.join(devices)}")

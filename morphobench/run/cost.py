@@ -1,14 +1,15 @@
 """What training costs: every setup in rounds that take turns, to convergence or a cap; resumable.
 
-A round trains each setup for some epochs more in a process of its own, from the checkpoint of the round
-before. So the setups' times stand side by side under the same load of the machine, and the epochs add up
-to one whole training of each.
+Each setup has a living process of its own. Before the rounds all steps are timed in turns (``run.timing``). A
+round then trains each setup for some epochs more, one process at a time, in an order that turns around every
+round: epochs stand side by side under the same load, and add up to one whole training of each setup.
 """
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -18,16 +19,17 @@ from morphobench import types
 from morphobench._util.json import plain
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
-from morphobench.measure import median, run_isolated
+from morphobench.measure import Remote, RoundPlan, median, readings
 from morphobench.run.cost_options import CostOptions
 from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
-from morphobench.run.folder import COSTS, SetupFiles
+from morphobench.run.folder import COSTS, SetupFiles, timing_file
 from morphobench.run.job import Job, training_job
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line, read_lines
 from morphobench.run.runner import locked
+from morphobench.run.timing import timed_once
 from morphobench.run.worker import make_objective, train_measured, use_threads
 from morphobench.setups import Setup
 from morphobench.training import Callback, Plateau, TrainingState
@@ -54,7 +56,8 @@ def measure_cost(
         quiet: Whether to show no progress.
 
     Returns:
-        ``{"options", "data", "environment", "records"}`` in plain JSON types, records by round.
+        ``{"options", "data", "environment", "timing", "records"}`` in plain JSON types: timing of steps by
+        setup, records by round.
 
     Raises:
         InputError: Bad input, or a folder of results made with other options.
@@ -72,11 +75,13 @@ def measure_cost(
         content = {"options": options.describe(), "data": {**data, **counts}}
         prepare(out, options, content["data"], store=store.path, fresh=fresh)
         records = [line for _, line in read_lines(out / COSTS)] if (out / COSTS).exists() else []
-        for record in _measured(store, out, options, parts, records, budget_s=budget_s, quiet=quiet):
+        jobs = _jobs(store, out, options, parts)
+        timing = _timing(out, options, jobs)
+        for record in _measured(options, jobs, records, budget_s=budget_s, quiet=quiet):
             line = {**record, "environment": made_on}
             append_line(out / COSTS, line)
             records.append(line)
-    return dict(plain({**content, "environment": made_on, "records": records}))
+    return dict(plain({**content, "environment": made_on, "timing": timing, "records": records}))
 
 
 def rounds_left(options: CostOptions, records: Sequence[Mapping[str, Any]], number: int) -> list[Setup]:
@@ -119,38 +124,57 @@ def validation_losses(records: Any) -> dict[str, list[float]]:
 
 
 def _measured(
-    store: ImageStore,
-    out: Path,
     options: CostOptions,
-    parts: SeedData,
+    jobs: Mapping[str, Job],
     records: Sequence[Mapping[str, Any]],
     *,
     budget_s: float | None,
     quiet: bool,
 ) -> Iterator[dict[str, Any]]:
     """The records that ``records`` lacks, in order; the caller adds each to ``records``."""
-    for number in count():
-        setups = rounds_left(options, records, number)
-        if not setups:
-            return
-        done = {record["setup"] for record in records if record["round"] == number}
-        with RunProgress(len(setups), done=len(done), quiet=quiet) as progress:
-            # one round forwards, the next one backwards: a drift of the machine favours none
-            for setup in setups if number % 2 == 0 else setups[::-1]:
-                if str(setup) in done:
-                    continue
-                spent_s = sum(record["wall_s"] for record in records)
-                if budget_s is not None and number >= options.rounds and spent_s >= budget_s:
-                    progress.note(f"{spent_s:.0f} s were spent, {budget_s:.0f} allowed: no further rounds")
-                    return
-                progress.begin(f"round {number + 1}, {setup}")
-                folder = SetupFiles.of(out, str(setup), 0).folder
-                job = training_job(setup, options, store, parts, seed=0, checkpoint_dir=folder)
-                work = {"job": job, "epochs": options.epochs_per_round, "number": number}
-                load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-                result = run_isolated(f"{__name__}:train_round", work, on_message=progress.message)
-                progress.end()
-                yield {**result.value, "wall_s": result.wall_s, "load_average": load}
+    with ExitStack() as stack:
+        living: dict[str, Remote] = {}
+        for number in count():
+            setups = rounds_left(options, records, number)
+            if not setups:
+                return
+            done = {record["setup"] for record in records if record["round"] == number}
+            with RunProgress(len(setups), done=len(done), quiet=quiet) as progress:
+                # one round forwards, the next one backwards: a drift of the machine favours none
+                for name in map(str, setups if number % 2 == 0 else setups[::-1]):
+                    if name in done:
+                        continue
+                    spent_s = sum(record["wall_s"] for record in records)
+                    if budget_s is not None and number >= options.rounds and spent_s >= budget_s:
+                        progress.note(
+                            f"{spent_s:.0f} s were spent, {budget_s:.0f} allowed: no further rounds"
+                        )
+                        return
+                    progress.begin(f"round {number + 1}, {name}")
+                    if name not in living:
+                        target = f"{__name__}:SetupRounds"
+                        living[name] = stack.enter_context(Remote(target, {"job": jobs[name]}))
+                    load, started = readings()["load_average"], time.perf_counter()
+                    record = living[name].call("train", epochs=options.epochs_per_round, number=number)
+                    progress.end()
+                    yield {**record, "wall_s": time.perf_counter() - started, "load_average": load}
+
+
+def _jobs(store: ImageStore, out: Path, options: CostOptions, parts: SeedData) -> dict[str, Job]:
+    return {
+        str(setup): training_job(
+            setup, options, store, parts, seed=0, checkpoint_dir=SetupFiles.of(out, str(setup), 0).folder
+        )
+        for setup in options.setups
+    }
+
+
+def _timing(out: Path, options: CostOptions, jobs: Mapping[str, Job]) -> dict[str, Any]:
+    """By setup what is known of its step, timed in turns; nothing with ``--timing-s 0``."""
+    budget_s = options.execution.timing_s
+    if not budget_s:
+        return {}
+    return timed_once(timing_file(out, 0), jobs, RoundPlan(rounds=8, budget_s=budget_s))
 
 
 class _StepTimes(Callback):
@@ -170,30 +194,39 @@ class _StepTimes(Callback):
         return median(own) / self._state.images_per_batch if own else None
 
 
-def train_round(*, job: Job, epochs: int, number: int) -> dict[str, Any]:
-    """Train a setup for some epochs more, in a process of its own.
+class SetupRounds:
+    """A setup in a living process of its own, trained for some epochs at a time.
 
     Args:
-        job: The setup, with the checkpoint of the rounds before.
-        epochs: Epochs of a round.
-        number: Number of the round, from 0.
-
-    Returns:
-        The record of the round. Where an earlier process was killed after its last step, time per step and
-        memory are unknown (None).
+        job: The setup, with the folder of its checkpoint.
     """
-    use_threads(job.training)
-    store = ImageStore.open(job.store)
-    steps = _StepTimes()
-    first = number * epochs
-    job = replace(job, training=replace(job.training, pause_after_epoch=first + epochs))
-    result, memory = train_measured(make_objective(job, store), job, store, callbacks=[steps])
-    return {
-        "setup": str(job.setup),
-        "protocol": job.protocol,
-        "seed": job.training.seed,
-        "round": number,
-        "epochs": [record.describe() for record in result.history[first : first + epochs]],
-        "time_per_view_ns": steps.time_per_view_ns(),
-        **{name: value if steps.trained else None for name, value in memory.items()},
-    }
+
+    def __init__(self, *, job: Job) -> None:
+        use_threads(job.training)
+        self._job, self._store = job, ImageStore.open(job.store)
+
+    def train(self, *, epochs: int, number: int) -> dict[str, Any]:
+        """Train for some epochs more, from the checkpoint of the round before.
+
+        Args:
+            epochs: Epochs of a round.
+            number: Number of the round, from 0.
+
+        Returns:
+            The record of the round. Where an earlier process was killed after its last step, time per step
+            and memory are unknown (None).
+        """
+        steps, first = _StepTimes(), number * epochs
+        training = replace(self._job.training, pause_after_epoch=first + epochs)
+        job = replace(self._job, training=training)
+        objective = make_objective(job, self._store)
+        result, memory = train_measured(objective, job, self._store, callbacks=[steps])
+        return {
+            "setup": str(job.setup),
+            "protocol": job.protocol,
+            "seed": training.seed,
+            "round": number,
+            "epochs": [record.describe() for record in result.history[first : first + epochs]],
+            "time_per_view_ns": steps.time_per_view_ns(),
+            **{name: value if steps.trained else None for name, value in memory.items()},
+        }

@@ -52,6 +52,7 @@ class TrainingStep:
 
     def __init__(self, *, job: Job) -> None:
         from morphobench.run.worker import make_objective, use_threads
+        from morphobench.training.data.groups import group_codes
         from morphobench.training.runtime.gradient_accumulation import make_train_step
         from morphobench.training.runtime.precision import in_precision
         from morphobench.training.runtime.seeding import epoch_order
@@ -64,7 +65,10 @@ class TrainingStep:
         self._objective = make_objective(job, store)
         self._objective.to(self._device)
         self._batch = order[: images_per_step(job)]
-        self._known = Batch(torch.from_numpy(np.asarray(store.labels)[self._batch]).to(self._device))
+        groups = group_codes(store.metadata)
+        codes = {name: torch.from_numpy(values[self._batch]) for name, values in groups.items()}
+        known = Batch(torch.from_numpy(np.asarray(store.labels)[self._batch]), codes)
+        self._known = known.map(lambda values: values.to(self._device))
         self._views = self._drawn(store)
         self._next = cycle(self._views)
         step = make_train_step(self._objective, accumulate=options.accumulate)
@@ -190,6 +194,7 @@ class StepTime:
             **{f"{name}_per_view": value for name, value in self.counted.items()},
             "multiply_adds_per_view": self.multiply_adds,
             "share_of_machine_limit": self.share_of_limit,
+            "host_memory_of_libraries_bytes": self.memory["host_memory_of_libraries_bytes"],
             "stable": not self.unstable_reason,
             "unstable_reason": self.unstable_reason or None,
             "conditions": self.conditions.describe(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from morphobench.embeddings import embed, embed_by_group, write_embeddings
 from morphobench.errors import InputError
 from morphobench.measure import (
     current_host_memory_bytes,
+    heap_profile,
     peak_device_memory,
     peak_host_memory_bytes,
     report,
@@ -103,17 +105,18 @@ def train_measured(
     reset_peak_host_memory()
     codes = group_codes(store.metadata)
     images, held_out = (_labelled(store, codes, rows) for rows in (job.train_rows, job.validation_rows))
-    result = train(
-        objective,
-        images=images.images,
-        labels=images.labels,
-        image_ids=images.image_ids,
-        groups=images.groups,
-        setting=job.setup.setting,
-        options=job.training,
-        validation=held_out,
-        callbacks=[_Teller(), *learning_rate_schedule(job.training), *callbacks],
-    )
+    with heap_profile(_heap_file(job)):
+        result = train(
+            objective,
+            images=images.images,
+            labels=images.labels,
+            image_ids=images.image_ids,
+            groups=images.groups,
+            setting=job.setup.setting,
+            options=job.training,
+            validation=held_out,
+            callbacks=[_Teller(), *learning_rate_schedule(job.training), *callbacks],
+        )
     device = peak_device_memory(job.training.device)
     return result, {
         "peak_host_memory_bytes": peak_host_memory_bytes(),
@@ -121,6 +124,13 @@ def train_measured(
         "peak_device_memory_bytes": None if device is None else device.allocated_bytes,
         "peak_device_memory_reserved_bytes": None if device is None else device.reserved_bytes,
     }
+
+
+def _heap_file(job: Job) -> Path | None:
+    """Where memray's profile of a training goes; None unless MORPHOBENCH_HEAP_PROFILE names a folder."""
+    folder = os.environ.get("MORPHOBENCH_HEAP_PROFILE")
+    name = f"{str(job.setup).replace('/', '__')}__seed{job.training.seed}.bin"
+    return None if not folder else Path(folder) / name
 
 
 def _labelled(store: ImageStore, codes: Mapping[str, Int64Array], rows: Int64Array) -> LabelledImages:

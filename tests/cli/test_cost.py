@@ -11,6 +11,7 @@ from morphobench.cli import main
 from morphobench.report.render.cost_page import BEGIN, END
 
 OPTIONS = ["--train-images", "24", "--batch-size", "8", "--threads", "1", "--device", "cpu", "--quiet"]
+OPTIONS += ["--timing-s", "0"]
 SETUPS = ["--setups", "self_supervised/no_aug_one_crop,unsupervised/no_aug_one_crop"]
 
 

@@ -104,7 +104,8 @@ def test_a_heap_profile_needs_memray(tmp_path: Path) -> None:
     with heap_profile(None):
         pass
     if importlib.util.find_spec("memray") is None:
-        with pytest.raises(InputError, match=r"needs memray"), heap_profile(tmp_path / "heap.bin"):
+        file = tmp_path / "heap.bin"
+        with pytest.raises(InputError, match=r"memray must be installed"), heap_profile(file):
             pass
         return
     with heap_profile(tmp_path / "heap.bin"):

@@ -142,3 +142,16 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message) as caught:
             load_tables(tmp_path, records, name="classification.by_cell_line")
         assert str(file) in str(caught.value)
+
+
+def test_an_unstable_time_is_shown_and_never_ranked() -> None:
+    fast, slow = "unsupervised/no_aug_one_crop", "unsupervised/aug_one_crop"
+    reason = "conditions differ: threads must be 2, got 1"
+    records = [
+        record(fast, time_per_view_ns=1e6, time_per_image_ns=1e6, stable=False, unstable_reason=reason),
+        record(slow, time_per_view_ns=2e6, time_per_image_ns=2e6, stable=True),
+    ]
+    summary = summarize(records, known=KNOWN)
+    best = {row.name: row.cells["time_per_view_ns"].best for row in summary.rows if row.name in (fast, slow)}
+    assert best == {fast: False, slow: True}
+    assert f"times not ranked: {fast}: {reason}" in summary.notes

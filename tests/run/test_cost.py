@@ -11,6 +11,7 @@ import pytest
 
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
+from morphobench.measure import Remote
 from morphobench.report.statistics.cost import setup_costs
 from morphobench.run import cost
 from morphobench.run.cost import measure_cost, rounds_left
@@ -23,7 +24,14 @@ SETUPS = ["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"
 def options_of(
     *, rounds: int = 2, epochs: int = 4, improvement: float = 0.0, patience: int = 99, **changes: Any
 ) -> CostOptions:
-    chosen = {"setups": SETUPS, "images": 64, "train_images": 24, "batch_size": 8, "device": "cpu"}
+    chosen: dict[str, Any] = {
+        "setups": SETUPS,
+        "images": 64,
+        "train_images": 24,
+        "batch_size": 8,
+        "device": "cpu",
+    }
+    chosen["timing_s"] = 0.0
     further = {"rounds": rounds, "epochs": epochs, "improvement": improvement, "patience": patience}
     return CostOptions.resolve(**{**chosen, **further, "threads": 1, **changes})
 
@@ -75,24 +83,25 @@ def test_asked_again_it_measures_nothing(
     measured: tuple[Path, dict[str, Any]], store: ImageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, found = measured
-    monkeypatch.setattr(cost, "run_isolated", None)
+    monkeypatch.setattr(cost, "Remote", None)
     assert measure_cost(store.path, out, options=options_of(), quiet=True)["records"] == found["records"]
     with pytest.raises(InputError, match="--rounds 2 there, 1 asked"):
         measure_cost(store.path, out, options=options_of(rounds=1), quiet=True)
 
 
 def test_interrupted_it_goes_on(store: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    isolated, calls = cost.run_isolated, iter(range(99))
+    calls = iter(range(99))
 
-    def interrupted(*arguments: Any, **named: Any) -> Any:
-        result = isolated(*arguments, **named)
-        if next(calls) == 2:
-            raise KeyboardInterrupt  # trained, but not yet recorded
-        return result
+    class Interrupted(Remote):
+        def call(self, method: str, /, **kwargs: Any) -> Any:
+            value = super().call(method, **kwargs)
+            if next(calls) == 2:
+                raise KeyboardInterrupt  # trained, but not yet recorded
+            return value
 
     options = options_of(rounds=2, epochs=2)
     with monkeypatch.context() as patched:
-        patched.setattr(cost, "run_isolated", interrupted)
+        patched.setattr(cost, "Remote", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             measure_cost(store.path, tmp_path / "out", options=options, quiet=True)
     assert len((tmp_path / "out" / COSTS).read_text().splitlines()) == 2

@@ -12,7 +12,7 @@ from morphobench.report.statistics.cost import finite
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One benchmark; NaN for what its ``extra_info`` does not say.
+    """One benchmark; NaN for what its ``extra_info`` does not say. Its name says where its time is unstable.
 
     ``peers``: how many times faster than each peer of the same run; ``iqr_ns``: between the quartiles of the
     rounds; ``rate_per_s``: images, views or pairs per second.
@@ -59,8 +59,9 @@ def _row(benchmark: Mapping[str, Any]) -> BenchmarkRow:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"benchmarks must have name and stats each, got one without ({error})") from error
     extra = benchmark.get("extra_info") or {}
+    unstable = " (unstable)" if extra.get("stable") is False else ""
     return BenchmarkRow(
-        name.removeprefix("test_"),
+        name.removeprefix("test_") + unstable,
         median * 1e9,
         iqr * 1e9,
         rounds,

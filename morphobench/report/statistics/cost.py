@@ -124,12 +124,22 @@ def setup_costs(measured: Mapping[str, Any]) -> list[SetupCost]:
     """
     options = measured["options"]
     plateau = Plateau(options["improvement"], options["patience"])
+    timing = measured.get("timing") or {}  # measurements before November 2026 timed no steps in turns
     return [
-        _setup_cost(
-            setup, [r for r in measured["records"] if r["setup"] == setup], options["rounds"], plateau
+        _with_timing(
+            _setup_cost(
+                setup, [r for r in measured["records"] if r["setup"] == setup], options["rounds"], plateau
+            ),
+            timing.get(setup) or {},
         )
         for setup in options["setups"]
     ]
+
+
+def _with_timing(cost: SetupCost, timing: Mapping[str, Any]) -> SetupCost:
+    """The cost with its step's time from turns with all setups, where there is one."""
+    time_ns = finite(timing.get("time_per_view_ns"))
+    return replace(cost, time_per_view_ns=time_ns) if math.isfinite(time_ns) else cost
 
 
 def _setup_cost(setup: str, records: Sequence[Mapping[str, Any]], rounds: int, plateau: Plateau) -> SetupCost:

@@ -120,7 +120,10 @@ def build_rows(
     }
     setups = sorted((name for name in groups if split_name(name)[0] != BASELINE), key=_order)
     tops = {
-        column.key: best_of([cells[name][column.key].value for name in setups], column) for column in columns
+        column.key: best_of(
+            [cells[name][column.key].value for name in setups if _may_be_ranked(column, groups[name])], column
+        )
+        for column in columns
     }
     rows = []
     for name in setups:
@@ -163,6 +166,11 @@ def best_of(values: Iterable[float], column: Column) -> float:
     if not known or column.direction == "none":
         return _NAN
     return max(known) if column.direction == "up" else min(known)
+
+
+def _may_be_ranked(column: Column, group: Sequence[Record]) -> bool:
+    """Whether a setup may be called best by a column: not by a time that is unstable."""
+    return not (column.key.startswith("time_per_") and any(record.stable is False for record in group))
 
 
 def _cell(column: Column, group: Sequence[Record]) -> Cell:

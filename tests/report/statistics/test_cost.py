@@ -73,6 +73,14 @@ def test_a_setup_over_its_rounds() -> None:
     assert cost.training_memory_bytes == 2**29 + 4
 
 
+def test_a_step_timed_in_turns_counts_before_that_of_the_rounds() -> None:
+    found = measured({WEAK: [1.0, 2.0, 4.0]}, {WEAK: [1.0, 0.9, 0.8]})
+    (cost,) = setup_costs({**found, "timing": {WEAK: {"time_per_view_ns": 123.0, "stable": True}}})
+    assert cost.time_per_view_ns == 123.0
+    (cost,) = setup_costs({**found, "timing": {WEAK: {"stable": False}}})
+    assert cost.time_per_view_ns == pytest.approx(2e6)
+
+
 def test_ratios_are_taken_within_rounds() -> None:
     """A machine that is twice as slow in one round disturbs no ratio."""
     slow = np.array([1.0, 2.0, 1.0, 1.0, 1.0])
