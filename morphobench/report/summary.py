@@ -15,6 +15,7 @@ from morphobench.report.decision import Decision, decide
 from morphobench.report.load import load_records, load_tables
 from morphobench.report.statistics.analysis import Findings, analyse
 from morphobench.report.statistics.columns import COSTS, HEADLINE, MARK, Column, metric_columns
+from morphobench.report.statistics.gain import QUERY_TABLES, Gain, learning_gains
 from morphobench.report.statistics.pairing import Pairing, Tables
 from morphobench.report.statistics.table import Cell, Row, build_rows
 from morphobench.run.record import Epoch, Record
@@ -36,6 +37,7 @@ class Summary:
         findings: statistics; those of the first run, where there are several.
         decision: which setup to take; of the first run, where there are several.
         decisions: (folder, decision) of each, where there are several runs.
+        gains: what training has changed, by setup and metric; of the first run, where there are several.
         histories: losses by epoch, one (setup, epochs) per setup and seed.
         environments: distinct environments, each as text by name.
         out: the folder of the run; None for a file, and for several runs.
@@ -54,6 +56,7 @@ class Summary:
     environments: tuple[Mapping[str, str], ...] = ()
     out: pathlib.Path | None = None
     decisions: tuple[tuple[str, Decision], ...] = field(default=())
+    gains: tuple[Gain, ...] = ()
 
     @property
     def headline(self) -> tuple[Column, ...]:
@@ -90,6 +93,7 @@ def summarize(
     by_cell_line: Tables | None = None,
     known: Mapping[str, Column] | None = None,
     out: pathlib.Path | None = None,
+    queries: Mapping[str, Tables] | None = None,
 ) -> Summary:
     """Compute the summary of the records of one run.
 
@@ -99,6 +103,7 @@ def summarize(
         by_cell_line: tables "classification.by_cell_line", for ranks.
         known: what is known of metrics (default: what the evaluation declares).
         out: the folder of the run.
+        queries: tables of `QUERY_TABLES` by name, for gains paired by compound or mechanism.
 
     Returns:
         The summary.
@@ -123,6 +128,7 @@ def summarize(
         histories=tuple((printable(r.setup), r.history) for r in records if len(r.history) > 1),
         environments=_environments(records),
         out=out,
+        gains=learning_gains(records, pairing, metrics, queries),
     )
 
 
@@ -155,6 +161,7 @@ def _load(path: pathlib.Path) -> Summary:
         predictions=load_tables(path, records, name="classification.predictions"),
         by_cell_line=load_tables(path, records, name="classification.by_cell_line"),
         out=path if path.is_dir() else None,
+        queries={one.name: load_tables(path, records, name=one.name) for one in QUERY_TABLES.values()},
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from morphobench._util.json import to_json
 from morphobench.report.decision import Decision
+from morphobench.report.render.gain_grid import CAPTION, gain_grid
 from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.render.terminal import summary_grid
 from morphobench.report.statistics.columns import COSTS
@@ -34,7 +35,9 @@ def as_markdown(summary: Summary) -> str:
     key = (
         "Bold: best setup. \\*: the paired 95 % interval of the difference from the best baseline excludes 0."
     )
-    return "\n\n".join([*said, summary_grid(summary, summary.columns).markdown(), key]) + "\n"
+    gains = gain_grid(summary)
+    learned = [] if gains is None else [gains.markdown(), CAPTION.replace("*", "\\*")]
+    return "\n\n".join([*said, summary_grid(summary, summary.columns).markdown(), key, *learned]) + "\n"
 
 
 def as_csv(summary: Summary) -> str:
@@ -93,6 +96,7 @@ def as_json(summary: Summary) -> str:
             }
             for row in summary.rows
         ],
+        "gains": [{**asdict(one), "excludes_zero": one.excludes_zero} for one in summary.gains],
     }
     return to_json(content, indent=2) + "\n"
 

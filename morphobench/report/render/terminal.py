@@ -15,6 +15,7 @@ from rich.text import Text
 from morphobench._util.text import printable
 from morphobench.report.decision import Decision
 from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, signed, with_unit
+from morphobench.report.render.gain_grid import CAPTION, gain_grid
 from morphobench.report.render.grid import Grid
 from morphobench.report.render.sentences import decision_sentences, signed_bounds
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
@@ -97,6 +98,9 @@ class SummaryTable:
         yield Text("")
         grid, left_out = _fitting(summary, options.max_width)
         yield grid.text(options.max_width)
+        if (gains := gain_grid(summary)) is not None:
+            yield gains.text(options.max_width)
+            yield Text(CAPTION, style="dim")
         if self.all_metrics:
             yield metric_grid(summary).text(options.max_width)
         yield from _caption(summary, left_out)
