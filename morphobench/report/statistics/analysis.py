@@ -119,5 +119,7 @@ def _values_by_line(setups: Sequence[str], seeds: Sequence[int], tables: Tables)
         if not found:
             return np.empty((0, len(setups)))
         series.append(pd.concat(found).groupby("cell_line")["roc_auc"].mean())
+    if not series:
+        return np.empty((0, 0))
     values = pd.concat(series, axis=1).dropna()
     return np.asarray(values, dtype=np.float64)

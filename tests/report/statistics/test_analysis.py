@@ -112,3 +112,10 @@ def test_values_over_seeds_have_gaps_where_a_record_is_missing() -> None:
     values = values_over_seeds(records, ["a/b", "a/c"], [0, 1], AUC)
     assert values[0, 0] == records[0].metrics[AUC]
     assert math.isnan(values[0, 1])
+
+
+def test_a_run_with_only_its_baselines_done_has_no_findings() -> None:
+    records = [record(name) for name in BASELINES]
+    predictions, lines = tables(records)
+    found = _analysed(records, predictions, lines)
+    assert (found.against, found.effects, found.ranking) == ({}, (), None)
