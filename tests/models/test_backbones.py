@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from morphobench.errors import InputError
 from morphobench.models import load_encoder, make_encoder, save_encoder
-from morphobench.objectives import create, names
+from morphobench.objectives import Batch, create, names
 
 
 class Tiny(nn.Module):
@@ -36,7 +36,9 @@ def test_an_encoder_trains_under_every_paradigm(name: str | type[Tiny], size: in
         generator = torch.Generator().manual_seed(0)
         views = tuple(torch.rand(2 if objective.pair_views else 1, 4, 2, 32, 32, generator=generator))
         before = [parameter.detach().clone() for parameter in objective.encoder.parameters()]
-        loss = objective.train_step(views, torch.arange(4) % 2)["loss"]
+        codes = torch.tensor([0, 0, 1, 1])  # some paradigms learn from compounds, wells or plates
+        groups = {"compound": codes, "well": codes, "plate": torch.arange(4) % 2}
+        loss = objective.train_step(views, Batch(torch.arange(4) % 2, groups))["loss"]
         assert torch.isfinite(loss)
         after = list(objective.encoder.parameters())
         assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))

@@ -15,6 +15,7 @@ from tests.support.simd import LEVELS
 CHECK = Path(__file__).resolve().parents[2] / "tools" / "check_kernels.py"
 
 
+@pytest.mark.slow  # two minutes of compiling; nox -s sanitize runs the same program too
 def test_kernels_equal_the_scalar_ones_and_the_sums_of_whole_weights() -> None:
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         pytest.skip("no C++ compiler on the path: g++ or the one that CXX names must be installed")

@@ -10,7 +10,10 @@ from morphobench.errors import InputError
 from morphobench.run.folder import SetupFiles, remove_own
 
 
-def _out(folder: Path, options: str = '{"options": {}, "data": {}}') -> Path:
+OURS = '{"options": {"setups": [], "protocol": "corrected-1"}, "data": {"content_sha256": "0"}}'
+
+
+def _out(folder: Path, options: str = OURS) -> Path:
     (folder / "run.json").write_text(options)
     (folder / "results.jsonl").touch()
     (folder / "report.html").touch()
@@ -38,7 +41,7 @@ def test_only_what_is_ours_is_removed(tmp_path: Path) -> None:
     assert left == ["weights", "weights/best.pt"]
 
 
-@pytest.mark.parametrize("options", ["{}", "[1]", "no json", '{"epochs": 3}'])
+@pytest.mark.parametrize("options", ["{}", "[1]", "no json", '{"epochs": 3}', '{"options": {}, "data": {}}'])
 def test_another_programs_run_json_keeps_its_folder(tmp_path: Path, options: str) -> None:
     before = sorted(_out(tmp_path, options).rglob("*"))
     with pytest.raises(InputError, match=r"run\.json must hold the options of a run"):
