@@ -153,5 +153,5 @@ def test_an_unstable_time_is_shown_and_never_ranked() -> None:
     ]
     summary = summarize(records, known=KNOWN)
     best = {row.name: row.cells["time_per_view_ns"].best for row in summary.rows if row.name in (fast, slow)}
-    assert best == {fast: False, slow: True}
+    assert best == {fast: False, slow: False}  # nor is the other one, which is slower
     assert f"times not ranked: {fast}: {reason}" in summary.notes

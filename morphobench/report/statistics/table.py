@@ -119,12 +119,12 @@ def build_rows(
         if math.isfinite(one.low)
     }
     setups = sorted((name for name in groups if split_name(name)[0] != BASELINE), key=_order)
-    tops = {
-        column.key: best_of(
-            [cells[name][column.key].value for name in setups if _may_be_ranked(column, groups[name])], column
-        )
-        for column in columns
-    }
+    tops = {}
+    for column in columns:
+        values = {name: cells[name][column.key].value for name in setups}
+        ranked = best_of([values[name] for name in setups if _may_be_ranked(column, groups[name])], column)
+        # no best where an unstable time is smaller: the mark would point at the slower setup
+        tops[column.key] = ranked if ranked == best_of(values.values(), column) else _NAN
     rows = []
     for name in setups:
         marked = {
