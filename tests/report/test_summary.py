@@ -75,7 +75,7 @@ def test_sorting_and_filtering(tmp_path: Path) -> None:
         row.cells["time_per_image_ns"].value for row in load_summary([out], sort="time_per_image_ns").setups
     ]
     assert times == sorted(times)
-    with pytest.raises(InputError, match="--sort must be name or one of similarity.d"):
+    with pytest.raises(InputError, match=r"--sort must be name or one of similarity\.d"):
         load_summary([out], sort="beauty")
     with pytest.raises(InputError, match="--filter must match a setup, got 'none/"):
         load_summary([out], patterns=["none/*"])

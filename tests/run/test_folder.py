@@ -9,7 +9,6 @@ import pytest
 from morphobench.errors import InputError
 from morphobench.run.folder import SetupFiles, remove_own
 
-
 OURS = '{"options": {"setups": [], "protocol": "corrected-1"}, "data": {"content_sha256": "0"}}'
 
 

@@ -132,5 +132,4 @@ def _markdown(text: str) -> str:
     text = " ".join(text.split())
     for sign in "\\`*[]|":
         text = text.replace(sign, f"\\{sign}")
-    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # "< 0.1" is no tag
-    return text
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # "< 0.1" is no tag
