@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from morphobench import __version__, types
+from morphobench._util.extras import load_extra
 from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
 from morphobench.models.batch_norm_cnn import with_statistics_of
@@ -246,13 +246,6 @@ def _provenance(stored: bytes | str | None) -> dict[str, Any]:
     return loaded
 
 
-def _anndata() -> Any:
-    try:
-        return import_module("anndata")
-    except ImportError as error:
-        raise InputError(".h5ad needs the package anndata (pip install 'morphobench[anndata]')") from error
-
-
 def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame, origin: str) -> None:
     # Plain object strings: older anndata cannot read pandas 3's string columns.
     names = pd.Index(_names(embeddings.shape[1]), dtype=object)
@@ -262,13 +255,15 @@ def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame,
             values = rows[name].astype(object)
             kinds = pd.Index(sorted(values.dropna().unique(), key=str), dtype=object)
             rows[name] = pd.Categorical(values, categories=kinds)
-    table = _anndata().AnnData(X=embeddings, obs=rows, var=pd.DataFrame(index=names))
+    table = load_extra("anndata", extra="anndata").AnnData(
+        X=embeddings, obs=rows, var=pd.DataFrame(index=names)
+    )
     table.uns[PROVENANCE_KEY] = origin
     table.write_h5ad(path)
 
 
 def _read_anndata(path: Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
-    table = _anndata().read_h5ad(path)
+    table = load_extra("anndata", extra="anndata").read_h5ad(path)
     values = table.X.toarray() if hasattr(table.X, "toarray") else table.X
     metadata = table.obs.reset_index(drop=True)
     for name in metadata.columns:
