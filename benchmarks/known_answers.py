@@ -139,14 +139,11 @@ def by_strength(records: Sequence[Record], out: Path) -> pd.DataFrame:
     images = metadata.iloc[predictions[0]["row"].to_numpy()].reset_index(drop=True)
     controls = probability[images["Metadata_ControlType"] == "negcon"]
     rows = []
-    for (drug, strength), members in images.groupby(
-        ["Metadata_Compound", "Metadata_Strength"]
-    ).groups.items():
-        if strength == 0:
-            continue
-        scores = probability[list(members)]
+    drugs = images[images["Metadata_Strength"] != 0]
+    for (drug, strength), members in drugs.groupby(["Metadata_Compound", "Metadata_Strength"]):
+        scores = probability[members.index]
         wins = (scores[:, None] > controls).mean() + 0.5 * (scores[:, None] == controls).mean()
-        rows.append({"drug": drug, "strength": float(strength), "images": len(scores), "auc": float(wins)})
+        rows.append({"drug": drug, "strength": strength, "images": len(scores), "auc": float(wins)})
     return pd.DataFrame(rows).sort_values("strength", ignore_index=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def faiss_matrices(a: Matrix, b: Matrix) -> Callable[[str], NDArray[np.float64]]
     return lambda metric: makers[metric]()
 
 
-def medians_of(matrix_of: Callable[[str], NDArray[np.float64]]) -> Medians:
+def medians_of(matrix_of: Callable[[Any], NDArray[np.float64]]) -> Medians:
     return {metric: float(np.median(matrix_of(metric))) for metric in distances.METRICS}
 
 
@@ -96,7 +97,7 @@ def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
 
 
 @pytest.mark.parametrize("metric", distances.METRICS)
-def test_one_matrix(benchmark: BenchmarkFixture, metric: str) -> None:
+def test_one_matrix(benchmark: BenchmarkFixture, metric: Any) -> None:
     """One metric as a matrix, with the float64 matrix of scipy as its answer."""
     a, b = embeddings(ROWS if benchmark.enabled else 150)
     matrix = benchmark.pedantic(

@@ -103,7 +103,7 @@ def graphs(sizes: Sizes, store: ImageStore) -> Iterator[dict[str, Any]]:
 
 def capture(steps: Steps) -> Callable[[int], None]:
     """Record ``steps``' step as a CUDA graph; the function that replays it so many times."""
-    optimizers: dict[str, torch.optim.Optimizer] = steps.objective.optimizers  # type: ignore[attr-defined]
+    optimizers: dict[str, torch.optim.Optimizer] = steps.objective.optimizers
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["capturable"] = True  # Adam's count of steps stays on the device

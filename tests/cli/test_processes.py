@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from morphobench.cli import program
+from morphobench.cli.registry import COMMANDS
 from morphobench.errors import CheckError
 from morphobench.run import read_records
 from tests.run.conftest import tiny_store
@@ -126,7 +127,7 @@ def test_what_breaks_becomes_one_line(
     def fail(chosen: object) -> int:
         raise error
 
-    (info,) = [command for command in program.COMMANDS if command.name == "info"]
+    (info,) = [command for command in COMMANDS if command.name == "info"]
     monkeypatch.setattr(program, "COMMANDS", (replace(info, function=fail),))
     assert program.main(["info"]) == code
     said = capsys.readouterr().err

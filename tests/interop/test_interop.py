@@ -57,7 +57,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wells(written: Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Our median profiles and the metadata of each."""
     embeddings, metadata, _ = read_embeddings(written / "e.parquet")
-    codes = metadata.groupby(["Metadata_Plate", "Metadata_Well"]).ngroup().to_numpy(np.int64)
+    codes = metadata.groupby(["Metadata_Plate", "Metadata_Well"]).ngroup().to_numpy().astype(np.int64)
     values, first = profiles.aggregate(embeddings, codes)
     return values, metadata.iloc[first].reset_index(drop=True)
 

@@ -39,7 +39,7 @@ def test_ranks_are_over_data_sets_and_count_none_twice(tmp_path: Path) -> None:
     assert group.ranking is not None
     assert group.ranking.blocks == 6, "seven results on six data sets"
     assert group.ranking.names == NAMES
-    assert group.ranking.ranks == (1, 2, 3)
+    assert list(group.ranking.ranks) == [1, 2, 3]
     assert group.ranking.critical_difference > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_the_command_writes_the_same_picture(store: ImageStore, tmp_path: Path) 
     ],
 )
 def test_refusals_name_the_argument(
-    store: ImageStore, tmp_path: Path, options: dict[str, object], message: str
+    store: ImageStore, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     out = tmp_path / str(options.pop("out", "views.png"))
     with pytest.raises(InputError, match=message):
