@@ -20,7 +20,6 @@ from morphobench._util.files import file_in_place_of
 from morphobench.errors import InputError
 from morphobench.models.batch_norm_cnn import with_statistics_of
 from morphobench.models.preprocessing import float_batches, map_images
-from morphobench.models.study_encoder import Encoder
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 FEATURE_PREFIX = "emb_"
 PROVENANCE_KEY = "morphobench"
 _CPU_BATCH, _DEVICE_BATCH = 128, 1024
-_MICROBATCH_BATCH = 1024  # of our encoder, which splits a batch over the cores and waits for all of them
 
 
 def embed(
@@ -44,8 +42,8 @@ def embed(
             its mode afterwards is that before.
         images: uint8 (N, C, H, W), an array or a memory map.
         device: Torch device.
-        batch_size: Images at a time; None: 1,024 on an accelerator and for our encoder, else 128. It changes
-            the result by rounding at most.
+        batch_size: Images at a time; None: 1,024 on an accelerator, else the encoder's attribute
+            ``embed_batch_size``, or 128 without it. It changes the result by rounding at most.
 
     Returns:
         float32 (N, D).
@@ -61,7 +59,7 @@ def embed(
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     target = torch.device(device)
-    on_cpu = _MICROBATCH_BATCH if isinstance(encoder, Encoder) else _CPU_BATCH
+    on_cpu: int = getattr(encoder, "embed_batch_size", _CPU_BATCH)
     size = batch_size or (on_cpu if target.type == "cpu" else _DEVICE_BATCH)
     training = encoder.training
     encoder.to(target).eval()

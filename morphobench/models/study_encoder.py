@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,10 @@ class Encoder(nn.Module):
         channels: C.
         size_px: S.
         embedding_size: D.
+        embed_batch_size: images that `embed` passes at a time on a CPU.
     """
+
+    embed_batch_size: ClassVar[int] = 1024  # large, as each batch is split over the cores and waited for
 
     def __init__(self, channels: int = 1, *, size_px: int = IMAGE_SIZE_PX) -> None:
         """Make the layers with PyTorch's default initialization.
