@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from morphobench._util.cpu import waiting_without_spinning
 from morphobench._util.text import printable
 from morphobench.cli.parser import PROGRAM, Command, given_options, make_parser
 from morphobench.cli.registry import COMMANDS
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 done; 1 a comparison or check failed, or something broke; 2 bad usage or bad input; 130
         after Ctrl-C, 143 after SIGTERM.
     """
+    os.environ.update(waiting_without_spinning())  # before the command imports torch
     code = _main(arguments)
     if arguments is None and code in (INTERRUPTED, TERMINATED):
         leave(code)

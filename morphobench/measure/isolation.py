@@ -23,6 +23,7 @@ from multiprocessing.context import ForkServerContext
 from types import TracebackType
 from typing import Any, NoReturn
 
+from morphobench._util.cpu import waiting_without_spinning
 from morphobench.errors import CheckError, InputError, MorphobenchError
 from morphobench.measure.memory import peak_host_memory_bytes
 
@@ -200,7 +201,7 @@ def _forking_context() -> ForkServerContext:
 
 def _start(process: Any) -> None:
     """Start a process of ``_forking_context`` without importing the caller's script in it."""
-    with _hidden_main(), _safe_path():
+    with _hidden_main(), _variables_of_workers():
         process.start()
     _at_work.add(process.pid)
 
@@ -211,17 +212,20 @@ def processes_at_work() -> int:
 
 
 @contextlib.contextmanager
-def _safe_path() -> Iterator[None]:
-    """Keep the server from preloading modules of the current folder: a torch.py there must never run."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+def _variables_of_workers() -> Iterator[None]:
+    """Set what the server of processes shall find in its environment, and take it back afterwards."""
+    # no module of the current folder is preloaded: a torch.py there must never run
+    wanted = {"PYTHONSAFEPATH": "1", **waiting_without_spinning()}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def find(target: str) -> Any:

@@ -54,3 +54,11 @@ def test_cores_where_there_is_no_affinity_mask(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     monkeypatch.setattr(cpu, "cgroup_cpu_limit", lambda: None)
     assert cpu.available_cores() == 7
+
+
+def test_idle_threads_sleep_unless_the_user_says_how_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    assert cpu.waiting_without_spinning() == {"OMP_WAIT_POLICY": "PASSIVE"}
+    monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
+    assert cpu.waiting_without_spinning() == {}

@@ -32,6 +32,19 @@ def test_value_comes_back_from_another_process() -> None:
     assert run_isolated(f"{TARGETS}:pid").value != os.getpid()
 
 
+def test_threads_of_a_process_sleep_while_they_wait() -> None:
+    # a server of its own, since one that runs already keeps the environment that it was started with
+    script = (
+        "from morphobench.measure import run_isolated\n"
+        f"print(run_isolated('{TARGETS}:variable', {{'name': 'OMP_WAIT_POLICY'}}).value)"
+    )
+    without = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    for chosen, found in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        command = [sys.executable, "-c", script]
+        printed = subprocess.run(command, env={**without, **chosen}, cwd=ROOT, capture_output=True, text=True)
+        assert printed.stdout.strip() == found, printed.stderr
+
+
 def test_memory_of_one_process_does_not_show_in_the_next() -> None:
     before = run_isolated(f"{TARGETS}:allocate", {"megabytes": 1})
     large = run_isolated(f"{TARGETS}:allocate", {"megabytes": 300})

@@ -119,3 +119,7 @@ class Spinner:
         end = time.process_time() + self.seconds
         while time.process_time() < end:
             pass
+
+
+def variable(*, name: str) -> str | None:
+    return os.environ.get(name)
