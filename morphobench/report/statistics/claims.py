@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from morphobench.report.statistics.analysis import Findings
-from morphobench.report.statistics.columns import COSTS, PRIMARY
+from morphobench.report.statistics.columns import COSTS, PRIMARY, Column
 from morphobench.report.statistics.cost import CLAIM, FAST
-from morphobench.report.statistics.table import Row
+from morphobench.report.statistics.effects import Effect
+from morphobench.report.statistics.table import BASELINE, EXTERNAL, Row
 from morphobench.run.record import split_name
 from morphobench.setups import PARADIGMS
 
-_MULTI = "multi-crop"
+_HELPS = {"augmentation": "Augmentation helps", "multi-crop": "Training on multi-crops helps"}
+_RICHEST = "regularized"  # the paradigm that the study found most informative, and most expensive
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class StudyClaim:
 def study_claims(findings: Findings, rows: Sequence[Row]) -> tuple[StudyClaim, ...]:
     """Set the study's claims beside a run.
 
+    A claim on quality is decided where a paired 95 % interval excludes zero.
+
     Args:
         findings: statistics of the run.
         rows: its rows.
@@ -41,50 +46,102 @@ def study_claims(findings: Findings, rows: Sequence[Row]) -> tuple[StudyClaim, .
     Returns:
         The claims that the run measured something of.
     """
-    found = []
+    setups = [row for row in rows if row.group in PARADIGMS]
+    times = {
+        row.name: time for row in setups if math.isfinite(time := row.cells[COSTS[0].key].value) and time > 0
+    }
+    by_quality = (_of_quality(column, effects) for column, effects in _primary(findings))
+    return (
+        *(claim for claims in by_quality for claim in claims),
+        *_fast(times),
+        *_expensive(times),
+        *_best_throughout(findings, rows),
+    )
+
+
+def _primary(findings: Findings) -> Iterator[tuple[Column, Sequence[Effect]]]:
+    """Effects on the metrics that a decision is made by: once each, as they come first."""
+    seen = set()
     for column, effects in findings.effects:
-        if column.key not in PRIMARY:
-            continue
-        multi = next((one for one in effects if one.kind == "main" and one.name == _MULTI), None)
-        if multi is None:
-            continue
-        sign = -1 if column.direction == "down" else 1
-        known = math.isfinite(multi.low)
-        interval = (
-            f"95 % interval {multi.low:+.3f} to {multi.high:+.3f} over {multi.units}"
-            if known
-            else f"no interval: {multi.reason}"
-        )
-        low, high = sorted((sign * multi.low, sign * multi.high)) if known else (math.nan, math.nan)
-        found.append(
-            StudyClaim(
-                f"Training on multi-crops helps ({column.label})",
-                f"{multi.estimate:+.3f} on average over paradigms and augmentation, {interval}; "
-                f"better in {multi.wins} of {multi.of} pairs of setups",
-                "agrees" if low > 0 else "disagrees" if high < 0 else "not decided",
-            )
-        )
-    ratios = _times_as_long(rows)
+        if column.key in PRIMARY and column.key not in seen:
+            seen.add(column.key)
+            yield column, effects
+
+
+def _of_quality(column: Column, effects: Sequence[Effect]) -> Iterator[StudyClaim]:
+    sign = -1 if column.direction == "down" else 1
+    for one in effects:
+        if one.kind == "main" and one.name in _HELPS:
+            pairs = f"on average over all else; better in {one.wins} of {one.of} pairs of setups"
+            claim = f"{_HELPS[one.name]} ({column.label})"
+            yield StudyClaim(claim, f"{_with_interval(one)}, {pairs}", _verdict(one, sign))
+    paradigms = {one.name: one for one in effects if one.kind == "paradigm"}
+    if (own := paradigms.get(_RICHEST)) is not None:
+        first = max(paradigms.values(), key=lambda one: sign * one.estimate)
+        measured = f"{_with_interval(own)}, against the mean of all paradigms; the best is {first.name}"
+        verdict = _verdict(own, sign)
+        if verdict == "agrees" and first is not own:
+            verdict = "not decided"
+        yield StudyClaim(f"Regularized training is the most informative ({column.label})", measured, verdict)
+
+
+def _with_interval(effect: Effect) -> str:
+    known = math.isfinite(effect.low)
+    interval = (
+        f"95 % interval {effect.low:+.3f} to {effect.high:+.3f} over {effect.units}"
+        if known
+        else f"no interval: {effect.reason}"
+    )
+    return f"{effect.estimate:+.3f} ({interval})"
+
+
+def _verdict(effect: Effect, sign: int) -> str:
+    low, high = sorted((sign * effect.low, sign * effect.high))
+    return "agrees" if low > 0 else "disagrees" if high < 0 else "not decided"  # NaN is neither
+
+
+def _fast(times: Mapping[str, float]) -> Iterator[StudyClaim]:
+    ratios = [
+        (time / fast, group)
+        for name, time in times.items()
+        for group, setting in [split_name(name)]
+        if group != FAST and (fast := times.get(f"{FAST}/{setting}")) is not None
+    ]
     if ratios:
         largest, other = max(ratios)
-        found.append(
-            StudyClaim(
-                f"Self-supervised training is up to {CLAIM:g} times faster than other paradigms",
-                f"the largest ratio of time per image within a setting is {largest:.2f} ({other} against "
-                f"{FAST}), one measurement each; `morphobench cost` measures in interleaved rounds",
-                "agrees" if largest >= CLAIM else "not decided",
-            )
+        yield StudyClaim(
+            f"Self-supervised training is up to {CLAIM:g} times faster than other paradigms",
+            f"the largest ratio of time per image within a setting is {largest:.2f} ({other} against "
+            f"{FAST}), one measurement each; `morphobench cost` measures in interleaved rounds",
+            "agrees" if largest >= CLAIM else "not decided",
         )
-    return tuple(found)
 
 
-def _times_as_long(rows: Sequence[Row]) -> list[tuple[float, str]]:
-    """How many times as long each of the study's other paradigms takes as self-supervised, same setting."""
-    times = {row.name: row.cells[COSTS[0].key].value for row in rows}
-    return [
-        (time / fast, name)
-        for name, time in times.items()
-        for group, label in [split_name(name)]
-        if group in PARADIGMS and group != FAST and math.isfinite(time)
-        if (fast := times.get(f"{FAST}/{label}", math.nan)) > 0
-    ]
+def _expensive(times: Mapping[str, float]) -> Iterator[StudyClaim]:
+    by_paradigm = {
+        paradigm: fmean(found)
+        for paradigm in PARADIGMS
+        if (found := [time for name, time in times.items() if split_name(name)[0] == paradigm])
+    }
+    if len(by_paradigm) == len(PARADIGMS):
+        first = max(by_paradigm, key=lambda name: by_paradigm[name])
+        others = ", ".join(f"{name} {time / by_paradigm[_RICHEST]:.2f}" for name, time in by_paradigm.items())
+        yield StudyClaim(
+            "Regularized training is the most expensive",
+            f"time per image, the mean over settings, as a share of regularized's: {others}",
+            "agrees" if first == _RICHEST else "disagrees",
+        )
+
+
+def _best_throughout(findings: Findings, rows: Sequence[Row]) -> Iterator[StudyClaim]:
+    setups = [row for row in rows if row.group not in (BASELINE, EXTERNAL)]
+    best = {
+        column.label: {row.name for row in setups if column.key in row.cells and row.cells[column.key].best}
+        for column in dict.fromkeys(column for column, _ in findings.effects)
+    }
+    best = {label: names for label, names in best.items() if names}
+    if len(best) > 1:
+        everywhere = set.intersection(*best.values())
+        found = "; ".join(f"{label}: {' and '.join(sorted(names))}" for label, names in best.items())
+        verdict = "disagrees" if everywhere else "agrees"
+        yield StudyClaim("No combination is best throughout", f"best by {found}", verdict)
