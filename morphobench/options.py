@@ -212,7 +212,7 @@ class EvaluationOptions(Options):
 
 
 @dataclass(frozen=True)
-class ExecutionOptions(Options):
+class DeviceOptions(Options):
     """Where the work is done; ``device`` and ``threads`` are resolved to those of the machine."""
 
     device: str = option(
@@ -221,6 +221,12 @@ class ExecutionOptions(Options):
     threads: int | None = option(
         "processor threads", default=None, metavar="T", minimum=1, maximum=4096, default_text="all cores"
     )
+
+
+@dataclass(frozen=True)
+class ExecutionOptions(DeviceOptions):
+    """Where the work is done, and how long its steps are timed."""
+
     timing_s: float = option(
         "most seconds, over all seeds, in which the training steps of all setups are timed in turns; 0: not",
         default=30.0,

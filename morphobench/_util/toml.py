@@ -47,22 +47,18 @@ def toml_text(content: Mapping[str, Any]) -> str:
     return "\n".join(_lines(content, ())) + "\n"
 
 
-def _lines(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    if path:
-        yield f"\n[{'.'.join(_key(name) for name in path)}]"
-    tables = {name: value for name, value in content.items() if isinstance(value, Mapping)}
-    for name, value in content.items():
-        if name not in tables:
-            yield f"{_key(name)} = {_value(value)}"
-    for name, table in tables.items():
-        yield from _lines(table, (*path, name))
+def toml_value(value: Any) -> str:
+    """Write one value as TOML, on one line.
 
+    Args:
+        value: A text, a number, a truth value, or a list of these.
 
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
+    Returns:
+        The text.
 
-
-def _value(value: Any) -> str:
+    Raises:
+        TypeError: A value of another type.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -70,10 +66,25 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(item) for item in value)}]"
+        return f"[{', '.join(toml_value(item) for item in value)}]"
     raise TypeError(
         f"a TOML value must be text, a number, a truth value or a list, got {type(value).__name__}"
     )
+
+
+def _lines(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    if path:
+        yield f"\n[{'.'.join(_key(name) for name in path)}]"
+    tables = {name: value for name, value in content.items() if isinstance(value, Mapping)}
+    for name, value in content.items():
+        if name not in tables:
+            yield f"{_key(name)} = {toml_value(value)}"
+    for name, table in tables.items():
+        yield from _lines(table, (*path, name))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _text(text: str) -> str:

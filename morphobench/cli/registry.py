@@ -10,6 +10,7 @@ from morphobench.cli.audit import AuditOptions, audit
 from morphobench.cli.doctor import doctor
 from morphobench.cli.history import HistoryOptions, history
 from morphobench.cli.parser import Command
+from morphobench.cli.search import SearchCommand, search
 from morphobench.cli.verify import VerifyOptions, verify_path
 
 COMMANDS = (
@@ -47,6 +48,13 @@ COMMANDS = (
         options.ProjectOptions,
         commands.project,
         "morphobench project store --profile paper",
+    ),
+    Command(
+        "search",
+        "search hyper-parameters of one setup on the validation part; run again to go on where it stopped",
+        SearchCommand,
+        search,
+        "morphobench search store search --objective byol --space space.toml --trials 20",
     ),
     Command(
         "cost",

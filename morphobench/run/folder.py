@@ -19,12 +19,15 @@ COST_SUMMARY = "cost.json"
 COST_PAGE = "cost.md"
 REPORT = "report.html"
 AUDIT = "audit.json"
+SEARCH_JOURNAL = "search.journal"
+TRIALS = "trials.csv"
+BEST = "best.toml"
 LOCK = ".lock"
 EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "training", "tables", "figures"
 ENGINE = "engine"  # scripts and logs of jobs on a cluster
 
 _SEED = "__seed"
-_KEYS = ({"setups", "protocol"}, {"content_sha256"})  # what options and data of every run hold
+_KEYS = ({"protocol"}, {"content_sha256"})  # what options and data of every run hold
 
 OWN_NAMES = (
     OPTIONS,
@@ -42,6 +45,9 @@ OWN_NAMES = (
     ENGINE,
     REPORT,
     AUDIT,
+    SEARCH_JOURNAL,
+    TRIALS,
+    BEST,
 )
 """What a run and its report put into OUT, and all that ``--fresh`` removes."""
 

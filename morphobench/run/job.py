@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Job:
         training: How, with the seed, the device and the folder of the checkpoint.
         train_rows: Rows of the store to train on, int64.
         validation_rows: Rows whose loss is taken after each epoch, int64.
+        settings: Settings of the objective that differ from its defaults, by name.
     """
 
     store: Path
@@ -41,6 +42,7 @@ class Job:
     training: TrainingOptions
     train_rows: Int64Array
     validation_rows: Int64Array
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,4 +118,5 @@ def training_job(
         training=training_options(options, store, seed=seed, checkpoint_dir=checkpoint_dir),
         train_rows=data.part("train"),
         validation_rows=data.part("validation"),
+        settings=options.settings_of(setup),
     )

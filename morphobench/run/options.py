@@ -71,6 +71,15 @@ class SetupOptions(Options):
         metavar="NAME",
         separator=None,
     )
+    objective_settings: tuple[str, ...] = option(
+        "a setting of one of the objectives that are trained, such as byol.ema_decay=0.97; may be given "
+        "several times",
+        default=(),
+        flag="--objective-setting",
+        metavar="PARADIGM.NAME=VALUE",
+        default_text="those of its class",
+        separator=None,
+    )
     data: DataOptions = group(DataOptions)
     training: TrainingOptions = group(TrainingOptions)
     execution: ExecutionOptions = group(ExecutionOptions)
@@ -93,6 +102,7 @@ class SetupOptions(Options):
 
         from morphobench.models import encoder_names
         from morphobench.objectives import registry
+        from morphobench.objectives.settings import checked_settings
         from morphobench.training.runtime.precision import require_precision
 
         values = _checked(cls, given)
@@ -105,6 +115,9 @@ class SetupOptions(Options):
         )
         values["encoders"] = encoders
         values["setups"] = _setups(patterns, encoders, (*registry.names(), *paradigms))
+        own = _own(values.get("objectives", ()))
+        trained = {setup.paradigm: own.get(setup.paradigm, setup.paradigm) for setup in values["setups"]}
+        values["objective_settings"] = checked_settings(values.get("objective_settings", ()), trained)
         values["device"] = choose_device(values.get("device", "auto"))
         values["threads"] = values.get("threads") or available_cores()
         require_precision(values.get("precision", "float32"), torch.device(values["device"]))
@@ -119,10 +132,21 @@ class SetupOptions(Options):
         Returns:
             The paradigm, or "package.module:Class" for one given by ``objectives``.
         """
-        from morphobench.objectives.registry import find
+        return _own(self.objectives).get(setup.paradigm, setup.paradigm)
 
-        own = {str(find(text).name): text for text in self.objectives}
-        return own.get(setup.paradigm, setup.paradigm)
+    def settings_of(self, setup: Setup) -> dict[str, Any]:
+        """Settings of a setup's objective that differ from its defaults.
+
+        Args:
+            setup: One of these options' setups.
+
+        Returns:
+            Values by name, for ``objectives.create``.
+        """
+        from morphobench.objectives.settings import parse_setting
+
+        parsed = [parse_setting(text) for text in self.objective_settings]
+        return {name: value for paradigm, name, value in parsed if paradigm == setup.paradigm}
 
     def encoder_of(self, setup: Setup) -> str:
         """Name of the encoder that a setup trains.
@@ -249,6 +273,7 @@ class RunOptions(SetupOptions):
                 self.data.train_images is not None,
                 f"learning from at most {self.data.train_images} images",
             ),
+            (bool(self.objective_settings), f"settings {', '.join(self.objective_settings)}"),
             (self.seeds == 1, "one seed"),
         ]
         return [text for holds, text in facts if holds]
@@ -263,7 +288,10 @@ def upgraded(described: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         The same with the present names; options that did not exist then with what was done then.
     """
-    found = {"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize", **described}
+    found = {
+        **{"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize"},
+        **{"objective_settings": [], **described},
+    }
     if "encoder" in found:
         found["encoders"] = found.pop("encoder")
     if isinstance(found.get("objectives"), Mapping):
@@ -286,6 +314,13 @@ def _checked(cls: type[Options], given: Mapping[str, Any]) -> dict[str, Any]:
         elif name in ("images", "train_images"):
             values[name] = None
     return values
+
+
+def _own(objectives: Iterable[str]) -> dict[str, str]:
+    """Texts of --objective by the name of their paradigm."""
+    from morphobench.objectives.registry import find
+
+    return {str(find(text).name): text for text in objectives}
 
 
 def _setups(

@@ -176,11 +176,16 @@ def make_objective(job: Job, store: ImageStore) -> Objective:
     Returns:
         The objective, on the job's device.
     """
-    return _create(job.objective, job.encoder, job.protocol, job.training, store)
+    return _create(job.objective, job.encoder, job.protocol, job.training, store, **job.settings)
 
 
 def _create(
-    objective: str, encoder: str, protocol: Protocol, training: TrainingOptions, store: ImageStore
+    objective: str,
+    encoder: str,
+    protocol: Protocol,
+    training: TrainingOptions,
+    store: ImageStore,
+    **settings: Any,
 ) -> Objective:
     return create(
         objective,
@@ -191,6 +196,7 @@ def _create(
         seed=training.seed,
         device=training.device,
         **_optimizer_settings(training),
+        **settings,
     )
 
 
