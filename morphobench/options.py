@@ -23,7 +23,7 @@ from morphobench.types import (
     SplitChoice,
 )
 
-TASK_NAMES = ("classification", "clustering", "profiling", "restrictions", "similarity")
+TASK_NAMES = ("classification", "clustering", "profiling", "restrictions", "shortcuts", "similarity")
 """Evaluation tasks of this package, known without importing them."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,8 @@ def audit(options: AuditOptions) -> int:
     found = audit_store(options.store, images=options.images, seed=options.seed)
     screen = console()
     screen.print(audit_table(found))
+    if found["shortcuts"]:
+        screen.print(shortcut_table(found["shortcuts"]))
     for text in found["verdicts"]:
         screen.print(f"- {text}", markup=False, soft_wrap=True)
     if options.json is not None:
@@ -89,4 +91,29 @@ def audit_table(found: Mapping[str, Any]) -> Table:
             "" if smallest is None else f"{smallest:.3f}",
             " ".join(word for word in ("confounded", "saturated") if one[word]),
         )
+    return table
+
+
+def shortcut_table(ledgers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """Make a table of what the components of pixels lose with each shortcut.
+
+    Args:
+        ledgers: Lines by question, as ``shortcuts`` of `morphobench.run.audit.audit_store` holds them.
+
+    Returns:
+        The table.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title="shortcut ledger of pca_pixels; scores: mean recall")
+    for header in ("task", "shortcut", "shortcut alone", "remaining", "95 % interval", "least"):
+        table.add_column(header, justify="left" if header in ("task", "shortcut") else "right")
+    for name, lines in ledgers.items():
+        for place, one in enumerate(lines):
+            interval = "" if one["low"] != one["low"] else f"{one['low']:.2f} to {one['high']:.2f}"
+            table.add_row(
+                *("" if place else name, str(one["shortcut"]).replace("_", " ")),
+                *(f"{one['alone']:.2f}", f"{one['remaining']:.2f}", interval, f"{one['least']:.2f}"),
+            )
     return table

@@ -23,11 +23,14 @@ from morphobench.evaluation.nuisance import (
     Predictability,
     fit_predictions,
     group_predictability,
+    label_questions,
+    labels_and_parts,
     macro_recall,
     nuisance_features,
+    recall_draws,
 )
 from morphobench.evaluation.profiles.table import LEAST_CONTROLS
-from morphobench.types import Float32Array, Float64Array, Int64Array
+from morphobench.types import Float32Array, Int64Array
 
 CONFOUNDED = 0.5
 """Share of the way from chance to 1 at which a nuisance variable alone makes a task confounded."""
@@ -82,16 +85,8 @@ def audit(
     Raises:
         InputError: No control type is known, or no split.
     """
-    controls = inputs.labels()
-    questions: dict[str, tuple[str, NDArray[np.object_]]] = {}
-    kinds = np.where(controls < 0, "", np.where(controls == 0, "control", "drug")).astype(object)
-    questions["classification"] = "drug against control", kinds
-    for name, column, words in (("mechanism", "MOA", "mechanism"), ("compound", "Compound", "compound")):
-        values = inputs.column(column)
-        if values is not None:
-            questions[name] = words, np.where(controls == 1, values, "").astype(object)
     found = {}
-    for name, (question, names) in questions.items():
+    for name, (question, names) in label_questions(inputs).items():
         if len(set(names[inputs.in_split("test")]) - {""}) >= 2:
             found[name] = _audit_task(inputs, question, names, baselines, permutations)
     return found
@@ -124,11 +119,7 @@ def _audit_task(
     baselines: Mapping[str, Float32Array],
     permutations: int,
 ) -> TaskAudit:
-    labels = np.where(names == "", -1, pd.factorize(names)[0]).astype(np.int64)
-    parts = {
-        part: np.flatnonzero(inputs.in_split(part) & (labels >= 0))
-        for part in ("train", "validation", "test")
-    }
+    labels, parts = labels_and_parts(inputs, names)
     test = parts["test"]
     plates, wells = inputs.column("Plate"), inputs.column("Well")
     by_well = name_wells_by_plate(plates, wells)
@@ -206,20 +197,11 @@ def _detectable(
     if units is None or len(predictions) < 2:
         return None
     weights = units.weights(seed=0, resamples=RESAMPLES)
-    drawn = [_recall_draws(labels, predicted, units, weights) for predicted in predictions.values()]
+    drawn = [recall_draws(labels, predicted, units, weights) for predicted in predictions.values()]
     errors = [float(np.nanstd(one - other)) for i, one in enumerate(drawn) for other in drawn[i + 1 :]]
     count = units.smallest
     error = float(np.median(errors)) * math.sqrt(count / (count - 1))
     return float((stats.t.ppf(0.975, count - 1) + stats.t.ppf(POWER, count - 1)) * error)
-
-
-def _recall_draws(
-    labels: Int64Array, predicted: Int64Array, units: Units, weights: Float64Array
-) -> Float64Array:
-    classes = labels[:, None] == np.unique(labels)
-    asked = weights @ units.sums(classes)
-    right = weights @ units.sums(classes & (predicted == labels)[:, None])
-    return np.asarray(np.nanmean(divide_defined(right, asked), axis=1), dtype=np.float64)
 
 
 def _worst(predictable: Mapping[str, Predictability]) -> str | None:

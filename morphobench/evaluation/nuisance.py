@@ -10,9 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from morphobench.evaluation.bootstrap.resampling import Units, divide_defined
 from morphobench.evaluation.inputs import EvaluationInput
 from morphobench.evaluation.retrieval.linear_probe import linear_probe
-from morphobench.types import Float32Array, Int64Array
+from morphobench.types import Float32Array, Float64Array, Int64Array
+
+DENSITY_COLUMNS = {
+    "cell_count": ("Metadata_FieldNuclei", "Metadata_CellCount"),
+    "field_density": ("Metadata_FieldDensity",),
+}
+"""Columns that hold the number of cells in an image's field of view, and their number per area."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,49 @@ class Predictability:
         return max(0.0, (self.score - self.chance) / (1 - self.chance)) if self.chance < 1 else 0.0
 
 
+def label_questions(inputs: EvaluationInput) -> dict[str, tuple[str, NDArray[np.object_]]]:
+    """List the questions about labels that a data set allows.
+
+    Args:
+        inputs: Metadata.
+
+    Returns:
+        The question in words and the label of each image ("" where it has none), by name: "classification"
+        (drug against control), "mechanism" and "compound" (among treated images), the last two where known.
+
+    Raises:
+        InputError: No control type is known.
+    """
+    controls = inputs.labels()
+    kinds = np.where(controls < 0, "", np.where(controls == 0, "control", "drug")).astype(object)
+    found: dict[str, tuple[str, NDArray[np.object_]]] = {"classification": ("drug against control", kinds)}
+    for name, column in (("mechanism", "MOA"), ("compound", "Compound")):
+        values = inputs.column(column)
+        if values is not None:
+            found[name] = name, np.where(controls == 1, values, "").astype(object)
+    return found
+
+
+def labels_and_parts(
+    inputs: EvaluationInput, names: NDArray[np.object_]
+) -> tuple[Int64Array, dict[str, Int64Array]]:
+    """Number the labels of a question, and list the images that have one.
+
+    Args:
+        inputs: Metadata with a split.
+        names: (N,) label of each image; "" where it has none.
+
+    Returns:
+        (N,) classes, -1 where there is none; row numbers of "train", "validation" and "test".
+
+    Raises:
+        InputError: There is no split.
+    """
+    labels = np.where(names == "", -1, pd.factorize(names)[0]).astype(np.int64)
+    parts = ("train", "validation", "test")
+    return labels, {part: np.flatnonzero(inputs.in_split(part) & (labels >= 0)) for part in parts}
+
+
 def macro_recall(labels: Int64Array, predicted: Int64Array) -> float:
     """Recall averaged over the classes that occur; for two classes the balanced accuracy.
 
@@ -44,6 +94,26 @@ def macro_recall(labels: Int64Array, predicted: Int64Array) -> float:
         0 to 1.
     """
     return float(np.mean([np.mean(predicted[labels == name] == name) for name in np.unique(labels)]))
+
+
+def recall_draws(
+    labels: Int64Array, predicted: Int64Array, units: Units, weights: Float64Array
+) -> Float64Array:
+    """Compute `macro_recall` in resamples of units.
+
+    Args:
+        labels: (N,) classes.
+        predicted: (N,) predicted classes.
+        units: Unit of each row.
+        weights: How often each unit is drawn in each resample, (R, G).
+
+    Returns:
+        (R,).
+    """
+    classes = labels[:, None] == np.unique(labels)
+    asked = weights @ units.sums(classes)
+    right = weights @ units.sums(classes & (predicted == labels)[:, None])
+    return np.asarray(np.nanmean(divide_defined(right, asked), axis=1), dtype=np.float64)
 
 
 def group_predictability(
@@ -94,8 +164,8 @@ def nuisance_features(inputs: EvaluationInput) -> dict[str, Float32Array]:
         inputs: Metadata.
 
     Returns:
-        By name, (N, F): "position" (row and column of the well, and whether it is at the edge, one-hot) and
-        "cell_count" (``Metadata_FieldNuclei``); absent where unknown.
+        By name, (N, F): "position" (row and column of the well, and whether it is at the edge, one-hot),
+        "cell_count" and "field_density" (`DENSITY_COLUMNS`); absent where unknown.
     """
     found: dict[str, Float32Array] = {}
     wells = inputs.column("Well")
@@ -106,27 +176,29 @@ def nuisance_features(inputs: EvaluationInput) -> dict[str, Float32Array]:
         edge |= columns == columns.max()
         dummies = pd.get_dummies(pd.DataFrame({"row": rows, "column": columns}), columns=["row", "column"])
         found["position"] = np.column_stack([dummies.to_numpy(np.float32), edge]).astype(np.float32)
-    counts = cell_counts(inputs)
-    if counts is not None:
-        found["cell_count"] = counts[:, None]
+    for name in DENSITY_COLUMNS:
+        values = field_values(inputs.metadata, name)
+        if values is not None:
+            found[name] = values[:, None]
     return found
 
 
-def cell_counts(inputs: EvaluationInput) -> Float32Array | None:
-    """Cells in the field of view of each image.
+def field_values(metadata: pd.DataFrame, name: str) -> Float32Array | None:
+    """Cells in the field of view of each image, or their density.
 
     Args:
-        inputs: Metadata with ``Metadata_FieldNuclei``.
+        metadata: With a column of `DENSITY_COLUMNS`.
+        name: "cell_count" or "field_density".
 
     Returns:
         float32 (N,), unknown ones as the median; None where none is known or all are equal.
     """
-    if "Metadata_FieldNuclei" not in inputs.metadata:
-        return None
-    values = pd.to_numeric(inputs.metadata["Metadata_FieldNuclei"], errors="coerce")
-    if values.isna().all() or values.nunique() < 2:
-        return None
-    return np.asarray(values.fillna(values.median()), dtype=np.float32)
+    for column in DENSITY_COLUMNS[name]:
+        if column in metadata:
+            values = pd.to_numeric(metadata[column], errors="coerce")
+            if values.nunique() > 1:
+                return np.asarray(values.fillna(values.median()), dtype=np.float32)
+    return None
 
 
 def well_positions(wells: NDArray[np.object_]) -> Int64Array | None:

@@ -16,15 +16,23 @@ from morphobench.data import ImageStore, split, subset
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, baselines
 from morphobench.evaluation.audit import TaskAudit, audit, plates_with_few_controls
+from morphobench.evaluation.shortcuts import leading_components, shortcut_features, statistics_columns
+from morphobench.evaluation.tasks.shortcuts import LINE, ledgers
 from morphobench.types import Float32Array, Int64Array
 
 IMAGES = 4000
 """Images that an audit looks at, unless told otherwise."""
 
 METRICS_OF = {
-    "classification": ("classification.",),
-    "mechanism": ("profiling.moa", "profiling.matching", "profiling.nsc", "profiling.probe"),
-    "compound": ("profiling.replic", "profiling.knn"),
+    "classification": ("classification.", "shortcuts.classification", "restrictions.unseen_compound"),
+    "mechanism": (
+        *("profiling.moa", "profiling.matching", "profiling.nsc", "profiling.probe"),
+        *("restrictions.moa", "shortcuts.mechanism"),
+    ),
+    "compound": (
+        *("profiling.replic", "profiling.knn"),
+        *("restrictions.map", "restrictions.knn", "shortcuts.compound"),
+    ),
 }
 """First letters of the metrics that depend on the labels of each audited task."""
 
@@ -63,15 +71,17 @@ def audit_images(store: ImageStore, rows: Int64Array, metadata: pd.DataFrame, se
         seed: Seed of the baselines.
 
     Returns:
-        As plain JSON types: ``images``, ``tasks`` (a `TaskAudit` by task), ``verdicts`` (sentences), and
-        ``marked``: first letters of metrics that are not to be trusted, with the reason.
+        As plain JSON types: ``images``, ``tasks`` (a `TaskAudit` by task), ``verdicts`` (sentences),
+        ``marked``: first letters of metrics that are not to be trusted, with the reason, and ``shortcuts``:
+        by question, what the components of pixels lose with each shortcut.
     """
     images = store.images[rows]
     train = np.asarray(metadata["Metadata_Split"] == "train", dtype=bool)
     made: dict[str, Float32Array] = {"mean_intensity": baselines.mean_intensity(images)}
     if train.any():
         made["pca_pixels"] = baselines.pca_pixels(images[train], images, seed=seed)
-    inputs = EvaluationInput(made["mean_intensity"], metadata, seed=seed)
+    described = metadata.assign(**statistics_columns(images))
+    inputs = EvaluationInput(made["mean_intensity"], described, seed=seed)
     found = audit(inputs, made)
     few, plates = plates_with_few_controls(inputs)
     verdicts = [text for one in found.values() for text in one.verdicts]
@@ -86,6 +96,16 @@ def audit_images(store: ImageStore, rows: Int64Array, metadata: pd.DataFrame, se
         "plates_with_few_controls": few,
         "verdicts": verdicts,
         "marked": marked_metrics(found),
+        "shortcuts": _shortcuts(inputs, made["pca_pixels"]) if train.any() else {},
+    }
+
+
+def _shortcuts(inputs: EvaluationInput, pixels: Float32Array) -> dict[str, list[dict[str, Any]]]:
+    """The shortcut ledger of the components of pixels, by question."""
+    features = leading_components(pixels, inputs.in_split("train"))
+    tables = ledgers(inputs, features, shortcut_features(inputs))
+    return {
+        name: [{key: row[key] for key in LINE} for _, row in one.iterrows()] for name, one in tables.items()
     }
 
 
@@ -116,7 +136,7 @@ def audit_of_run(file: Path, store: ImageStore, rows: Int64Array, metadata: pd.D
         metadata: Their metadata with ``Metadata_Split``.
 
     Returns:
-        ``verdicts`` and ``marked`` as of `audit_images`; empty where the metadata allow no audit.
+        ``verdicts``, ``marked`` and ``shortcuts`` as of `audit_images`; empty where metadata allow no audit.
     """
     if not file.is_file():
         kept = subset(metadata, images=min(IMAGES, len(rows)), seed=0)
@@ -127,4 +147,4 @@ def audit_of_run(file: Path, store: ImageStore, rows: Int64Array, metadata: pd.D
         write_json(file, found)
     content = read_json(file)
     known = content if isinstance(content, dict) else {}
-    return {key: known[key] for key in ("verdicts", "marked") if key in known}
+    return {key: known[key] for key in ("verdicts", "marked", "shortcuts") if key in known}

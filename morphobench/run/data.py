@@ -12,9 +12,11 @@ from morphobench import types
 from morphobench.data import ImageStore, split, subset
 from morphobench.data.splits.split import Split
 from morphobench.errors import InputError
+from morphobench.evaluation.shortcuts import statistics_columns
 from morphobench.objectives.registry import find
 from morphobench.run.options import SetupOptions
 from morphobench.setups import Setup
+from morphobench.training import ImageRows
 from morphobench.types import Int64Array
 
 _SUBSET_SEED = 0  # every seed of a run looks at the same images
@@ -77,7 +79,26 @@ def open_data(store_path: types.Path, options: SetupOptions) -> tuple[ImageStore
     )
 
 
-def seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int | None) -> SeedData:
+def pixel_statistics(store: ImageStore, rows: Int64Array) -> pd.DataFrame:
+    """Compute what the shortcut ledger needs of pixels.
+
+    Args:
+        store: The store.
+        rows: Rows that are used, int64.
+
+    Returns:
+        Columns of metadata, indexed by the rows.
+    """
+    return pd.DataFrame(statistics_columns(ImageRows(store.images, rows)), index=rows)
+
+
+def seed_data(
+    store: ImageStore,
+    rows: Int64Array,
+    seed: int,
+    train_images: int | None,
+    statistics: pd.DataFrame | None = None,
+) -> SeedData:
     """Split the images that a run uses.
 
     Args:
@@ -85,6 +106,7 @@ def seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int 
         rows: Rows that are used, int64.
         seed: Seed of the split.
         train_images: How many of the train part stay at most; None: all.
+        statistics: Further columns of metadata, by row of the store.
 
     Returns:
         The rows that stay, their split and their metadata.
@@ -100,6 +122,10 @@ def seed_data(store: ImageStore, rows: Int64Array, seed: int, train_images: int 
     described = described.assign(
         Metadata_ImageId=store.image_ids[rows], Metadata_Split=np.asarray(parts.labels, dtype=object)
     )
+    if statistics is not None:
+        described = described.drop(columns=list(statistics), errors="ignore").join(
+            statistics.loc[rows].set_axis(described.index)
+        )
     return SeedData(rows, parts, described)
 
 

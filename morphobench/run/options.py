@@ -31,8 +31,14 @@ from morphobench.setups import (
 )
 from morphobench.types import DEFAULT_PROTOCOL, Protocol
 
-BASELINE_NAMES = ("chance", "mean_intensity", "pca_pixels", "untrained_encoder")
+BASELINE_NAMES = (
+    *("chance", "mean_intensity", "pca_pixels", "cell_count", "field_density", "cp_measure"),
+    *("untrained_encoder", "untrained_batch_norm"),
+)
 """Baselines of this package, known without importing them."""
+
+DEFAULT_BASELINES = tuple(name for name in BASELINE_NAMES if name != "cp_measure")
+"""Those that need no further package."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +186,11 @@ class RunOptions(SetupOptions):
         "repetitions, each with its own random seed", default=1, metavar="K", minimum=1, maximum=10_000
     )
     baselines: tuple[str, ...] = option(
-        f"features that need no training, to compare with: {', '.join(BASELINE_NAMES)}",
-        default=BASELINE_NAMES,
+        f"features that need no training, to compare with: {', '.join(BASELINE_NAMES)}; cell_count and "
+        "field_density where the metadata know them, cp_measure with the extra classic",
+        default=DEFAULT_BASELINES,
         metavar="NAMES",
-        default_text="all",
+        default_text="all but cp_measure",
         off="--no-baselines",
     )
     evaluation: EvaluationOptions = group(EvaluationOptions)
@@ -212,7 +219,11 @@ class RunOptions(SetupOptions):
         for text in given_tasks or ():
             task_name(text, label="--task")
         values["tasks"] = tuple(TASKS) if given_tasks is None else _ordered(given_tasks, tuple(TASKS))
-        values["baselines"] = _known("--baselines", values.get("baselines"), BASELINE_NAMES)
+        values["baselines"] = (
+            DEFAULT_BASELINES
+            if values.get("baselines") is None
+            else _known("--baselines", values["baselines"], BASELINE_NAMES)
+        )
         return super().resolve(**values)
 
     @classmethod
@@ -351,9 +362,7 @@ def _ordered(names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
     return (*(name for name in known if name in names), *others)
 
 
-def _known(flag: str, names: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    if names is None:
-        return known
+def _known(flag: str, names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(f"{flag} must be of {', '.join(known)}, got {', '.join(unknown)}")

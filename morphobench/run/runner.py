@@ -7,6 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,14 @@ from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError, InputError
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
 from morphobench.run.audit import audit_of_run
-from morphobench.run.baselines import BASELINES, PREFIX, UNTRAINED
-from morphobench.run.data import SeedData, open_data, seed_data
+from morphobench.run.baselines import (
+    BASELINES,
+    BATCH_NORM_ENCODER,
+    PREFIX,
+    UNTRAINED_BATCH_NORM,
+    baseline_names,
+)
+from morphobench.run.data import SeedData, open_data, pixel_statistics, seed_data
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
@@ -70,7 +77,11 @@ def run(
     out = Path(out)
     require_own(out)
     store, rows, data = open_data(store_path, options)
-    seeds = {seed: seed_data(store, rows, seed, options.data.train_images) for seed in range(options.seeds)}
+    statistics = pixel_statistics(store, rows)
+    seeds = {
+        seed: seed_data(store, rows, seed, options.data.train_images, statistics)
+        for seed in range(options.seeds)
+    }
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         prepare(out, options, data, store=store.path, fresh=fresh)
@@ -95,11 +106,13 @@ class _Run:
     ) -> None:
         self.store, self.out, self.options, self.data, self.seeds = store, out, options, data, seeds
         self.environment = environment(device=options.execution.device, threads=options.execution.threads)
+        metadata = seeds[min(seeds)].metadata
+        self.baselines = baseline_names(options.baselines, options.encoders, metadata)
         self.work = [
             (name, seed)
             for seed in seeds
             for name in (
-                *(f"{PREFIX}{name}" for name in baseline_names(options)),
+                *(f"{PREFIX}{name}" for name in self.baselines),
                 *(str(setup) for setup in options.setups),
             )
         ]
@@ -272,15 +285,18 @@ class _Run:
         plain_name, _, encoder = name.partition("@")
         features = BASELINES[plain_name]
         if features is None:
+            training = training_options(self.options, self.store, seed=seed)
+            if name == UNTRAINED_BATCH_NORM and training.batch_norm == "running":
+                training = replace(training, batch_norm="train")  # nothing has run, so there are none
             work = {
                 "store": self.store.path,
-                "encoder": encoder or self.options.encoders[0],
+                "encoder": encoder or self._encoder(name),
                 "protocol": self.options.protocol,
-                "training": training_options(self.options, self.store, seed=seed),
+                "training": training,
                 "embedding": self._embedding(f"{PREFIX}{name}", seed, files),
             }
             return dict(run_isolated(f"{_WORKER}:embed_untrained", work).value)
-        embeddings = features(self.store.images, data.rows, data.part("train"), seed)
+        embeddings = features(self.store.images, data.rows, data.part("train"), seed, data.metadata)
         files.embeddings.parent.mkdir(parents=True, exist_ok=True)
         write_embeddings(
             files.embeddings,
@@ -304,7 +320,7 @@ class _Run:
             "kind": "baseline" if name.startswith(PREFIX) else "setup",
             "protocol": options.protocol,
             "seed": seed,
-            "encoder": name.partition("@")[2] or options.encoders[0],
+            "encoder": name.partition("@")[2] or self._encoder(name.removeprefix(PREFIX)),
             "precision": options.training.precision,
             "time_per_view_ns": training.get("time_per_view_ns"),
             "time_per_epoch_s": training.get("time_per_epoch_s"),
@@ -333,6 +349,9 @@ class _Run:
             "split": {"grouped_by": parts.grouped_by, "warnings": list(parts.warnings), "images": counts},
         }
 
+    def _encoder(self, name: str) -> str:
+        return BATCH_NORM_ENCODER if name == UNTRAINED_BATCH_NORM else self.options.encoders[0]
+
     def _note_failure(self, name: str, seed: int, error: Exception) -> None:
         failure: dict[str, Any] = {
             "setup": name,
@@ -342,27 +361,6 @@ class _Run:
             "details": getattr(error, "details", ""),
         }
         append_line(self.out / FAILURES, failure)
-
-
-def baseline_names(options: RunOptions) -> list[str]:
-    """List the baselines of a run.
-
-    Args:
-        options: Options of the run.
-
-    Returns:
-        Names; the untrained encoder once for each of several encoders, as "name@encoder".
-    """
-    several = options.encoders if len(options.encoders) > 1 else ()
-    return [
-        name
-        for baseline in options.baselines
-        for name in (
-            [f"{baseline}@{encoder}" for encoder in several]
-            if baseline == UNTRAINED and several
-            else [baseline]
-        )
-    ]
 
 
 def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None:

@@ -35,7 +35,13 @@ def test_plates_of_one_class_mark_the_metrics_of_their_task(tmp_path: Path) -> N
     assert found["marked"]["classification."] == "confounded"
     assert any("predictable from the plate alone" in text for text in found["verdicts"])
     kept = audit_of_run(tmp_path / "audit.json", store, rows, metadata)
-    assert kept == {key: found[key] for key in ("verdicts", "marked")}
+    assert {key: kept[key] for key in ("verdicts", "marked")} == {
+        key: found[key] for key in ("verdicts", "marked")
+    }
+    assert {name: [one["shortcut"] for one in lines] for name, lines in kept["shortcuts"].items()} == {
+        name: [one["shortcut"] for one in lines] for name, lines in found["shortcuts"].items()
+    }
+    assert [one["shortcut"] for one in kept["shortcuts"]["classification"]][:2] == ["none", "brightness"]
     assert audit_of_run(tmp_path / "audit.json", store, rows[:0], metadata) == kept
     nothing = metadata.drop(columns="Metadata_ControlType")
     assert audit_of_run(tmp_path / "none.json", store, rows, nothing) == {}

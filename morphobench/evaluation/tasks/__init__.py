@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from morphobench.evaluation.tasks import classification, clustering, image_profiling, restrictions, similarity
+from morphobench.evaluation.tasks import (
+    classification,
+    clustering,
+    image_profiling,
+    restrictions,
+    shortcuts,
+    similarity,
+)
 
-__all__ = ["classification", "clustering", "image_profiling", "restrictions", "similarity"]
+__all__ = ["classification", "clustering", "image_profiling", "restrictions", "shortcuts", "similarity"]
