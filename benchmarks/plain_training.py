@@ -71,86 +71,83 @@ def fill(networks: Iterable[nn.Module], weights: Weights) -> None:
             parameter.copy_(torch.from_numpy(values))
 
 
-def weakly_supervised(weights: Weights, device: str = "cpu") -> Step:
-    """One step: encoder and classifier under cross-entropy."""
-    network = nn.Sequential(*encoder(), *classifier())
-    fill([network], weights)
-    network.to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+def stepper(
+    networks: Sequence[nn.Module],
+    loss_of: Callable[[tuple[Tensor, ...], Tensor], Tensor],
+    after: Callable[[], None] = lambda: None,
+) -> Step:
+    """The step of one Adam over the networks; ``after`` follows it."""
+    parameters = [parameter for network in networks for parameter in network.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-4)
 
     def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
-        loss = functional.cross_entropy(network(views[0]), labels)
+        loss = loss_of(views, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        after()
         return loss.item()
 
     return step
+
+
+def start(networks: Sequence[nn.Module], weights: Weights, device: str) -> Sequence[nn.Module]:
+    """The networks with these weights, on the device."""
+    fill(networks, weights)
+    return [network.to(device) for network in networks]
+
+
+def weakly_supervised(weights: Weights, device: str = "cpu") -> Step:
+    """One step: encoder and classifier under cross-entropy."""
+    network = nn.Sequential(*encoder(), *classifier())
+
+    def loss(views: tuple[Tensor, ...], labels: Tensor) -> Tensor:
+        return functional.cross_entropy(network(views[0]), labels)
+
+    return stepper(start([network], weights, device), loss)
 
 
 def unsupervised(weights: Weights, device: str = "cpu") -> Step:
     """One step: encoder and decoder under binary cross-entropy."""
     network = nn.Sequential(*encoder(), *decoder())
-    fill([network], weights)
-    network.to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
-    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
-        loss = functional.binary_cross_entropy(network(views[0]), views[0])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+    def loss(views: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        return functional.binary_cross_entropy(network(views[0]), views[0])
 
-    return step
+    return stepper(start([network], weights, device), loss)
 
 
 def regularized(weights: Weights, device: str = "cpu") -> Step:
     """One step: encoder, decoder and classifier under the sum of both losses."""
     coder, back, judge = (nn.Sequential(*layers) for layers in (encoder(), decoder(), classifier()))
-    fill([coder, back, judge], weights)
-    for network in (coder, back, judge):
-        network.to(device)
-    parameters = [*coder.parameters(), *back.parameters(), *judge.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=1e-4)
 
-    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
+    def loss(views: tuple[Tensor, ...], labels: Tensor) -> Tensor:
         reconstruction = functional.binary_cross_entropy(back(coder(views[0])), views[0])
-        discrimination = functional.cross_entropy(judge(coder(views[0])), labels)
-        loss = reconstruction + discrimination
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+        return reconstruction + functional.cross_entropy(judge(coder(views[0])), labels)
 
-    return step
+    return stepper(start([coder, back, judge], weights, device), loss)
 
 
 def self_supervised(weights: Weights, device: str = "cpu") -> Step:
     """One step: BYOL, both views through online and target networks."""
     online = nn.Sequential(*encoder(), nn.Flatten(), projection(2048))
     predictor = projection(64)
-    fill([online, predictor], weights)
-    online.to(device)
-    predictor.to(device)
-    target = copy.deepcopy(online).requires_grad_(requires_grad=False)
-    optimizer = torch.optim.Adam([*online.parameters(), *predictor.parameters()], lr=1e-4)
 
     def term(view: Tensor, other: Tensor) -> Tensor:
         with torch.no_grad():
             aim = functional.normalize(target(other), dim=1)
         return 2 - 2 * (functional.normalize(predictor(online(view)), dim=1) * aim).sum(1)
 
-    def step(views: tuple[Tensor, ...], labels: Tensor) -> float:
-        loss = (term(views[0], views[1]) + term(views[1], views[0])).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    def loss(views: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        return (term(views[0], views[1]) + term(views[1], views[0])).mean()
+
+    def follow() -> None:
         for ours, theirs in zip(online.parameters(), target.parameters(), strict=True):
             theirs.data = 0.99 * theirs.data + 0.01 * ours.data
-        return loss.item()
 
-    return step
+    networks = start([online, predictor], weights, device)
+    target = copy.deepcopy(online).requires_grad_(requires_grad=False)
+    return stepper(networks, loss, follow)
 
 
 STEPS: dict[str, Callable[..., Step]] = {

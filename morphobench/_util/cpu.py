@@ -1,9 +1,10 @@
-"""How many cores this process may use, and how its threads wait for each other."""
+"""The processor: its name, how many cores this process may use, how its threads wait for each other."""
 
 from __future__ import annotations
 
 import math
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,18 @@ def _limits(folders: Iterator[Path], quota_file: str, period_file: str | None) -
             continue
         if quota > 0 and period > 0:
             yield quota / period
+
+
+def cpu_model() -> str:
+    """Name the processor.
+
+    Returns:
+        Its name as the system gives it.
+    """
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

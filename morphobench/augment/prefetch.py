@@ -7,7 +7,6 @@ import time
 import weakref
 from collections.abc import Iterator
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -73,12 +72,7 @@ class Prefetcher(Generic[_T]):
     def __enter__(self) -> Prefetcher[_T]:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -28,14 +28,11 @@ class AuditOptions(Options):
     json: Path | None = option("write the audit to this file", default=None)
 
 
-def audit(options: AuditOptions) -> int:
+def audit(options: AuditOptions) -> None:
     """Do ``morphobench audit STORE``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench._util.json import write_json
     from morphobench.report.render.terminal import console
@@ -50,7 +47,6 @@ def audit(options: AuditOptions) -> int:
         screen.print(f"- {text}", markup=False, soft_wrap=True)
     if options.json is not None:
         write_json(options.json, found)
-    return 0
 
 
 def audit_table(found: Mapping[str, Any]) -> Table:

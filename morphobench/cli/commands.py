@@ -1,4 +1,4 @@
-"""What each command does with its options; they return exit codes.
+"""What each command does with its options; it ends with an error where something is wrong.
 
 Imports of heavy packages stand inside the functions: ``--help`` and errors of usage need none of them.
 """
@@ -31,38 +31,31 @@ if TYPE_CHECKING:
     from morphobench.data import ImageStore
 
 
-def simulate(options: SimulateOptions) -> int:
+def simulate(options: SimulateOptions) -> None:
     """Do ``morphobench simulate STORE --images N``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench import data
 
     with _counter("drawing images") as count:
         store = data.simulate(options.store, **_rest(options, "store"), progress=count)
     _show_store(store)
-    return 0
 
 
-def ingest_images(options: IngestOptions) -> int:
+def ingest_images(options: IngestOptions) -> None:
     """Do ``morphobench ingest SOURCE STORE``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.data.ingest.ingest import ingest, inspect_source, summary
 
     further = _rest(options, "source", "store", "dry_run")
     if options.dry_run:
         _show_plain(str(inspect_source(options.source, **further)))
-        return 0
+        return
     with _counter("reading images") as count:
         store = ingest(options.source, options.store, **further, progress=count)
     _show_store(store)
@@ -71,34 +64,26 @@ def ingest_images(options: IngestOptions) -> int:
     rejected = len(store.rejected)
     if rejected:
         _show(f"{rejected} not read: {store.path / 'rejected.csv'} says why")
-    return 0
 
 
-def run(options: RunCommand) -> int:
+def run(options: RunCommand) -> None:
     """Do ``morphobench run STORE OUT``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.run import runner
 
     out = options.out
     records = runner.run(options.store, out, options=options.run, fresh=options.fresh, quiet=options.quiet)
     _show(f"{len(records)} records in {out}; `morphobench summarize {out}` shows the table")
-    return 0
 
 
-def project(options: ProjectOptions) -> int:
+def project(options: ProjectOptions) -> None:
     """Do ``morphobench project STORE``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench._util.progress import Progress, duration
     from morphobench.report.render.formats import with_unit
@@ -130,17 +115,13 @@ def project(options: ProjectOptions) -> int:
         f"{with_unit(found.host_memory_bytes, 'bytes', digits=1)} of memory while it trains and "
         f"{with_unit(found.disk_bytes, 'bytes', digits=1)} of disk."
     )
-    return 0
 
 
-def cost(options: CostCommand) -> int:
+def cost(options: CostCommand) -> None:
     """Do ``morphobench cost STORE OUT``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench._util.files import write_whole
     from morphobench._util.json import write_json
@@ -164,17 +145,13 @@ def cost(options: CostCommand) -> int:
     if options.docs is not None:
         fill_page(options.docs, page.markdown())
     _show(page.rich())
-    return 0
 
 
-def embed_store(options: EmbedOptions) -> int:
+def embed_store(options: EmbedOptions) -> None:
     """Do ``morphobench embed STORE --weights FILE --out EMBEDDINGS.parquet``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.data import ImageStore
     from morphobench.embeddings import embed, read_embeddings, write_embeddings
@@ -195,24 +172,20 @@ def embed_store(options: EmbedOptions) -> int:
                 f"{options.out}: made from other {' and '.join(other)}; take another --out, or --fresh"
             )
         _show(f"{options.out}: was made before from the same weights and images")
-        return 0
+        return
     embeddings = embed(encoder, store.images, device=options.device)
     made = environment(device=options.device)
     provenance = {**made_from, "versions": made["versions"], "commit": made["commit"]}
     described = store.metadata.assign(Metadata_ImageId=store.image_ids)
     write_embeddings(options.out, embeddings, described, provenance=provenance)
     _show(f"{options.out}: {len(embeddings)} images, {embeddings.shape[1]} features")
-    return 0
 
 
-def evaluate_embeddings(options: EvaluateOptions) -> int:
+def evaluate_embeddings(options: EvaluateOptions) -> None:
     """Do ``morphobench evaluate EMBEDDINGS.parquet ... [--into OUT]``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
 
     Raises:
         InputError: A file cannot be evaluated; it is named.
@@ -240,17 +213,13 @@ def evaluate_embeddings(options: EvaluateOptions) -> int:
             _show(f"{name} is in {options.into}; `morphobench summarize {options.into}` shows the table")
     if options.json is not None:
         write_json(options.json, found[0] if len(found) == 1 else found)
-    return 0
 
 
-def views(options: ViewsOptions) -> int:
+def views(options: ViewsOptions) -> None:
     """Do ``morphobench views STORE --out PICTURE``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.data import ImageStore
     from morphobench.report.figures.contact_sheet import write_contact_sheet
@@ -259,7 +228,7 @@ def views(options: ViewsOptions) -> int:
     store = ImageStore.open(options.store)
     if options.contact:
         _show_plain(f"{write_contact_sheet(store, options.out, images=options.images, seed=options.seed)}")
-        return 0
+        return
     written = write_views(
         *(store, options.out),
         setting=options.setting,
@@ -268,17 +237,13 @@ def views(options: ViewsOptions) -> int:
         seed=options.seed,
     )
     _show(f"{written}")
-    return 0
 
 
-def compare(options: CompareOptions) -> int:
+def compare(options: CompareOptions) -> None:
     """Do ``morphobench compare BASE.json NEW.json``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
 
     Raises:
         CheckError: Something is worse than allowed.
@@ -313,17 +278,13 @@ def compare(options: CompareOptions) -> int:
             f"{len(comparison.worse)} of {len(comparison.changes)} worse than allowed: "
             f"{', '.join(f'{row.name} {row.figure}' for row in comparison.worse[:5])}"
         )
-    return 0
 
 
-def info(options: InfoOptions) -> int:  # noqa: ARG001
+def info(options: InfoOptions) -> None:  # noqa: ARG001
     """Do ``morphobench info``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     import morphobench
     from morphobench.objectives import registry
@@ -338,7 +299,6 @@ def info(options: InfoOptions) -> int:  # noqa: ARG001
         "profiles": {name: preset.describe() for name, preset in PRESETS.items()},
     }
     print(json.dumps(shown, indent=2, default=str))  # noqa: T201
-    return 0
 
 
 def _rest(options: Any, *positional: str) -> dict[str, Any]:

@@ -19,14 +19,11 @@ class HistoryOptions(Options):
     changed_only: bool = option("show only what changed its level", default=False)
 
 
-def history(options: HistoryOptions) -> int:
+def history(options: HistoryOptions) -> None:
     """Do ``morphobench history FOLDER``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from rich import box
     from rich.table import Table
@@ -43,4 +40,3 @@ def history(options: HistoryOptions) -> int:
     show(table)
     if options.out is not None and series:
         show(f"{draw_history(series, options.out)}")
-    return 0

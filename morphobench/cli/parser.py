@@ -34,14 +34,14 @@ class Command:
         name: As typed.
         summary: One line for the list of commands; a whole phrase without a full stop.
         options: Class of its options; the parser is made from its fields.
-        function: Does the work with the options; returns the exit code.
+        function: Does the work with the options; returns the exit code, or None for 0.
         example: A command line that does something useful.
     """
 
     name: str
     summary: str
     options: type[Options]
-    function: Callable[[Any], int]
+    function: Callable[[Any], int | None]
     example: str
 
 

@@ -43,7 +43,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         with ended_in_time(), _warnings_as_lines():
             command, texts = parse(arguments)
             options = command.options.resolve(**given_options(command.options, texts))
-            return command.function(options)
+            return command.function(options) or DONE
     except MorphobenchError as error:
         return _failed(error, str(error), error.exit_code)
     except KeyboardInterrupt:

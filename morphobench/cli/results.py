@@ -75,30 +75,23 @@ class BoardOptions(Options):
     )
 
 
-def make_board(options: BoardOptions) -> int:
+def make_board(options: BoardOptions) -> None:
     """Do ``morphobench board FOLDER...``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.report.board import write_board
     from morphobench.report.render.terminal import show
 
     show(f"{write_board(options.folders, options.out)}")
-    return 0
 
 
-def summarize_results(options: SummarizeOptions) -> int:
+def summarize_results(options: SummarizeOptions) -> None:
     """Do ``morphobench summarize FILE_OR_OUT...``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.report.render.markdown import as_csv, as_json, as_markdown
     from morphobench.report.render.terminal import SummaryTable, show, summarize_benchmarks
@@ -112,40 +105,32 @@ def summarize_results(options: SummarizeOptions) -> int:
     benchmarks = read_benchmarks(options.sources[0]) if len(options.sources) == 1 else None
     if benchmarks is not None:
         show(summarize_benchmarks(benchmarks))
-        return 0
+        return
     summary = load_summary(options.sources, patterns=options.filter, sort=options.sort)
     if options.format == "table":
         show(SummaryTable(summary, all_metrics=options.all_metrics, details=options.details))
     else:
         write = {"markdown": as_markdown, "csv": as_csv, "json": as_json}[options.format]
         print(write(summary), end="")  # noqa: T201
-    return 0
 
 
-def report(options: ReportOptions) -> int:
+def report(options: ReportOptions) -> None:
     """Do ``morphobench report OUT``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.report.render.html import write_report
     from morphobench.report.render.terminal import show
 
     show(f"{write_report(options.out, store=options.store)}")
-    return 0
 
 
-def recommend_setup(options: RecommendOptions) -> int:
-    """Do ``morphobench recommend OUT``.
+def recommend_setup(options: RecommendOptions) -> None:
+    """Do ``morphobench recommend OUT``; that no setup can be recommended is no error.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code: 0, also where no setup can be recommended.
     """
     from morphobench._util.json import to_json
     from morphobench.report.decision import recommend
@@ -166,7 +151,6 @@ def recommend_setup(options: RecommendOptions) -> int:
         print(to_json(decision_content(decision), indent=2))  # noqa: T201
     else:
         show(DecisionText(decision))
-    return 0
 
 
 def read_benchmarks(path: Path) -> dict[str, Any] | None:

@@ -21,14 +21,11 @@ class VerifyOptions(Options):
     no_metrics: bool = option("do not evaluate the stored embeddings again", default=False)
 
 
-def verify_path(options: VerifyOptions) -> int:
+def verify_path(options: VerifyOptions) -> None:
     """Do ``morphobench verify STORE_OR_OUT``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
 
     Raises:
         CheckError: A file of the store or of the run is not what it was.
@@ -41,7 +38,7 @@ def verify_path(options: VerifyOptions) -> int:
         store.verify()
         text = f"{options.path}: {len(store):,} images, every file matches its checksum"
         print(printable(text))  # noqa: T201
-        return 0
+        return
     from morphobench.run.verify import Check, verify_run
 
     def show(check: Check) -> None:
@@ -54,4 +51,3 @@ def verify_path(options: VerifyOptions) -> int:
         raise CheckError(
             f"{len(wrong)} of {len(checks)} checks failed, first {wrong[0].where}: {wrong[0].wrong}"
         )
-    return 0

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from morphobench._util.cpu import cpu_model
+
 _CPU = Path("/sys/devices/system/cpu")
 _ALLOCATOR_VARIABLES = (
     "LD_PRELOAD",
@@ -146,21 +148,6 @@ def readings() -> dict[str, float | None]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     speeds = [int(path.read_text()) / 1e3 for path in _CPU.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")]
     return {"load_average": load, "clock_mhz": sum(speeds) / len(speeds) if speeds else None}
-
-
-def cpu_model() -> str:
-    """Name the processor.
-
-    Returns:
-        Its name as the system gives it.
-    """
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _key(values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from morphobench.errors import InputError
-from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.losses import supervised_contrastive_loss
 from morphobench.objectives.protocol import Batch, Sampler
 from morphobench.objectives.registry import register
 from morphobench.objectives.sampling import BalancedGroups
+from morphobench.objectives.two_views import ContrastiveObjective
 
 Positives = Literal["well", "compound_across_wells", "compound_across_plates"]
 
@@ -38,7 +38,7 @@ def positive_pairs(batch: Batch, positives: Positives) -> Tensor:
 
 
 @register("cross_well")
-class CrossWell(BaseObjective):
+class CrossWell(ContrastiveObjective):
     """SimCLR whose positives are, beside an image's own second view, other images of its well or compound.
 
     Images of one treatment from different batches as positives: Haslum et al. 2023, "Metadata-guided
@@ -49,51 +49,28 @@ class CrossWell(BaseObjective):
     """
 
     name: ClassVar[str] = "cross_well"
-    pair_views: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        *,
-        positives: Positives = "well",
-        temperature: float = 0.2,
-        projection: int = 128,
-        **options: Any,
-    ) -> None:
+    def __init__(self, *, positives: Positives = "well", temperature: float = 0.2, **options: Any) -> None:
         """Make the networks.
 
         Args:
             positives: what :func:`positive_pairs` takes.
             temperature: divides the cosines.
-            projection: features of the projector's output.
-            **options: those of every objective.
+            **options: ``projection``, and those of every objective.
 
         Raises:
-            InputError: for another kind of positives or a number that is not positive.
+            InputError: for another kind of positives.
         """
         kinds = ("well", "compound_across_wells", "compound_across_plates")
         if positives not in kinds:
             raise InputError(f"positives must be one of {', '.join(kinds)}, got {positives!r}")
-        if temperature <= 0 or projection < 1:
-            raise InputError(
-                f"temperature and projection must be above 0, got {temperature} and {projection}"
-            )
-        self.positives, self.temperature, self.projection = positives, temperature, projection
-        super().__init__(**options)
+        self.positives = positives
+        super().__init__(temperature=temperature, **options)
 
     @property
     def supervised_by(self) -> str | None:
         """The group whose identity it learns from."""
         return None if self.positives == "well" else "compound"
-
-    def build(self) -> None:
-        """Add the projector."""
-        size = self.embedding_size
-        self.projector = self.add(
-            "projector",
-            "projector",
-            lambda: nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, self.projection)),
-        )
 
     @property
     def sampler(self) -> Sampler:

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morphobench.errors import InputError
-from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.losses import dino_loss
-from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
+from morphobench.objectives.two_views import TwoViewObjective
 
 
 class DinoHead(nn.Module):
@@ -54,7 +53,7 @@ class DinoHead(nn.Module):
 
 
 @register("dino")
-class Dino(BaseObjective):
+class Dino(TwoViewObjective):
     """Student and teacher of one shape; no negatives, no predictor; both protocols alike. Takes two views.
 
     Caron et al. 2021, "Emerging properties in self-supervised vision transformers", without the paper's small
@@ -67,8 +66,6 @@ class Dino(BaseObjective):
     """
 
     name: ClassVar[str] = "dino"
-    pair_views: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -121,41 +118,16 @@ class Dino(BaseObjective):
     def _make_head(self) -> DinoHead:
         return DinoHead(self.embedding_size, prototypes=self.prototypes)
 
-    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Add the gradients of the symmetric loss; note the teacher's mean output for the centre.
-
-        Args:
-            views: two views, float32 (B, C, S, S) each.
-            batch: not used.
-
-        Returns:
-            ``loss``.
-        """
-        terms, teacher = self._loss(views)
-        self._means.append(teacher.mean(0))
-        return terms
-
-    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Compute the symmetric loss.
-
-        Args:
-            views: two views, float32 (B, C, S, S) each.
-            batch: not used.
-
-        Returns:
-            ``loss``.
-        """
-        return self._loss(views)[0]
-
-    def _loss(self, views: tuple[Tensor, ...]) -> tuple[dict[str, Tensor], Tensor]:
-        images = torch.cat(views)
+    def _accumulate(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             teacher = self.teacher_head(self.embeddings(self.teacher_encoder, images))
+        if torch.is_grad_enabled():
+            self._means.append(teacher.mean(0))
         hot, cold = self.temperatures
 
         def head(embeddings: Tensor) -> Tensor:
             # each view's student predicts the other view's teacher
-            targets = teacher.roll(len(views[0]), 0)
+            targets = teacher.roll(len(images) // 2, 0)
             losses = dino_loss(
                 self.head(embeddings),
                 targets,
@@ -165,7 +137,7 @@ class Dino(BaseObjective):
             )
             return losses.mean().view(1)
 
-        return {"loss": self.loss_of_embeddings(images, head)[0]}, teacher
+        return {"loss": self.loss_of_embeddings(images, head)[0]}
 
     def after_update(self) -> None:
         """Move the teacher and its centre."""

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from morphobench.errors import InputError
-from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.losses import masked_loss
-from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
+from morphobench.objectives.unsupervised import Unsupervised
 
 
 def draw_masks(
@@ -45,7 +44,7 @@ def draw_masks(
 
 
 @register("masked_autoencoder")
-class MaskedAutoencoder(BaseObjective):
+class MaskedAutoencoder(Unsupervised):
     """Encoder and decoder of ``unsupervised``, with most of each image hidden; both protocols alike.
 
     He et al. 2022, "Masked autoencoders are scalable vision learners". A convolutional encoder cannot skip
@@ -54,7 +53,6 @@ class MaskedAutoencoder(BaseObjective):
     """
 
     name: ClassVar[str] = "masked_autoencoder"
-    needs_labels: ClassVar[bool] = False
 
     def __init__(self, *, mask_ratio: float = 0.75, patch_px: int = 8, **options: Any) -> None:
         """Make the networks.
@@ -77,42 +75,9 @@ class MaskedAutoencoder(BaseObjective):
         self._batches_of_step = 0
         super().__init__(**options)
 
-    def build(self) -> None:
-        """Add the decoder, and one optimizer over both networks."""
-        self.networks.append(("encoder", self.encoder))
-        self.decoder = self.add_decoder()
-        self.optimize("adam", self.encoder, self.decoder)
-
-    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Add the gradients of the mean loss over hidden pixels; each batch of a step has masks of its own.
-
-        Args:
-            views: the one view, float32 (B, C, S, S).
-            batch: not used.
-
-        Returns:
-            ``loss``.
-        """
-        self._batches_of_step += 1
-        return self._loss(views[0], self.steps + 1, self._batches_of_step - 1)
-
-    def after_update(self) -> None:
-        """Count the batches of the next step from 0."""
-        self._batches_of_step = 0
-
-    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Compute the loss under masks that no step has.
-
-        Args:
-            views: the one view, float32 (B, C, S, S).
-            batch: not used.
-
-        Returns:
-            ``loss``.
-        """
-        return self._loss(views[0], 0)
-
-    def _loss(self, images: Tensor, step: int, batch: int = 0) -> dict[str, Tensor]:
+    def _accumulate(self, images: Tensor) -> dict[str, Tensor]:
+        # each batch of a step has masks of its own, and validation has masks that no step has
+        step = self.steps + 1 if torch.is_grad_enabled() else 0
         hidden = draw_masks(
             len(images),
             size_px=self.size_px,
@@ -120,11 +85,16 @@ class MaskedAutoencoder(BaseObjective):
             ratio=self.mask_ratio,
             seed=self.seed,
             step=step,
-            batch=batch,
+            batch=self._batches_of_step if step else 0,
         ).to(images.device, non_blocking=True)
+        self._batches_of_step += 1 if step else 0
 
         def losses(part: slice) -> Tensor:
             seen = images[part].masked_fill(hidden[part], 0)
             return masked_loss(self.decoder(self.encoder(seen)), images[part], hidden[part]).view(1)
 
         return {"loss": self.sum_losses(losses, len(images))[0]}
+
+    def after_update(self) -> None:
+        """Count the batches of the next step from 0."""
+        self._batches_of_step = 0

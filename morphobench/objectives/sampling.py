@@ -12,23 +12,14 @@ from morphobench.types import Int64Array
 
 
 @dataclass(frozen=True)
-class BalancedGroups:
-    """Each group is drawn equally often: first a group, then one of its images, in the shuffled order.
-
-    A group's images come again once all have been drawn, so small groups repeat more often.
+class GroupSampler:
+    """Base of ways of sampling that go by one group of the images.
 
     Attributes:
         group: one of ``objectives.protocol.GROUPS``.
-        images_per_group: images of one group that stand together in a batch; at least 2 where a loss needs
-            two images of a group.
     """
 
     group: str
-    images_per_group: int = 1
-
-    def describe(self) -> str:
-        """Return the way of sampling in a few words."""
-        return f"balanced over {self.group}, {self.images_per_group} images of each at a time"
 
     def batches(
         self, order: Int64Array, groups: Mapping[str, Int64Array], *, batches: int, batch_size: int, seed: int
@@ -49,7 +40,35 @@ class BalancedGroups:
             InputError: where the data do not name the group.
         """
         rows = rows_by_group(order, groups, self.group)
-        generator = np.random.default_rng(seed)
+        return self._draw(rows, np.random.default_rng(seed), batches=batches, batch_size=batch_size)
+
+    def _draw(
+        self, rows: list[Int64Array], generator: np.random.Generator, *, batches: int, batch_size: int
+    ) -> Int64Array:
+        """Choose (batches, batch_size) of the rows of each group."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BalancedGroups(GroupSampler):
+    """Each group is drawn equally often: first a group, then one of its images, in the shuffled order.
+
+    A group's images come again once all have been drawn, so small groups repeat more often.
+
+    Attributes:
+        images_per_group: images of one group that stand together in a batch; at least 2 where a loss needs
+            two images of a group.
+    """
+
+    images_per_group: int = 1
+
+    def describe(self) -> str:
+        """Return the way of sampling in a few words."""
+        return f"balanced over {self.group}, {self.images_per_group} images of each at a time"
+
+    def _draw(
+        self, rows: list[Int64Array], generator: np.random.Generator, *, batches: int, batch_size: int
+    ) -> Int64Array:
         drawn = -(-batches * batch_size // self.images_per_group)
         # every group once before any comes again, so that an epoch is as even as it can be
         turns = [generator.permutation(len(rows)) for _ in range(-(-drawn // len(rows)))]
@@ -65,43 +84,21 @@ class BalancedGroups:
 
 
 @dataclass(frozen=True)
-class OneGroupPerBatch:
+class OneGroupPerBatch(GroupSampler):
     """All images of a batch are of one group, such as one plate: nothing in it tells groups apart.
 
     A group is drawn as often as its share of the images asks for, and its images come in the shuffled order;
     they come again once all have been drawn.
-
-    Attributes:
-        group: one of ``objectives.protocol.GROUPS``.
     """
-
-    group: str
 
     def describe(self) -> str:
         """Return the way of sampling in a few words."""
         return f"each batch of one {self.group}"
 
-    def batches(
-        self, order: Int64Array, groups: Mapping[str, Int64Array], *, batches: int, batch_size: int, seed: int
+    def _draw(
+        self, rows: list[Int64Array], generator: np.random.Generator, *, batches: int, batch_size: int
     ) -> Int64Array:
-        """Choose the images of each batch of an epoch.
-
-        Args:
-            order: the epoch's shuffled rows, int64 (N,).
-            groups: codes by name, int64 (N,) each.
-            batches: batches of the epoch.
-            batch_size: images in a batch.
-            seed: of the draws.
-
-        Returns:
-            Rows, int64 (batches, batch_size).
-
-        Raises:
-            InputError: where the data do not name the group.
-        """
-        rows = rows_by_group(order, groups, self.group)
         sizes = np.array([len(own) for own in rows])
-        generator = np.random.default_rng(seed)
         # whole batches by share, the rest drawn: over epochs every group has its share
         expected = batches * sizes / sizes.sum()
         counts = np.floor(expected).astype(np.int64)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from morphobench.errors import InputError
 from morphobench.models import Classifier, Projection
-from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.losses import byol_loss
-from morphobench.objectives.protocol import Batch, StopRule
+from morphobench.objectives.protocol import StopRule
 from morphobench.objectives.registry import register
+from morphobench.objectives.two_views import TwoViewObjective
 
 
 def study_stop_rule(losses: Sequence[float]) -> bool:
@@ -33,7 +33,7 @@ def study_stop_rule(losses: Sequence[float]) -> bool:
 
 
 @register("self_supervised")
-class SelfSupervised(BaseObjective):
+class SelfSupervised(TwoViewObjective):
     """BYOL: encoder, projector and predictor online; encoder and projector as a target that follows them.
 
     ``loss``: the mean over the batch of the sum of the two symmetric terms (each view predicts the other).
@@ -48,8 +48,6 @@ class SelfSupervised(BaseObjective):
     """
 
     name: ClassVar[str] = "self_supervised"
-    pair_views: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = False
 
     def __init__(self, *, ema_decay: float | None = None, **options: Any) -> None:
         """Make the networks.
@@ -118,47 +116,21 @@ class SelfSupervised(BaseObjective):
         if self.steps == 0 and self._written == [theirs._version for _, theirs in self._pairs]:
             self._copy_to_target()
 
-    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Add the gradients of the symmetric loss.
-
-        Args:
-            views: two views, float32 (B, C, S, S) each.
-            batch: not used.
-
-        Returns:
-            ``loss``.
-
-        Raises:
-            InputError: for a batch of one image.
-        """
-        if len(views[0]) < 2:
-            raise InputError("views must hold at least 2 images for BatchNorm, got 1")
-        self._start_target()
-        return self._loss(views)
-
-    def evaluate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Compute the symmetric loss, with BatchNorm's running statistics.
-
-        Args:
-            views: two views, float32 (B, C, S, S) each.
-            batch: not used.
-
-        Returns:
-            ``loss``.
-        """
-        return self._loss(views)
-
-    def _loss(self, views: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    def _accumulate(self, images: Tensor) -> dict[str, Tensor]:
         # both views in one pass, except through the BatchNorms, whose statistics are each view's own
-        images = torch.cat(views)
+        views = len(images) // 2
+        if torch.is_grad_enabled():  # validation takes BatchNorm's running statistics
+            if views < 2:
+                raise InputError("views must hold at least 2 images for BatchNorm, got 1")
+            self._start_target()
         with torch.no_grad():
             targets = self.target_projector(self.embeddings(self.target_encoder, images), groups=2)
 
         def head(embeddings: Tensor) -> Tensor:
             predictions = self.predictor(self.projector(embeddings, groups=2), groups=2)
             # each view predicts the other view's projection
-            terms = byol_loss(predictions, targets.roll(len(views[0]), 0))
-            return (terms.sum() / len(views[0])).view(1)
+            terms = byol_loss(predictions, targets.roll(views, 0))
+            return (terms.sum() / views).view(1)
 
         return {"loss": self.loss_of_embeddings(images, head)[0]}
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from morphobench.errors import InputError
-from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.losses import supervised_contrastive_loss
 from morphobench.objectives.protocol import Batch, Sampler
 from morphobench.objectives.registry import register
 from morphobench.objectives.sampling import BalancedGroups
+from morphobench.objectives.two_views import ContrastiveObjective
 
 
 @register("supervised_contrastive")
-class SupervisedContrastive(BaseObjective):
+class SupervisedContrastive(ContrastiveObjective):
     """Encoder and projector under SupCon over compounds, in balanced batches. Takes two views.
 
     Khosla et al. 2020, "Supervised contrastive learning". What it learns from compounds must be tested on
@@ -25,35 +24,15 @@ class SupervisedContrastive(BaseObjective):
     """
 
     name: ClassVar[str] = "supervised_contrastive"
-    pair_views: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = False
 
-    def __init__(self, *, temperature: float = 0.1, projection: int = 128, **options: Any) -> None:
+    def __init__(self, *, temperature: float = 0.1, **options: Any) -> None:
         """Make the networks.
 
         Args:
             temperature: divides the cosines; the default is the paper's.
-            projection: features of the projector's output.
-            **options: those of every objective.
-
-        Raises:
-            InputError: for a number that is not positive.
+            **options: ``projection``, and those of every objective.
         """
-        if temperature <= 0 or projection < 1:
-            raise InputError(
-                f"temperature and projection must be above 0, got {temperature} and {projection}"
-            )
-        self.temperature, self.projection = temperature, projection
-        super().__init__(**options)
-
-    def build(self) -> None:
-        """Add the projector: one hidden layer, as in the paper."""
-        size = self.embedding_size
-        self.projector = self.add(
-            "projector",
-            "projector",
-            lambda: nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, self.projection)),
-        )
+        super().__init__(temperature=temperature, **options)
 
     @property
     def supervised_by(self) -> str:

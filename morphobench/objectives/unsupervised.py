@@ -29,7 +29,7 @@ class Unsupervised(BaseObjective):
         self.optimize("adam", self.encoder, self.decoder)
 
     def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Add the gradients of the mean reconstruction loss.
+        """Add the gradients of the mean loss of the reconstructed images.
 
         Args:
             views: the one view, float32 (B, C, S, S).
@@ -38,8 +38,9 @@ class Unsupervised(BaseObjective):
         Returns:
             ``loss``.
         """
-        (images,) = views
+        return self._accumulate(*views)
 
+    def _accumulate(self, images: Tensor) -> dict[str, Tensor]:
         def losses(part: slice) -> Tensor:
             return reconstruction_loss(self.decoder(self.encoder(images[part])), images[part]).view(1)
 

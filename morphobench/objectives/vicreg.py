@@ -13,14 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morphobench.errors import InputError
-from morphobench.objectives.base import BaseObjective
 from morphobench.objectives.losses import covariance_loss, variance_loss
-from morphobench.objectives.protocol import Batch
 from morphobench.objectives.registry import register
+from morphobench.objectives.two_views import TwoViewObjective
 
 
 @register("vicreg")
-class VICReg(BaseObjective):
+class VICReg(TwoViewObjective):
     """Encoder and an expander of three layers; both protocols alike. Takes two views.
 
     Parameters: ``encoder.*``, ``expander.*``. Terms: ``loss`` = the weighted sum, ``invariance_loss``,
@@ -28,8 +27,6 @@ class VICReg(BaseObjective):
     """
 
     name: ClassVar[str] = "vicreg"
-    pair_views: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = False
 
     def __init__(
         self, *, weights: tuple[float, float, float] = (25.0, 25.0, 1.0), features: int = 1024, **options: Any
@@ -53,10 +50,8 @@ class VICReg(BaseObjective):
         super().__init__(**options)
 
     def build(self) -> None:
-        """Add the expander, and one optimizer over both networks."""
-        self.networks.append(("encoder", self.encoder))
+        """Add the expander."""
         self.expander = self.add("expander", "expander", self._make_expander)
-        self.optimize("adam", self.encoder, self.expander)
 
     def _make_expander(self) -> nn.Sequential:
         sizes = [self.embedding_size, self.features, self.features]
@@ -67,20 +62,8 @@ class VICReg(BaseObjective):
         ]
         return nn.Sequential(*hidden, nn.Linear(self.features, self.features))
 
-    def accumulate(self, views: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Add the gradients of the weighted sum.
-
-        Args:
-            views: two views, float32 (B, C, S, S) each.
-            batch: not used.
-
-        Returns:
-            ``loss`` and its three terms without their weights.
-
-        Raises:
-            InputError: for a batch of one image.
-        """
-        if len(views[0]) < 2:
+    def _accumulate(self, images: Tensor) -> dict[str, Tensor]:
+        if len(images) < 4:
             raise InputError("views must hold at least 2 images for variances, got 1")
 
         def head(embeddings: Tensor) -> Tensor:
@@ -93,7 +76,7 @@ class VICReg(BaseObjective):
             terms = zip((invariance, variance, covariance), self.weights, strict=True)
             return torch.stack([term * weight for term, weight in terms])
 
-        terms = self.loss_of_embeddings(torch.cat(views), head)
+        terms = self.loss_of_embeddings(images, head)
         names = ("invariance_loss", "variance_loss", "covariance_loss")
         # the terms as the paper's figures show them: without their weights
         plain = {

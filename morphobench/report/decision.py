@@ -89,6 +89,28 @@ class Decision:
         return tuple(one for one in self.candidates if one.undominated)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What training may cost, and what the costs are predicted for.
+
+    Attributes:
+        max_minutes: longest training time, in minutes; None: no limit.
+        max_memory_gb: largest memory, in GB (10^9 bytes); None: no limit.
+        images: images that are trained on; None: the run's training images.
+        epochs: epochs that are trained; None: the run's.
+    """
+
+    max_minutes: float | None = None
+    max_memory_gb: float | None = None
+    images: int | None = None
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"--{name.replace('_', '-')} must be more than 0, got {value:g}")
+
+
 def recommend(
     records: Sequence[Record],
     *,
@@ -117,32 +139,14 @@ def recommend(
     Raises:
         InputError: for limits that are not positive.
     """
-    limits = {"max-minutes": max_minutes, "max-memory-gb": max_memory_gb, "images": images, "epochs": epochs}
-    for name, value in limits.items():
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"--{name} must be more than 0, got {value:g}")
+    limits = Limits(max_minutes, max_memory_gb, images, epochs)
     metrics = metric_columns(records, known=known)
     pairing = Pairing.of(records, metrics, predictions or {})
-    return decide(
-        records,
-        pairing,
-        metrics,
-        max_minutes=max_minutes,
-        max_memory_gb=max_memory_gb,
-        images=images,
-        epochs=epochs,
-    )
+    return decide(records, pairing, metrics, limits)
 
 
 def decide(
-    records: Sequence[Record],
-    pairing: Pairing,
-    metrics: Sequence[Column],
-    *,
-    max_minutes: float | None = None,
-    max_memory_gb: float | None = None,
-    images: int | None = None,
-    epochs: int | None = None,
+    records: Sequence[Record], pairing: Pairing, metrics: Sequence[Column], limits: Limits | None = None
 ) -> Decision:
     """Choose a setup from comparisons that are already made.
 
@@ -150,10 +154,7 @@ def decide(
         records: records of one run.
         pairing: what its setups are compared by.
         metrics: its quality columns.
-        max_minutes: longest training time, in minutes.
-        max_memory_gb: largest memory, in GB.
-        images: number of images to predict costs for (default: the run's training images).
-        epochs: number of epochs to predict costs for (default: the run's).
+        limits: of the costs; None: no limits.
 
     Returns:
         The decision: the best setup that keeps the limits and whose paired interval of the difference from
@@ -163,14 +164,18 @@ def decide(
     trained = [record for record in records if not record.is_baseline and not record.is_external]
     if column is None or not trained:
         return Decision()
-    images = images or max((r.split.images.get("train", 0) for r in trained), default=0) or None
-    epochs = epochs or max((r.epochs or 0 for r in trained), default=0) or None
+    limits = limits or Limits()
+    limits = replace(
+        limits,
+        images=limits.images or max((r.split.images.get("train", 0) for r in trained), default=0) or None,
+        epochs=limits.epochs or max((r.epochs or 0 for r in trained), default=0) or None,
+    )
     reference = pairing.best_baseline(column)
     against = {} if reference is None else {one.one: one for one in pairing.against(reference, column)}
     rows = [row for row in build_rows(records, [column], {}) if row.is_trained]
     names = {printable(record.setup): record.setup for record in trained}
     found = [
-        _candidate(row, column, against.get(names[row.name]), images, epochs, max_minutes, max_memory_gb)
+        _candidate(row, column, against.get(names[row.name]), limits)
         for row in rows
         if math.isfinite(row.cells[column.key].value)
     ]
@@ -201,29 +206,21 @@ def decide(
         cheaper[1] if cheaper else None,
         share,
         pairing.blocks(column),
-        images,
-        epochs,
+        limits.images,
+        limits.epochs,
         _machine(trained),
         tuple(_changes(leader, trained, column)) if choice is None else (),
     )
 
 
-def _candidate(
-    row: Row,
-    column: Column,
-    baseline: Comparison | None,
-    images: int | None,
-    epochs: int | None,
-    max_minutes: float | None,
-    max_memory_gb: float | None,
-) -> Candidate:
+def _candidate(row: Row, column: Column, baseline: Comparison | None, limits: Limits) -> Candidate:
     cell = row.cells[column.key]
     time, host, device = (row.cells[key].value for key in (COSTS[0].key, COSTS[1].key, COSTS[2].key))
-    hours = time * images * epochs / 3600e9 if images and epochs else math.nan
+    hours = time * limits.images * limits.epochs / 3600e9 if limits.images and limits.epochs else math.nan
     memory = device if math.isfinite(device) else host
     # what is not known keeps no limit
-    fits = (max_minutes is None or hours * 60 <= max_minutes) and (
-        max_memory_gb is None or memory / 1e9 <= max_memory_gb
+    fits = (limits.max_minutes is None or hours * 60 <= limits.max_minutes) and (
+        limits.max_memory_gb is None or memory / 1e9 <= limits.max_memory_gb
     )
     return Candidate(row.name, cell.value, cell.low, cell.high, hours, memory, fits, baseline=baseline)
 

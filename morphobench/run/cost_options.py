@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from morphobench._util.options import option
 from morphobench.errors import InputError
 from morphobench.run.options import SetupOptions
 
-_DEFAULTS = {"train_images": 256, "batch_size": 32}
+_DEFAULTS = {"train_images": 256, "batch_size": 32}  # few, so that an epoch takes seconds
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,8 @@ class CostOptions(SetupOptions):
             )
 
     @classmethod
-    def resolve(cls, **given: Any) -> Self:
-        """Make the options of what users gave; by default few images, so that an epoch takes seconds.
-
-        Args:
-            **given: As of ``SetupOptions.resolve``.
-
-        Returns:
-            The options.
-
-        Raises:
-            InputError: A value is not allowed.
-        """
-        return super().resolve(**{**_DEFAULTS, **given})
+    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**_DEFAULTS, **values}
 
     @classmethod
     def default_texts(cls) -> Mapping[str, str]:

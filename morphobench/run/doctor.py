@@ -16,8 +16,7 @@ from typing import Literal
 
 import morphobench
 from morphobench import _core
-from morphobench._util.cpu import available_cores
-from morphobench.run.environment import cpu_model
+from morphobench._util.cpu import available_cores, cpu_model
 from morphobench.run.self_test import self_test
 
 Part = Literal["all", "views"]

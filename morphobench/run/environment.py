@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import morphobench
-from morphobench._util.cpu import available_cores
+from morphobench._util.cpu import available_cores, cpu_model
 
 PACKAGES = (
     "torch",
@@ -47,17 +47,6 @@ def environment(*, device: str = "cpu", threads: int | None = None) -> dict[str,
         "threads": threads if threads is not None else available_cores(),
         "device": device_name(device),
     }
-
-
-def cpu_model() -> str:
-    """The processor as the system names it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def device_name(device: str) -> str:

@@ -111,7 +111,7 @@ class SetupOptions(Options):
         from morphobench.objectives.settings import checked_settings
         from morphobench.training.runtime.precision import require_precision
 
-        values = _checked(cls, given)
+        values = _checked(cls, cls._with_defaults(_checked(cls, given)))
         paradigms = _paradigms(values.get("objectives", ()), registry.names())
         patterns = values.get("setups")
         if patterns is None and paradigms:
@@ -128,6 +128,11 @@ class SetupOptions(Options):
         values["threads"] = values.get("threads") or available_cores()
         require_precision(values.get("precision", "float32"), torch.device(values["device"]))
         return cls.build(**values)
+
+    @classmethod
+    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values that users gave, and those that stand in this class for what they did not give."""
+        return values
 
     def objective_of(self, setup: Setup) -> str:
         """Name that ``objectives.create`` takes for a setup's paradigm.
@@ -197,22 +202,10 @@ class RunOptions(SetupOptions):
     engine: EngineOptions = group(EngineOptions)
 
     @classmethod
-    def resolve(cls, **given: Any) -> Self:
-        """Make the options of what users gave, with the preset's values where nothing was given.
-
-        Args:
-            **given: As of ``SetupOptions.resolve``; ``profile`` names the preset.
-
-        Returns:
-            The options.
-
-        Raises:
-            InputError: A value is not allowed.
-        """
+    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
         from morphobench.evaluation.api import TASKS
         from morphobench.evaluation.registry import task_name
 
-        values = _checked(cls, given)
         preset = PRESETS[values.get("profile", "quick")]
         values = {**preset.defaults(), **RECIPES[values.get("recipe", "study")].options, **values}
         given_tasks = values.get("tasks")
@@ -224,7 +217,7 @@ class RunOptions(SetupOptions):
             if values.get("baselines") is None
             else _known("--baselines", values["baselines"], BASELINE_NAMES)
         )
-        return super().resolve(**values)
+        return values
 
     @classmethod
     def default_texts(cls) -> Mapping[str, str]:

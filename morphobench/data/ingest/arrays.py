@@ -35,14 +35,13 @@ def write_arrays(
     """Write images as a store.
 
     Args:
-        destination: folder of the store.
-        images: uint8 or uint16 images (H, W) or (C, H, W): an array (N, H, W) or (N, C, H, W), or any
-            iterable of arrays, torch tensors or PIL images, of any sizes.
-        metadata: one row per image (default: none).
+        destination: as of ``ImageStore.from_arrays``, like all that follow.
+        images: of any kind that it takes.
+        metadata: one row per image.
         channel_names: names of the C channels.
-        fresh: whether a store at ``destination`` is replaced.
+        fresh: whether a store there is replaced.
         created_by: kept in the manifest.
-        **prepared: ``size_px``, ``channels``, ``fit`` and ``value_range``, as for ``ingest``.
+        **prepared: what ``preparation`` takes.
 
     Raises:
         InputError: for images of another kind, or a destination that is taken.

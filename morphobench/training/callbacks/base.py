@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+
 from morphobench.training.results import EpochRecord, TrainingResult
 from morphobench.training.state import TrainingState
 
@@ -63,6 +67,42 @@ class Callback:
         Args:
             error: what ended training; None when it finished.
         """
+
+
+class GradientHook(Callback):
+    """Base of callbacks that act on the gradients, just before each optimizer's step.
+
+    The optimizers call it, after all micro-batches have added their gradients.
+    """
+
+    _handles: Sequence[RemovableHandle] = ()
+
+    def start(self, state: TrainingState) -> None:
+        """Register the hooks.
+
+        Args:
+            state: of the training.
+        """
+        self._handles = [
+            optimizer.register_step_pre_hook(self._hook) for optimizer in state.objective.optimizers.values()
+        ]
+
+    def _hook(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self._act([parameter for group in optimizer.param_groups for parameter in group["params"]])
+
+    def _act(self, parameters: list[Tensor]) -> None:
+        """Act on the gradients of one optimizer's parameters."""
+        raise NotImplementedError
+
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
+        """Remove the hooks.
+
+        Args:
+            error: not used.
+        """
+        for handle in self._handles:
+            handle.remove()
+        self._handles = ()
 
 
 class CallbackList(Callback):

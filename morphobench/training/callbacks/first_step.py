@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.utils.hooks import RemovableHandle
 
 from morphobench.errors import CheckError
-from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.base import GradientHook
 from morphobench.training.state import TrainingState
 
 _COMPARED = 4096
 """Values of each parameter that are compared: enough to see any optimizer's step, and no second network."""
 
 
-class FirstStepCheck(Callback):
+class FirstStepCheck(GradientHook):
     """Ends a training whose first step left a trained parameter without gradient, or changed none.
 
     So that a method that forgets ``backward``, detaches its networks or optimizes other ones is not ranked
@@ -25,7 +22,6 @@ class FirstStepCheck(Callback):
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
-        self._handles: list[RemovableHandle] = []
         self._before: list[Tensor] | None = None
         self._without: list[Tensor] = []
 
@@ -41,13 +37,9 @@ class FirstStepCheck(Callback):
         if not objective.trained():
             raise CheckError(f"{state.setup}: an optimizer must have parameters to train, got none")
         self._before = [_sample(parameter) for parameter in objective.trained()]
-        self._handles = [
-            optimizer.register_step_pre_hook(self._note_missing)
-            for optimizer in objective.optimizers.values()
-        ]
+        super().start(state)
 
-    def _note_missing(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    def _act(self, parameters: list[Tensor]) -> None:
         self._without += [parameter for parameter in parameters if parameter.grad is None]
 
     def step(self, state: TrainingState) -> None:
@@ -78,16 +70,6 @@ class FirstStepCheck(Callback):
                 f"{state.setup}: the first step must change parameters, got the same weights as before. "
                 "Is the gradient zero, or the optimizer's step missing?"
             )
-
-    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
-        """Remove the hooks.
-
-        Args:
-            error: not used.
-        """
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
 
 
 def _sample(parameter: Tensor) -> Tensor:

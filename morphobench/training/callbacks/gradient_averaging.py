@@ -5,19 +5,17 @@ It is what DistributedDataParallel computes, but for any objective and without w
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.distributed as dist
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor
 
 from morphobench.objectives import Objective
-from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.base import GradientHook
 from morphobench.training.runtime.process_group import ProcessGroup
 from morphobench.training.state import TrainingState
 
 
-class AverageGradients(Callback):
+class AverageGradients(GradientHook):
     """Before each optimizer's step its gradients become their mean over the processes.
 
     Equal parts of a batch, each with the mean of its own loss, give the gradient of the whole batch's mean.
@@ -32,7 +30,6 @@ class AverageGradients(Callback):
             group: the processes.
         """
         self._group = group
-        self._handles: list[RemovableHandle] = []
 
     def start(self, state: TrainingState) -> None:
         """Register the hooks.
@@ -42,13 +39,9 @@ class AverageGradients(Callback):
         """
         if state.device.type == "cuda":
             synchronize_batch_norm(state.objective)
-        self._handles = [
-            optimizer.register_step_pre_hook(self._average)
-            for optimizer in state.objective.optimizers.values()
-        ]
+        super().start(state)
 
-    def _average(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    def _act(self, parameters: list[Tensor]) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         dist.all_reduce(flat)
@@ -56,16 +49,6 @@ class AverageGradients(Callback):
         means = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, mean in zip(gradients, means, strict=True):
             gradient.copy_(mean.view(gradient.shape))
-
-    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
-        """Remove the hooks.
-
-        Args:
-            error: not used.
-        """
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
 
 
 def synchronize_batch_norm(objective: Objective) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor
 
 from morphobench.errors import InputError
-from morphobench.training.callbacks.base import Callback
+from morphobench.training.callbacks.base import Callback, GradientHook
 from morphobench.training.options import TrainingOptions
 from morphobench.training.state import TrainingState
 
@@ -153,11 +153,10 @@ class EmaSchedule(Callback):
         state.objective.ema_decay = cosine(self._start, self._end, fraction)
 
 
-class GradientClipping(Callback):
+class GradientClipping(GradientHook):
     """Bound the joint L2 norm of each optimizer's gradients before its step.
 
-    Where an objective has two optimizers, each one's parameters are clipped by themselves. The scaling
-    happens in a hook that the optimizer calls, after all micro-batches have added their gradients.
+    Where an objective has two optimizers, each one's parameters are clipped by themselves.
     """
 
     def __init__(self, max_norm: float) -> None:
@@ -172,34 +171,13 @@ class GradientClipping(Callback):
         if not max_norm > 0:
             raise InputError(f"max_norm must be above 0, got {max_norm}")
         self._max_norm = max_norm
-        self._handles: list[RemovableHandle] = []
 
     def describe(self) -> Mapping[str, Any]:
         """Return the largest norm."""
         return {"max_norm": self._max_norm}
 
-    def start(self, state: TrainingState) -> None:
-        """Register the hooks.
-
-        Args:
-            state: of the training.
-        """
-        for optimizer in state.objective.optimizers.values():
-            self._handles.append(optimizer.register_step_pre_hook(self._clip))
-
-    def _clip(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    def _act(self, parameters: list[Tensor]) -> None:
         torch.nn.utils.clip_grad_norm_(parameters, self._max_norm)
-
-    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
-        """Remove the hooks.
-
-        Args:
-            error: not used.
-        """
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
 
 
 def learning_rate_schedule(options: TrainingOptions) -> list[Callback]:
