@@ -141,7 +141,8 @@ def environment(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all quick tests, and the benchmarks once each as tests. Arguments after -- go to pytest."""
-    _run(session, "pytest", *(session.posargs or ["tests", "benchmarks", "--benchmark-disable"]))
+    everything = ("tests", "benchmarks", "--benchmark-disable", "--numprocesses=2", "--dist=loadscope")
+    _run(session, "pytest", *(session.posargs or everything))
 
 
 @nox.session

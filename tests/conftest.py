@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+from morphobench._util.cpu import waiting_without_spinning
+
+# before a test imports torch: tests share the cores with the processes that they start, and with each other
+os.environ.update(waiting_without_spinning())
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

@@ -32,10 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _command(folder: Path, *arguments: str, at: Path | None = None, **more: str) -> str:
     paths = os.pathsep.join([str(ROOT), *more.pop("paths", "").split()])
+    # pytest-benchmark takes no times in a process that believes to be one of pytest-xdist's
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=at or folder,
-        env={**os.environ, "PYTHONPATH": paths, **more},
+        env={**inherited, "PYTHONPATH": paths, **more},
         capture_output=True,
         text=True,
     )
@@ -76,6 +78,7 @@ def test_in_the_benchmark_of_setups(folder: Path) -> None:
     (folder / "path").mkdir()
     shutil.copy(folder / "rotation.py", folder / "path")
     own = {"MORPHOBENCH_OBJECTIVES": "rotation:Rotation", "paths": str(folder / "path")}
+    own["MORPHOBENCH_TIMING_S"] = "2"  # whether it is timed, not how well
     _command(folder, *arguments, f"--benchmark-json={timings}", "-p", "no:cacheprovider", at=ROOT, **own)
     (found,) = json.loads(timings.read_text())["benchmarks"]
     assert found["extra_info"]["setup"] == SETUP
