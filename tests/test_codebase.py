@@ -189,6 +189,39 @@ def test_training_names_no_paradigm() -> None:
     assert not found
 
 
+def _private_names(tree: ast.Module) -> Iterator[str]:
+    """Names that only their own module or class should use: as attributes, in imports, in setattr."""
+    for node in ast.walk(tree):
+        found: list[str] = []
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "os"):
+            found = [node.attr]
+        elif isinstance(node, ast.ImportFrom):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+            found = [
+                str(part.value).split(".")[-1] for part in node.args[:2] if isinstance(part, ast.Constant)
+            ]
+        yield from (name for name in found if re.match(r"_(?!_|core$)", name) and not name.endswith("_"))
+
+
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_tests_and_benchmarks_use_no_private_name(folder: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for name in _private_names(ast.parse(path.read_text("utf-8")))
+    ]
+    assert not found
+
+
+def test_the_rule_of_private_names_sees_every_form_of_use() -> None:
+    tree = ast.parse(
+        "from m import _a, _core; x._b; self._c; os._exit; x._repr_html_; patch.setattr(m, '_d', 1); "
+        "patch.setattr('m.n._e', 2); x.__dict__"
+    )
+    assert sorted(_private_names(tree)) == ["_a", "_b", "_d", "_e"]
+
+
 def test_no_file_passes_the_line_limit() -> None:
     long = {
         str(path): count

@@ -32,14 +32,11 @@ class SearchCommand(Options):
         return dict(SearchOptions.default_texts())
 
 
-def search(options: SearchCommand) -> int:
+def search(options: SearchCommand) -> None:
     """Do ``morphobench search STORE OUT``.
 
     Args:
         options: Options of the command.
-
-    Returns:
-        Exit code.
     """
     from morphobench.report.render.terminal import GridTable, console
     from morphobench.run import search as searches
@@ -50,7 +47,7 @@ def search(options: SearchCommand) -> int:
         options.store, out, options=options.search, fresh=options.fresh, quiet=options.quiet
     )
     if not results:  # only a script was written
-        return 0
+        return
     screen = console()
     screen.print(GridTable(trial_grid(results[:_SHOWN], options.search.measure)))
     screen.print(
@@ -59,7 +56,6 @@ def search(options: SearchCommand) -> int:
         markup=False,
         soft_wrap=True,
     )
-    return 0
 
 
 def trial_grid(results: Sequence[Any], measure: str) -> Grid:

@@ -120,18 +120,23 @@ def median_distances(
     metrics: Sequence[str] = METRICS,
     *,
     threads: int | None = None,
+    block_values: int = _BLOCK_VALUES,
+    kept_values: int = _KEPT_VALUES,
 ) -> dict[str, float]:
     """Compute the exact median of each distance over all N * M pairs, without holding the N x M matrix.
 
     A sample of pairs brackets each median; one pass over all pairs counts the values below and keeps those
     inside the bracket. Where the bracket misses the median or holds too many values, further passes narrow
-    it. Beside its inputs this holds float32 copies of them, 16 MiB of products and 32 MiB per metric.
+    it. Beside its inputs this holds float32 copies of them, 16 MiB of products and 32 MiB per metric at the
+    defaults of its bounds.
 
     Args:
         a: (N, D) numbers, N and D at least 1; computed on as float32.
         b: (M, D) numbers.
         metrics: Which of `METRICS`, in the order wanted.
         threads: As in `pairwise`.
+        block_values: Pairs whose product is held at a time.
+        kept_values: Distances held per metric; fewer cost passes and change nothing.
 
     Returns:
         By metric the median of the float32 values that `pairwise` gives, the mean of the middle two where
@@ -140,7 +145,17 @@ def median_distances(
     Raises:
         InputError: As `pairwise`, or no metric is given.
     """
-    return _medians(a, b, metrics, threads=threads)
+    metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    _check_metrics(metrics)
+    pairs, rows, others = _prepare(a, b, metrics, threads=threads)
+    searches = {metric: _core.MedianSearch(rows * others, kept_values) for metric in metrics}
+    if rows * others > min(_KEPT_VALUES // 32, kept_values):
+        _guess(pairs, rows * others, searches)
+    unfinished = dict(searches)
+    while unfinished:
+        _pass(pairs, rows, others, unfinished, block_values=block_values)
+        unfinished = {metric: search for metric, search in unfinished.items() if not search.finish_pass()}
+    return {metric: search.median for metric, search in searches.items()}
 
 
 def nearest(
@@ -170,29 +185,6 @@ def nearest(
     queries, rows = _check_pair(a, b)
     found = neighbours.NeighbourIndex(rows, metric).search(queries, k)
     return found.indices, found.distances
-
-
-def _medians(
-    a: NDArray[Any],
-    b: NDArray[Any],
-    metrics: Sequence[str],
-    *,
-    threads: int | None = None,
-    block_values: int = _BLOCK_VALUES,
-    kept_values: int = _KEPT_VALUES,
-) -> dict[str, float]:
-    """`median_distances` with its memory bounds as arguments, so that tests can make them tight."""
-    metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    _check_metrics(metrics)
-    pairs, rows, others = _prepare(a, b, metrics, threads=threads)
-    searches = {metric: _core.MedianSearch(rows * others, kept_values) for metric in metrics}
-    if rows * others > min(_KEPT_VALUES // 32, kept_values):
-        _guess(pairs, rows * others, searches)
-    unfinished = dict(searches)
-    while unfinished:
-        _pass(pairs, rows, others, unfinished, block_values=block_values)
-        unfinished = {metric: search for metric, search in unfinished.items() if not search.finish_pass()}
-    return {metric: search.median for metric, search in searches.items()}
 
 
 def _pass(

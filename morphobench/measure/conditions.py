@@ -17,7 +17,7 @@ from typing import Any
 
 from morphobench._util.cpu import cpu_model
 
-_CPU = Path("/sys/devices/system/cpu")
+CPU_FOLDER = Path("/sys/devices/system/cpu")
 _ALLOCATOR_VARIABLES = (
     "LD_PRELOAD",
     "DYLD_INSERT_LIBRARIES",
@@ -146,7 +146,7 @@ def readings() -> dict[str, float | None]:
         does not tell.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    speeds = [int(path.read_text()) / 1e3 for path in _CPU.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")]
+    speeds = [int(path.read_text()) / 1e3 for path in CPU_FOLDER.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")]
     return {"load_average": load, "clock_mhz": sum(speeds) / len(speeds) if speeds else None}
 
 
@@ -159,7 +159,7 @@ def _governor(affinity: Sequence[int]) -> str:
     found = set()
     for core in affinity:
         try:
-            found.add((_CPU / f"cpu{core}" / "cpufreq" / "scaling_governor").read_text().strip())
+            found.add((CPU_FOLDER / f"cpu{core}" / "cpufreq" / "scaling_governor").read_text().strip())
         except OSError:
             continue
     return ", ".join(sorted(found))

@@ -16,7 +16,7 @@ HARDWARE, SOFTWARE = 0, 1
 _CYCLES, _INSTRUCTIONS = 0, 1
 _SYSTEM_CALLS = {"x86_64": 298, "aarch64": 241}  # the number of perf_event_open
 _INHERIT, _EXCLUDE_KERNEL, _EXCLUDE_HYPERVISOR = 1 << 1, 1 << 5, 1 << 6
-_POWERCAP = Path("/sys/class/powercap")
+POWERCAP_FOLDER = Path("/sys/class/powercap")
 
 
 class Counters:
@@ -29,7 +29,7 @@ class Counters:
     def __init__(self, device: str = "cpu") -> None:
         events = {"instructions": _INSTRUCTIONS, "cycles": _CYCLES}
         self._events = {name: open_event(HARDWARE, event) for name, event in events.items()}
-        self._packages = _rapl_domains(_POWERCAP)
+        self._packages = _rapl_domains(POWERCAP_FOLDER)
         self._device = _nvml_device(device)
 
     def read(self) -> dict[str, float | None]:

@@ -37,7 +37,7 @@ class Yardstick:
 
     def step(self) -> None:
         """Do the work once."""
-        shares = [self._pool.submit(self._share) for _ in range(self._threads)]
+        shares = [self._pool.submit(self.share) for _ in range(self._threads)]
         for share in shares:
             share.result()
         if self._device.type == "cuda":
@@ -51,6 +51,7 @@ class Yardstick:
         """
         return self._threads * self._products * len(self._left) ** 3
 
-    def _share(self) -> None:
+    def share(self) -> None:
+        """Do one thread's part of a step."""
         for _ in range(self._products):
             self._left @ self._right

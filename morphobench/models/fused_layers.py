@@ -24,8 +24,16 @@ from morphobench import _core
 _FEATURES = 32
 
 
-def _compiled(tensor: Tensor, features: int) -> bool:
-    """Whether the kernels take this tensor."""
+def has_kernel(tensor: Tensor, features: int) -> bool:
+    """Say whether the kernels take a tensor.
+
+    Args:
+        tensor: (N, ...).
+        features: its innermost extent.
+
+    Returns:
+        False where PyTorch's own operations must serve.
+    """
     return (
         tensor.device.type == "cpu"
         and tensor.dtype in (torch.float32, torch.float64)
@@ -146,7 +154,7 @@ def conv_pool_stem(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (N, F, H/2, W/2).
     """
-    if images.requires_grad or not _compiled(images, len(bias)):
+    if images.requires_grad or not has_kernel(images, len(bias)):
         return max_pool_relu(functional.conv2d(images, weight, bias, padding=1))
     turned = weight.permute(1, 2, 3, 0).reshape(weight.shape[1], 9, len(bias)).contiguous()
     out: Tensor = _ConvPoolStem.apply(images, turned, bias)
@@ -162,7 +170,7 @@ def max_pool_relu(images: Tensor) -> Tensor:
     Returns:
         (N, F, H/2, W/2).
     """
-    if not _compiled(images, images.shape[1]):
+    if not has_kernel(images, images.shape[1]):
         return functional.relu(functional.max_pool2d(images, 2))
     out: Tensor = _MaxPoolRelu.apply(images)
     return out
@@ -236,7 +244,7 @@ def pixel_shuffle(grid: Tensor) -> Tensor:
     Returns:
         (N, F, 2h, 2w).
     """
-    if not _compiled(grid, grid.shape[-1]):
+    if not has_kernel(grid, grid.shape[-1]):
         return _large(grid)
     large: Tensor = _PixelShuffle.apply(grid)
     return large
@@ -253,7 +261,7 @@ def output_conv(grid: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         Logits (N, C, 2h, 2w).
     """
-    if not _compiled(grid, grid.shape[-1]) or (grid.shape[2] - 1) % 4:
+    if not has_kernel(grid, grid.shape[-1]) or (grid.shape[2] - 1) % 4:
         return transposed(_large(grid), weight, bias)
     turned = weight.flip(2, 3).permute(1, 2, 3, 0).reshape(len(bias), 9, len(weight)).contiguous()
     logits: Tensor = _OutputConv.apply(grid, turned, bias)

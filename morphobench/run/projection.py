@@ -128,7 +128,7 @@ def project(
         result = run_isolated(f"{__name__}:calibrate", work)
         found = result.value
         setups.append(
-            _projected(job, found, images=len(data.rows), overhead_s=result.wall_s - found["spent_s"])
+            projected(job, found, images=len(data.rows), overhead_s=result.wall_s - found["spent_s"])
         )
         weights_bytes += found["weights_bytes"]
         features = found["embeddings"] if features is None else features
@@ -219,7 +219,18 @@ def _bytes_of(encoder: torch.nn.Module) -> int:
     return sum(one.numel() * one.element_size() for one in encoder.state_dict().values())
 
 
-def _projected(job: Job, found: dict[str, Any], *, images: int, overhead_s: float) -> SetupProjection:
+def projected(job: Job, found: dict[str, Any], *, images: int, overhead_s: float) -> SetupProjection:
+    """Project a setup from what `calibrate` measured.
+
+    Args:
+        job: The setup, with all rows that the run would train on.
+        found: Measured.
+        images: Images to embed.
+        overhead_s: Seconds that a process takes beside training.
+
+    Returns:
+        The projection.
+    """
     trained, validated = len(job.train_rows), len(job.validation_rows)
     batches = max(1, trained // job.training.images_per_step)  # an incomplete last batch is dropped
     epoch_s = batches * found["batch_s"] + validated * found["validation_s"]

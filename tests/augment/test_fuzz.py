@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from morphobench import _core
@@ -18,18 +18,23 @@ from morphobench.augment import BYOLPair, MultiCrop, ViewGroup, ViewSpec
 from morphobench.augment.params import params_dtype
 
 GROUP = ViewGroup(flip_vertical=0.5, quarter_turns=True, noise=0.5, brightness=0.5, blur=0.5)
-FUZZ = settings(max_examples=200, deadline=None, derandomize=True)
+FUZZ = settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.filter_too_much],  # most input is refused, as it should be
+)
 SIDES = st.sampled_from([0, 1, 2, 3, 15, 16, 17, 31, 33, 64, 65, 200])
 INTEGERS = st.one_of(st.integers(-3, 40), st.sampled_from([-(2**31), 2**31 - 1, 65535]))
 FLOATS = st.one_of(st.floats(0, 3, width=32), st.sampled_from([np.nan, np.inf, -1.0, 1e30]))
 
 
-def unless_refused(call: Callable[[], np.ndarray]) -> np.ndarray | None:
-    """What ``call`` returns; None where it refuses its input as it should."""
+def unless_refused(call: Callable[[], np.ndarray]) -> np.ndarray:
+    """What ``call`` returns; the example does not count where it refuses its input, as it should."""
     try:
         return call()
     except (ValueError, TypeError):
-        return None
+        reject()
 
 
 @st.composite
@@ -83,8 +88,6 @@ def test_views_of_anything(level: str, data: st.DataObject) -> None:
         views = unless_refused(lambda: crops.apply(images, params, rows=rows))
     finally:
         _core.use_simd(str(before))
-    if views is None:
-        return
     assert images.dtype in (np.uint8, np.uint16)
     assert views.shape == (2, count, channels, size, size)
     inside = (params["height"] >= 1) & (params["top"] >= 0)
@@ -99,8 +102,6 @@ def test_pairs_of_anything(data: st.DataObject) -> None:
     views = data.draw(arrays(dtypes=("float32", "float32", "float64", "uint8"), ranks=(4, 4, 3)))
     params = data.draw(records(views=2, images=len(views), channels=1))
     pairs = unless_refused(lambda: BYOLPair(size_px=9, threads=2).apply(views, params))
-    if pairs is None:
-        return
     assert views.dtype == np.float32
     assert pairs.shape == (2, len(views), views.shape[1], 9, 9)
 
@@ -108,19 +109,19 @@ def test_pairs_of_anything(data: st.DataObject) -> None:
 @FUZZ
 @given(data=st.data())
 def test_draws_of_anything(data: st.DataObject) -> None:
-    scale, ratio = ((data.draw(FLOATS), data.draw(FLOATS)) for _ in range(2))
-    shape = data.draw(st.tuples(INTEGERS, INTEGERS))
+    anything = st.tuples(FLOATS, FLOATS)
+    scale = data.draw(st.sampled_from([(0.25, 0.5), (0.08, 1.0), (1.0, 1.0)]) | anything)
+    ratio = data.draw(st.sampled_from([(0.75, 1.25), (1e-3, 1e3), (1.0, 1.0)]) | anything)
+    shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 65535)) | st.tuples(INTEGERS, INTEGERS))
     ids = data.draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5))
-    chances: dict[str, Any] = {"flip": data.draw(FLOATS), "noise": data.draw(FLOATS)}
-    epoch = data.draw(st.integers(-1, 2**33))
+    chances: dict[str, Any] = {name: data.draw(st.floats(0, 1) | FLOATS) for name in ("flip", "noise")}
+    epoch = data.draw(st.integers(0, 2**32 - 1) | st.integers(-1, 2**33))
 
     def draw() -> np.ndarray:
         group = ViewGroup(count=3, scale=scale, ratio=ratio, **chances)
         return MultiCrop(ViewSpec((group,))).draw(ids, epoch, shape)
 
     params = unless_refused(draw)
-    if params is None:
-        return
     assert params.shape == (3, len(ids))
     assert ((params["top"] >= 0) & (params["top"] + params["height"] <= shape[0])).all()
     assert ((params["left"] >= 0) & (params["left"] + params["width"] <= shape[1])).all()

@@ -72,7 +72,7 @@ def test_ties_and_clusters() -> None:
 def test_tight_bounds_cost_passes_but_change_nothing(kept_values: int) -> None:
     a, b = random_rows(90, 30), random_rows(110, 30, seed=1)
     expected = distances.median_distances(a, b)
-    bounded = distances._medians(a, b, distances.METRICS, block_values=700, kept_values=kept_values)
+    bounded = distances.median_distances(a, b, distances.METRICS, block_values=700, kept_values=kept_values)
     assert bounded == pytest.approx(expected, rel=1e-6)
 
 
@@ -122,7 +122,7 @@ def test_the_matrix_is_never_held() -> None:
     a = random_rows(3000, 4)
     tracemalloc.start()
     try:
-        distances._medians(a, a, ("euclidean",), block_values=1 << 16, kept_values=1 << 16)
+        distances.median_distances(a, a, ("euclidean",), block_values=1 << 16, kept_values=1 << 16)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

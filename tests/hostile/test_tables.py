@@ -171,7 +171,7 @@ def test_a_byte_order_mark_and_windows_line_ends(
 def test_patterns_that_take_exponential_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, case: Callable[[str], None]
 ) -> None:
-    monkeypatch.setattr(patterns, "_SECONDS", 0.7)
+    monkeypatch.setattr(patterns, "MATCH_SECONDS", 0.7)
     with pytest.raises(InputError, match="exponential time"):
         patterns.match_paths([f"{'a' * 60}b.png", f"{'a ' * 40}.png"], pattern)
     case("refused")

@@ -55,7 +55,7 @@ def test_readings_and_governor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         folder.mkdir(parents=True)
         (folder / "scaling_cur_freq").write_text(f"{speed}\n")
         (folder / "scaling_governor").write_text(f"{governor}\n")
-    monkeypatch.setattr(module, "_CPU", tmp_path)
+    monkeypatch.setattr(module, "CPU_FOLDER", tmp_path)
     found = readings()
     assert found["clock_mhz"] == 2500
     load = found["load_average"]

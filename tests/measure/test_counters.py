@@ -63,9 +63,9 @@ def test_energy_is_read_from_the_packages(tmp_path: Path, monkeypatch: pytest.Mo
     for number, energy in ((0, 3_000_000), (1, 500_000)):
         (tmp_path / f"intel-rapl:{number}").mkdir()
         (tmp_path / f"intel-rapl:{number}" / "energy_uj").write_text(f"{energy}\n")
-    monkeypatch.setattr(counters, "_POWERCAP", tmp_path)
+    monkeypatch.setattr(counters, "POWERCAP_FOLDER", tmp_path)
     assert Counters().read()["package_joules"] == 3.5
-    monkeypatch.setattr(counters, "_POWERCAP", tmp_path / "none")
+    monkeypatch.setattr(counters, "POWERCAP_FOLDER", tmp_path / "none")
     assert Counters().read()["package_joules"] is None
 
 

@@ -29,7 +29,7 @@ def test_a_prediction_is_times_multiplied_by_numbers(store: ImageStore) -> None:
         "touched_images": trained + validated - 3,
         "memory": {"peak_host_memory_bytes": 10**9, "peak_device_memory_bytes": None},
     }
-    one = projection._projected(job, found, images=64, overhead_s=2.0)
+    one = projection.projected(job, found, images=64, overhead_s=2.0)
     assert one.epoch_s == (trained // 8) * 0.5 + validated * 0.25
     assert one.training_s == 2.0 + 7 * one.epoch_s
     assert one.embedding_s == 64 * 0.125

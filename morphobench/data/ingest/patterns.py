@@ -20,7 +20,7 @@ from morphobench.errors import InputError
 STUDY = "study"
 CHANNEL = "Metadata_Channel"
 _STUDY_FIELDS = {0: "Metadata_CellLine", 2: "Metadata_Plate", 3: "Metadata_Well", 4: "Metadata_Compound"}
-_SECONDS, _SECONDS_PER_PATH = 20.0, 1e-3
+MATCH_SECONDS, _SECONDS_PER_PATH = 20.0, 1e-3
 _PROGRAM = """
 import json, re, sys
 pattern, paths = json.load(sys.stdin)
@@ -61,7 +61,7 @@ def match_paths(paths: Sequence[str], pattern: str) -> list[NamedFields | None]:
         fields = [study_fields(path) for path in paths]
         return [None if found is None else NamedFields(found) for found in fields]
     columns = _columns(pattern)
-    limit = _SECONDS + _SECONDS_PER_PATH * len(paths)
+    limit = MATCH_SECONDS + _SECONDS_PER_PATH * len(paths)
     try:
         done = subprocess.run(  # noqa: S603 - a constant program; -I: nothing of the working folder is imported
             [sys.executable, "-I", "-c", _PROGRAM],

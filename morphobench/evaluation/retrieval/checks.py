@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,3 +27,15 @@ def check_rows(profiles: Float32Array, **columns: NDArray[np.int64] | NDArray[np
     for name, column in columns.items():
         if column is not None and column.shape != (len(profiles),):
             raise InputError(f"{name} must have shape ({len(profiles)},), got {column.shape}")
+
+
+def rows_field(dtype: type[np.generic] = np.int64) -> Any:
+    """Make a field of a result for the rows behind its figures: empty by default, not shown, not compared.
+
+    Args:
+        dtype: Of the array.
+
+    Returns:
+        Field of a dataclass.
+    """
+    return field(default_factory=lambda: np.zeros(0, dtype), repr=False, compare=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphobench.errors import InputError
-from morphobench.evaluation.retrieval.checks import check_rows
+from morphobench.evaluation.retrieval.checks import check_rows, rows_field
 from morphobench.types import Float32Array, Float64Array, Int64Array
 
 PROBE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -35,9 +35,9 @@ class Probe:
     balanced_accuracy: float
     chance: float
     strength: float
-    rows: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
-    labels: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
-    predicted: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
+    rows: Int64Array = rows_field()
+    labels: Int64Array = rows_field()
+    predicted: Int64Array = rows_field()
 
 
 def linear_probe(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from morphobench.errors import InputError
 from morphobench.evaluation.neighbours import NeighbourIndex
-from morphobench.evaluation.retrieval.checks import check_rows
+from morphobench.evaluation.retrieval.checks import check_rows, rows_field
 from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 _CHUNK_VALUES = 1 << 22  # pairs of profiles held at a time
@@ -31,9 +31,9 @@ class Accuracy:
     accuracy: float
     chance: float
     queries: int
-    asked: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
-    right: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False, compare=False)
-    predicted: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64), repr=False, compare=False)
+    asked: Int64Array = rows_field()
+    right: BoolArray = rows_field(np.bool_)
+    predicted: Int64Array = rows_field()
 
 
 def nearest(

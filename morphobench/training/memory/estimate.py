@@ -17,7 +17,7 @@ from morphobench.training.results import MemoryEstimate
 from morphobench.training.state import TrainingState
 
 _PROBE_IMAGES = 2
-_CGROUP = Path("/sys/fs/cgroup")
+CGROUP_FOLDER = Path("/sys/fs/cgroup")
 
 
 LIBRARIES_BYTES = 60_000_000
@@ -109,7 +109,9 @@ def available_bytes(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
     try:
-        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        limit, used = (
+            (CGROUP_FOLDER / name).read_text().strip() for name in ("memory.max", "memory.current")
+        )
         return free if limit == "max" else min(free, int(limit) - int(used))
     except (OSError, ValueError):
         return free

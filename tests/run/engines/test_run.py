@@ -9,7 +9,7 @@ import pytest
 
 from morphobench.run.runner import run
 from tests.run.conftest import tiny_options, tiny_store
-from tests.run.engines.test_slurm import _cluster_answers
+from tests.run.engines.test_slurm import cluster_answers
 
 SETUPS = ["weakly_supervised/no_aug_one_crop", "unsupervised/aug_one_crop"]
 
@@ -29,7 +29,7 @@ def test_weights_are_those_of_this_machine(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip({"ray": "ray", "slurm": "submitit"}[engine])
-    if engine == "slurm" and not _cluster_answers():
+    if engine == "slurm" and not cluster_answers():
         pytest.skip("no Slurm cluster answers here")
     monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
     tiny_store(tmp_path / "store")

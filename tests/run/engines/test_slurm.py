@@ -15,7 +15,7 @@ from morphobench.run.engines import SlurmEngine, Work
 pytest.importorskip("submitit", reason="submitit is not installed (extra: slurm)")
 
 
-def _cluster_answers() -> bool:
+def cluster_answers() -> bool:
     if shutil.which("sinfo") is None:
         return False
     return subprocess.run(["sinfo"], capture_output=True, check=False).returncode == 0
@@ -23,7 +23,7 @@ def _cluster_answers() -> bool:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not _cluster_answers(), reason="no Slurm cluster answers here"),
+    pytest.mark.skipif(not cluster_answers(), reason="no Slurm cluster answers here"),
 ]
 JOBS = "tests.support.engine_jobs"
 

@@ -189,7 +189,7 @@ def test_the_refusal_names_what_fits(
 
 
 def test_container_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "CGROUP_FOLDER", tmp_path)
     host = psutil.virtual_memory().total
     assert 0 < memory.available_bytes(CPU) <= host  # no such files
     (tmp_path / "memory.current").write_text("1000\n")
