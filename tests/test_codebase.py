@@ -189,6 +189,15 @@ def test_training_names_no_paradigm() -> None:
     assert not found
 
 
+_OTHER_TESTS = {"docs", "examples", "hostile", "interop", "native", "support"}
+
+
+def test_folders_of_tests_are_those_of_the_package() -> None:
+    tests = ROOT / "tests"
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("*.py")} - {"."}
+    assert not {name for name in folders - _OTHER_TESTS if not (PACKAGE / name / "__init__.py").is_file()}
+
+
 def _private_names(tree: ast.Module) -> Iterator[str]:
     """Names that only their own module or class should use: as attributes, in imports, in setattr."""
     for node in ast.walk(tree):

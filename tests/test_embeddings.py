@@ -29,6 +29,12 @@ class Small(nn.Module):
         return self.net(images).flatten(1)
 
 
+class InThrees(Small):
+    """One that asks for small batches."""
+
+    embed_batch_size = 3
+
+
 @pytest.fixture
 def encoder() -> Small:
     torch.manual_seed(0)
@@ -54,6 +60,14 @@ def test_embed_is_one_image_at_a_time(encoder: Small, images: Any, batch_size: i
     np.testing.assert_allclose(embeddings, one_by_one, rtol=1e-5, atol=1e-6)
     embed(encoder, images)
     assert not encoder.training
+
+
+def test_an_encoder_says_how_many_images_it_takes_at_a_time(images: Any) -> None:
+    seen: list[int] = []
+    for one, batch_size in ((Small(), None), (InThrees(), None), (InThrees(), 4)):
+        one.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+        embed(one, images, batch_size=batch_size)
+    assert seen == [7, 3, 3, 1, 4, 3]
 
 
 def test_embed_reads_memory_maps_and_rows(encoder: Small, images: Any, tmp_path: Path) -> None:
