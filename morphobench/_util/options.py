@@ -116,7 +116,13 @@ class Options:
         Raises:
             InputError: A required option is missing, or a value is not allowed.
         """
-        return cls._assembled(given, lambda nested, values: nested.resolve(**values))
+        values = cls._with_defaults(given)
+        return cls._assembled(values, lambda nested, own: nested.resolve(**own))
+
+    @classmethod
+    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values that users gave, and those that stand in this class for what they did not give."""
+        return values
 
     @classmethod
     def build(cls, **given: Any) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from morphobench._util.options import Options, argument, group, option, option_fields
 from morphobench.errors import InputError
@@ -223,18 +223,7 @@ class EvaluateOptions(Options):
     )
 
     @classmethod
-    def resolve(cls, **given: Any) -> Self:
-        """Make the options of what users gave; with ``into``, those of the run count.
-
-        Args:
-            **given: Values by field name.
-
-        Returns:
-            The options.
-
-        Raises:
-            InputError: Options that the run has are given beside ``into``, or one name for several files.
-        """
+    def _with_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
         if given.get("into") is not None:
             runs = {"protocol", "seed", "profile", *(one.name for one in option_fields(EvaluationOptions))}
             besides = [one.label for one in option_fields(cls) if one.name in given and one.name in runs]
@@ -243,7 +232,7 @@ class EvaluateOptions(Options):
         if given.get("name") is not None and len(given.get("embeddings", ())) > 1:
             raise InputError(f"--name must be given with one file, got {len(given['embeddings'])} files")
         sweep = vars(PRESETS[given.get("profile", "paper")].sweep)
-        return super().resolve(**{**sweep, **given})
+        return {**sweep, **given}
 
 
 @dataclass(frozen=True, kw_only=True)

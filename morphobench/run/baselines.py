@@ -6,6 +6,7 @@ Untrained encoders are those that need a network: they are embedded in a process
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import pandas as pd
@@ -20,49 +21,37 @@ UNTRAINED = "untrained_encoder"
 UNTRAINED_BATCH_NORM = "untrained_batch_norm"
 BATCH_NORM_ENCODER = "batch_norm_cnn"
 
-Features: TypeAlias = Callable[[UInt8Array, Int64Array, Int64Array, int, pd.DataFrame], Float32Array]
-"""(images uint8 (M, C, H, W), rows (N,) to describe, rows of train, seed, metadata of the N) -> (N, D)."""
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a baseline may use.
+
+    Attributes:
+        images: uint8 (M, C, H, W).
+        rows: (N,) of the images to describe.
+        train_rows: Rows of the train part.
+        seed: Random seed.
+        metadata: Of the N images.
+    """
+
+    images: UInt8Array
+    rows: Int64Array
+    train_rows: Int64Array
+    seed: int
+    metadata: pd.DataFrame
 
 
-def _chance(
-    images: UInt8Array,  # noqa: ARG001
-    rows: Int64Array,
-    train_rows: Int64Array,  # noqa: ARG001
-    seed: int,
-    metadata: pd.DataFrame,  # noqa: ARG001
-) -> Float32Array:
-    return baselines.chance(len(rows), seed=seed)
+Features: TypeAlias = Callable[[Inputs], Float32Array]
+"""Gives (N, D)."""
 
 
-def _mean_intensity(
-    images: UInt8Array,
-    rows: Int64Array,
-    train_rows: Int64Array,  # noqa: ARG001
-    seed: int,  # noqa: ARG001
-    metadata: pd.DataFrame,  # noqa: ARG001
-) -> Float32Array:
-    return baselines.mean_intensity(images[rows])
-
-
-def _pca_pixels(
-    images: UInt8Array,
-    rows: Int64Array,
-    train_rows: Int64Array,
-    seed: int,
-    metadata: pd.DataFrame,  # noqa: ARG001
-) -> Float32Array:
-    return baselines.pca_pixels(images[train_rows], images[rows], seed=seed)
+def _pca_pixels(given: Inputs) -> Float32Array:
+    return baselines.pca_pixels(given.images[given.train_rows], given.images[given.rows], seed=given.seed)
 
 
 def _field(name: str) -> Features:
-    def features(
-        images: UInt8Array,  # noqa: ARG001
-        rows: Int64Array,  # noqa: ARG001
-        train_rows: Int64Array,  # noqa: ARG001
-        seed: int,  # noqa: ARG001
-        metadata: pd.DataFrame,
-    ) -> Float32Array:
-        values = field_values(metadata, name)
+    def features(given: Inputs) -> Float32Array:
+        values = field_values(given.metadata, name)
         if values is None:
             columns = " or ".join(DENSITY_COLUMNS[name])
             raise InputError(f"metadata must hold different values of {columns} for baseline {name}")
@@ -71,21 +60,15 @@ def _field(name: str) -> Features:
     return features
 
 
-def _cp_measure(
-    images: UInt8Array,
-    rows: Int64Array,
-    train_rows: Int64Array,  # noqa: ARG001
-    seed: int,  # noqa: ARG001
-    metadata: pd.DataFrame,  # noqa: ARG001
-) -> Float32Array:
+def _cp_measure(given: Inputs) -> Float32Array:
     from morphobench.evaluation.classic_features import classic_features
 
-    return classic_features(images[rows])
+    return classic_features(given.images[given.rows])
 
 
 BASELINES: dict[str, Features | None] = {
-    "chance": _chance,
-    "mean_intensity": _mean_intensity,
+    "chance": lambda given: baselines.chance(len(given.rows), seed=given.seed),
+    "mean_intensity": lambda given: baselines.mean_intensity(given.images[given.rows]),
     "pca_pixels": _pca_pixels,
     "cell_count": _field("cell_count"),
     "field_density": _field("field_density"),

@@ -129,11 +129,6 @@ class SetupOptions(Options):
         require_precision(values.get("precision", "float32"), torch.device(values["device"]))
         return cls.build(**values)
 
-    @classmethod
-    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The values that users gave, and those that stand in this class for what they did not give."""
-        return values
-
     def objective_of(self, setup: Setup) -> str:
         """Name that ``objectives.create`` takes for a setup's paradigm.
 

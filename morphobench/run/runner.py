@@ -27,6 +27,7 @@ from morphobench.run.baselines import (
     BATCH_NORM_ENCODER,
     PREFIX,
     UNTRAINED_BATCH_NORM,
+    Inputs,
     baseline_names,
 )
 from morphobench.run.data import SeedData, open_data, pixel_statistics, seed_data
@@ -164,13 +165,7 @@ class _Run:
         if options.engine == "local":
             yield from ((name, seed, None) for name, seed in left)
             return
-        execution = self.options.execution
-        engine = make_engine(
-            options,
-            folder=self.out / ENGINE,
-            threads=execution.threads or 1,
-            gpus=int(execution.device.startswith("cuda")),
-        )
+        engine = make_engine(options, self.options.execution, folder=self.out / ENGINE)
         if options.dry_run and isinstance(engine, SlurmEngine):
             progress.note(f"written and not submitted: {engine.write_script()}")
             return
@@ -296,7 +291,8 @@ class _Run:
                 "embedding": self._embedding(f"{PREFIX}{name}", seed, files),
             }
             return dict(run_isolated(f"{_WORKER}:embed_untrained", work).value)
-        embeddings = features(self.store.images, data.rows, data.part("train"), seed, data.metadata)
+        given = Inputs(self.store.images, data.rows, data.part("train"), seed, data.metadata)
+        embeddings = features(given)
         files.embeddings.parent.mkdir(parents=True, exist_ok=True)
         write_embeddings(
             files.embeddings,

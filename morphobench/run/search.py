@@ -153,13 +153,7 @@ class _Search:
     def all(self, *, quiet: bool) -> None:
         """Do the trials that are left, as many at a time as the engine takes."""
         options = self.options.engine
-        execution = self.options.execution
-        engine = make_engine(
-            options,
-            folder=self.out / ENGINE,
-            threads=execution.threads or 1,
-            gpus=int(execution.device.startswith("cuda")),
-        )
+        engine = make_engine(options, self.options.execution, folder=self.out / ENGINE)
         at_once = 1 if options.engine == "local" else options.parallel_jobs
         done = sum(trial.state.is_finished() for trial in self.study.get_trials())
         with RunProgress(self.options.trials, done=min(done, self.options.trials), quiet=quiet) as progress:

@@ -8,7 +8,7 @@ import pytest
 
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
-from morphobench.run.baselines import BASELINES, baseline_names
+from morphobench.run.baselines import BASELINES, Inputs, baseline_names
 from morphobench.run.data import open_data, pixel_statistics, seed_data
 from tests.run.conftest import tiny_options
 
@@ -23,9 +23,9 @@ def test_numbers_of_cells_are_a_baseline_where_they_are_known() -> None:
     features = BASELINES["cell_count"]
     assert features is not None
     no_images, rows = np.zeros((2, 1, 4, 4), np.uint8), np.arange(2)
-    assert features(no_images, rows, rows, 0, known).tolist() == [[3], [4]]
+    assert features(Inputs(no_images, rows, rows, 0, known)).tolist() == [[3], [4]]
     with pytest.raises(InputError, match="Metadata_FieldNuclei or Metadata_CellCount"):
-        features(no_images, rows, rows, 0, nothing)
+        features(Inputs(no_images, rows, rows, 0, nothing))
 
 
 def test_untrained_encoders_stand_once_for_each_encoder() -> None:

@@ -81,11 +81,10 @@ def write_dataset(destination: PathLike, dataset: Any, *, fresh: bool = False, *
     ``features``), and control-like names (DMSO, control ...) become negative controls.
 
     Args:
-        destination: folder of the store.
-        dataset: samples (image, class), or mappings with ``image`` and ``label``; PIL images, arrays or
-            tensors.
-        fresh: whether a store at ``destination`` is replaced.
-        **prepared: ``size_px``, ``channels``, ``fit`` and ``value_range``, as for ``ingest``.
+        destination: as of ``ImageStore.from_dataset``, like all that follow.
+        dataset: of any kind that it takes.
+        fresh: whether a store there is replaced.
+        **prepared: what ``preparation`` takes.
 
     Raises:
         InputError: for samples of another kind.

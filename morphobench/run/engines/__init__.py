@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from morphobench.options import EngineOptions
+from morphobench.options import DeviceOptions, EngineOptions
 from morphobench.run.engines.base import Engine, Finished, Work
 from morphobench.run.engines.local import LocalEngine
 from morphobench.run.engines.ray import RayEngine
@@ -17,14 +17,13 @@ from morphobench.run.engines.slurm import SlurmEngine
 __all__ = ["Engine", "Finished", "LocalEngine", "RayEngine", "SlurmEngine", "Work", "make_engine"]
 
 
-def make_engine(options: EngineOptions, *, folder: Path, threads: int, gpus: int) -> Engine:
+def make_engine(options: EngineOptions, execution: DeviceOptions, *, folder: Path) -> Engine:
     """Make the engine that options name.
 
     Args:
         options: Which engine, and its settings.
+        execution: Device and threads of each job.
         folder: Where the engine may keep files of its own.
-        threads: Processors of each job.
-        gpus: GPUs of each job.
 
     Returns:
         The engine.
@@ -32,6 +31,7 @@ def make_engine(options: EngineOptions, *, folder: Path, threads: int, gpus: int
     Raises:
         InputError: What it needs is not installed.
     """
+    threads, gpus = execution.threads or 1, int(execution.device.startswith("cuda"))
     if options.engine == "ray":
         return RayEngine(address=options.ray_address, threads=threads, gpus=gpus)
     if options.engine == "slurm":
