@@ -116,7 +116,10 @@ class Options:
         Raises:
             InputError: A required option is missing, or a value is not allowed.
         """
-        values = cls._with_defaults(given)
+        return cls._resolved(cls._with_defaults(given))
+
+    @classmethod
+    def _resolved(cls, values: dict[str, Any]) -> Self:
         return cls._assembled(values, lambda nested, own: nested.resolve(**own))
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -133,20 +133,15 @@ def recommend_setup(options: RecommendOptions) -> None:
         options: Options of the command.
     """
     from morphobench._util.json import to_json
-    from morphobench.report.decision import recommend
+    from morphobench.report.decision import Limits, recommend
     from morphobench.report.load import load_records, load_tables
     from morphobench.report.render.markdown import decision_content
     from morphobench.report.render.terminal import DecisionText, show
 
     records = load_records(options.out)
-    decision = recommend(
-        records,
-        max_minutes=options.max_minutes,
-        max_memory_gb=options.max_memory_gb,
-        images=options.images,
-        epochs=options.epochs,
-        predictions=load_tables(options.out, records, name="classification.predictions"),
-    )
+    predictions = load_tables(options.out, records, name="classification.predictions")
+    limits = {one.name: getattr(options, one.name) for one in fields(Limits)}
+    decision = recommend(records, predictions=predictions, **limits)
     if options.format == "json":
         print(to_json(decision_content(decision), indent=2))  # noqa: T201
     else:

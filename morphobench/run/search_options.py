@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from morphobench._util.options import Options, group, option, own_option_fields
 from morphobench.errors import InputError
@@ -67,24 +67,11 @@ class SearchOptions(Options):
     engine: EngineOptions = group(EngineOptions)
 
     @classmethod
-    def resolve(cls, **given: Any) -> Self:
-        """Make the options of what users gave, with the preset's values where nothing was given.
-
-        Args:
-            **given: Values by field name, those of groups among them.
-
-        Returns:
-            The options.
-
-        Raises:
-            InputError: A value is not allowed.
-        """
-        preset = PRESETS[given.get("profile", "quick")].defaults()
-        values = {**{name: preset[name] for name in _OF_PRESET}, **given}
-        made = super().resolve(**values)
-        run = made.of_trial({})
-        resolved = {"device": run.execution.device, "threads": run.execution.threads}
-        return super().resolve(**{**values, **resolved})
+    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        preset = PRESETS[values.get("profile", "quick")].defaults()
+        values = {**{name: preset[name] for name in _OF_PRESET}, **values}
+        execution = cls._resolved(values).of_trial({}).execution  # of this machine
+        return {**values, "device": execution.device, "threads": execution.threads}
 
     def of_trial(self, values: Mapping[str, Mapping[str, Any]]) -> RunOptions:
         """Make the options of a run that trains with some values.
