@@ -17,7 +17,8 @@ from torch import nn
 from morphobench import __version__, types
 from morphobench._util.extras import load_extra
 from morphobench._util.files import file_in_place_of
-from morphobench.errors import InputError
+from morphobench._util.json import parse_json
+from morphobench.errors import CheckError, InputError
 from morphobench.models.batch_norm_cnn import with_statistics_of
 from morphobench.models.preprocessing import float_batches, map_images
 from morphobench.types import Float32Array, Int64Array, UInt8Array
@@ -126,6 +127,7 @@ def write_embeddings(
     Raises:
         InputError: Embeddings that are not (N, D), metadata columns without the prefix, or AnnData without
             the extra ``anndata``.
+        CheckError: Embeddings that are not finite.
         TypeError: Embeddings that are not float32.
     """
     path = Path(path)
@@ -168,10 +170,19 @@ def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[
             frame, origin = pd.read_csv(path), {}
         else:
             table = pq.read_table(path)
+            nested = [one.name for one in table.schema if pa.types.is_nested(one.type)]
+            if nested:
+                raise InputError(f"{path} must have columns of numbers or text, got lists in {nested[0]}")
             origin = _provenance((table.schema.metadata or {}).get(PROVENANCE_KEY.encode()))
             frame = table.to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must be Parquet, CSV or .h5ad, got an unreadable file ({error})") from error
+    except InputError:
+        raise
+    except Exception as error:  # of three libraries, each with exceptions of its own
+        told = str(error)[:500] or type(error).__name__
+        raise InputError(f"{path} must be Parquet, CSV or .h5ad, got an unreadable file ({told})") from error
+    if not frame.columns.is_unique:
+        twice = ", ".join(map(str, frame.columns[frame.columns.duplicated()][:3]))
+        raise InputError(f"{path} must have columns of different names, got {twice} twice")
     # An unnamed index that pandas wrote is no feature.
     indices = [name for name in frame.columns if str(name).startswith(("__index_level_", "Unnamed: "))]
     frame = frame.drop(columns=indices)
@@ -180,7 +191,9 @@ def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[
         found = ", ".join(map(str, frame.columns)) or "none"
         raise InputError(f"{path} must have numeric feature columns, got only the columns {found}")
     metadata = frame.drop(columns=features).reset_index(drop=True)
-    return np.ascontiguousarray(frame[features].to_numpy(np.float32)), metadata, origin
+    with np.errstate(over="ignore"):  # infinite then, which no task takes
+        values = frame[features].to_numpy(np.float32, na_value=np.nan)
+    return np.ascontiguousarray(values), metadata, origin
 
 
 def read_metadata(path: types.Path) -> pd.DataFrame:
@@ -210,6 +223,7 @@ def _features(frame: pd.DataFrame) -> list[str]:
         if not str(name).startswith("Metadata_")
         and pd.api.types.is_numeric_dtype(frame[name])
         and not pd.api.types.is_bool_dtype(frame[name])
+        and not pd.api.types.is_complex_dtype(frame[name])
     ]
     return [name for name in free if name.startswith(FEATURE_PREFIX)] or free
 
@@ -224,6 +238,11 @@ def _check(embeddings: Float32Array, metadata: pd.DataFrame) -> None:
     if embeddings.ndim != 2 or len(embeddings) != len(metadata):
         raise InputError(
             f"embeddings must have shape ({len(metadata)}, D), one per metadata row, got {embeddings.shape}"
+        )
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(bad):
+        raise CheckError(
+            f"embeddings must be finite, got NaN or infinity for {len(bad)} of {len(embeddings)} images"
         )
     others = [str(name) for name in metadata.columns if not str(name).startswith("Metadata_")]
     if others:
@@ -240,7 +259,11 @@ def _versions() -> dict[str, str]:
 
 
 def _provenance(stored: bytes | str | None) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(stored) if stored else {}
+    if not stored:
+        return {}
+    loaded = parse_json(stored, source="the provenance")
+    if not isinstance(loaded, dict):
+        raise ValueError(f"its provenance must be a JSON object, got {type(loaded).__name__}")
     return loaded
 
 

@@ -15,6 +15,11 @@ os.environ.update(waiting_without_spinning())
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--kills``."""
+    parser.addoption("--kills", type=int, default=3, help="how often test_kills.py kills each command")
+
+
 def _shared(name: str) -> Path:
     folder = SHARED_DATA / name
     if not folder.is_dir():

@@ -24,6 +24,7 @@ TESTS = (
     "tests/augment/test_errors.py",
     "tests/augment/test_random.py",
     "tests/native/test_simd.py",
+    "tests/native/test_bindings.py",
 )
 FLAGS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all", "thread": "-fsanitize=thread"}
 LIBRARIES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}

@@ -18,6 +18,8 @@ namespace {
 constexpr std::array<const char*, metric_count> metric_names{"euclidean", "cosine", "correlation",
                                                              "braycurtis"};
 
+constexpr std::size_t most_tiles = 1 << 20; // of a sample: 16 million pairs, 64 MB a metric
+
 std::size_t metric_index(const std::string& name) {
     for (std::size_t m = 0; m < metric_count; ++m)
         if (name == metric_names[m]) return m;
@@ -132,6 +134,8 @@ void register_distances(py::module_& module) {
         .def(
             "sample",
             [](const CrossDistances& self, std::size_t tiles, const std::vector<std::string>& metrics) {
+                if (tiles > most_tiles)
+                    refuse("tiles", "be at most " + std::to_string(most_tiles), std::to_string(tiles));
                 MetricFlags wanted{};
                 for (const std::string& metric : metrics) {
                     const std::size_t index = metric_index(metric);

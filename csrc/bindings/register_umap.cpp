@@ -1,6 +1,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cmath>
 #include <string>
 
 #include "bindings/arrays.hpp"
@@ -28,8 +29,8 @@ void descend(py::array points, const py::array& head, const py::array& tail, con
     require_points(edges.head, count, points.shape(0), "head");
     require_points(edges.tail, count, points.shape(0), "tail");
     for (py::ssize_t i = 0; i < count; ++i)
-        if (!(edges.strengths[i] > 0.0f))
-            refuse("strengths", "be above 0", std::to_string(edges.strengths[i]));
+        if (!(edges.strengths[i] > 0.0f) || !std::isfinite(edges.strengths[i]))
+            refuse("strengths", "be finite and above 0", std::to_string(edges.strengths[i]));
     if (epochs < 0 || negatives_per_edge < 1)
         refuse("epochs and negatives_per_edge", "be at least 0 and 1",
                std::to_string(epochs) + " and " + std::to_string(negatives_per_edge));

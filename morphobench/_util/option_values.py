@@ -116,6 +116,8 @@ def _whole(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]{1,9})?", value.strip()):
+        return None  # float() would take digits of other scripts and underscores too
     try:
         found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
@@ -164,8 +166,9 @@ def require_bounds(value: Any, option: Option, label: str) -> None:
             require_bounds(item, option, label)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    if option.minimum is not None and not value >= option.minimum:
-        raise InputError(f"{label} must be at least {_shown(option.minimum)}, got {value}")
+    smallest = -LARGEST if option.minimum is None else option.minimum
+    if not value >= smallest:
+        raise InputError(f"{label} must be at least {_shown(smallest)}, got {value}")
     largest = LARGEST if option.maximum is None else option.maximum
     if not value <= largest:
         raise InputError(f"{label} must be at most {_shown(largest)}, got {value}")

@@ -177,7 +177,10 @@ def embed_store(options: EmbedOptions) -> None:
     made = environment(device=options.device)
     provenance = {**made_from, "versions": made["versions"], "commit": made["commit"]}
     described = store.metadata.assign(Metadata_ImageId=store.image_ids)
-    write_embeddings(options.out, embeddings, described, provenance=provenance)
+    try:
+        write_embeddings(options.out, embeddings, described, provenance=provenance)
+    except CheckError as error:
+        raise CheckError(f"{options.weights} of {options.store}: {error}") from error
     _show(f"{options.out}: {len(embeddings)} images, {embeddings.shape[1]} features")
 
 

@@ -213,8 +213,11 @@ def given_options(cls: type[Options], texts: Mapping[str, Any]) -> dict[str, Any
         one = find_option(cls, key.strip(), source="--set")
         given[one.name] = convert(one, value.strip(), label=f"--set {key.strip()}")
     for one in option_fields(cls):
-        if one.name in texts and texts[one.name] != []:
-            given[one.name] = convert(one, texts[one.name], label=one.label)
+        if one.name not in texts or (texts[one.name] == [] and not one.option.flag):
+            continue
+        if one.option.flag and texts[one.name] in ([], [[]]):  # what argparse makes of --flag=--
+            raise InputError(f"{one.label} must have a value, got '--'")
+        given[one.name] = convert(one, texts[one.name], label=one.label)
     return given
 
 

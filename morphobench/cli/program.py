@@ -79,7 +79,8 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Command, dict[str, An
 def _failed(error: BaseException, message: str, code: int) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
-    print(f"{PROGRAM}: error: {printable(message)}", file=sys.stderr)  # noqa: T201
+    line = printable(message).replace("\n", " ")
+    print(f"{PROGRAM}: error: {line}", file=sys.stderr)  # noqa: T201
     return code
 
 

@@ -189,7 +189,7 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
     if "Metadata_ControlType" not in table and "Metadata_Compound" in table:
         table["Metadata_ControlType"] = control_types(table["Metadata_Compound"])
     elif "Metadata_ControlType" in table:
-        table["Metadata_ControlType"] = _control_type_values(table["Metadata_ControlType"])
+        table["Metadata_ControlType"] = control_type_values(table["Metadata_ControlType"])
     _check_values(table, "Metadata_Split", SPLITS)
     known = [name for name in COLUMNS if name in table]
     return table[known + [name for name in table.columns if name not in known]]
@@ -203,8 +203,18 @@ _CONTROL_TYPES = (
 )
 
 
-def _control_type_values(column: pd.Series) -> pd.Series:
-    """negcon, trt, poscon or empty for each spelling, JUMP's (``poscon_cp``) among them."""
+def control_type_values(column: pd.Series) -> pd.Series:
+    """Spell control types alike, JUMP's (``poscon_cp``) among them.
+
+    Args:
+        column: control types as somebody wrote them; missing values are allowed.
+
+    Returns:
+        negcon, trt, poscon, empty or None.
+
+    Raises:
+        InputError: for a value that is none of them.
+    """
     names: dict[str, str] = {}
     for value in column.dropna().unique():
         text = str(value).strip()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morphobench.data.metadata import SPLITS
+from morphobench.data.metadata import EMPTY, SPLITS, control_type_values
 from morphobench.errors import InputError
 from morphobench.options import EvaluationOptions
 from morphobench.types import (
@@ -38,7 +38,7 @@ class EvaluationInput:
 
     Raises:
         InputError: Embeddings that are not a finite floating-point (N, D), metadata of another length, an
-            unknown protocol or split.
+            unknown protocol, control type or split.
     """
 
     embeddings: Float32Array
@@ -74,7 +74,11 @@ class EvaluationInput:
         object.__setattr__(
             self, "embeddings", np.ascontiguousarray(embeddings.astype(np.float32, copy=False))
         )
-        object.__setattr__(self, "metadata", self.metadata.reset_index(drop=True))
+        metadata = self.metadata.reset_index(drop=True)
+        if "Metadata_ControlType" in metadata:
+            kinds = control_type_values(metadata["Metadata_ControlType"])
+            metadata = metadata.assign(Metadata_ControlType=kinds)
+        object.__setattr__(self, "metadata", metadata)
 
     def column(self, name: str) -> NDArray[np.object_] | None:
         """Column ``Metadata_<name>`` as text.
@@ -113,7 +117,7 @@ class EvaluationInput:
         kinds = self.column("ControlType")
         if kinds is None:
             raise InputError("metadata must have a column Metadata_ControlType of negcon and trt, got none")
-        return np.where(kinds == "", -1, np.where(kinds == "negcon", 0, 1)).astype(np.int64)
+        return np.where(np.isin(kinds, ("", EMPTY)), -1, np.where(kinds == "negcon", 0, 1)).astype(np.int64)
 
     def paths(self) -> NDArray[np.object_] | None:
         """File name that each image came from, (N,); None where it is not known."""

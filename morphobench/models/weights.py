@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -108,14 +109,30 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         except SafetensorError as error:
             raise InputError(f"{file} must be a safetensors file, got other content ({error})") from error
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():  # what torch thinks of a stranger's file is no news to users
+            warnings.simplefilter("ignore")
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler runs the file's own instructions: any error may come of them
         raise InputError(
             f"{file} must be a plain PyTorch state dict, got a file that does not load as one"
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{file} must be a state dict of tensors, got {type(state).__name__}")
+    if not isinstance(state, Mapping) or not all(map(_is_named_tensor, state.items())):
+        raise InputError(f"{file} must be a state dict of named, dense tensors, got {type(state).__name__}")
     return dict(state), {}
+
+
+def _is_named_tensor(item: tuple[Any, Any]) -> bool:
+    name, tensor = item
+    dense = isinstance(tensor, Tensor) and tensor.layout == torch.strided and not tensor.is_quantized
+    return isinstance(name, str) and dense and not tensor.is_complex()
+
+
+def _finite(network: nn.Module, path: Path) -> nn.Module:
+    """``network``, unless one of its weights is NaN or infinite: then no embedding would be a number."""
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: {name} must be finite, got NaN or infinite weights")
+    return network
 
 
 def _filled(module: nn.Module, state: Mapping[str, Tensor], prefix: str, path: Path) -> nn.Module:
@@ -127,6 +144,7 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], prefix: str, path: P
             raise InputError(f"{path}: {prefix + name} must have shape {tuple(parameter.shape)}, got {got}")
         with torch.no_grad():
             parameter.copy_(found)
+    _finite(module, path)
     return module
 
 
@@ -134,7 +152,7 @@ def _encoder_from(state: Mapping[str, Tensor], path: Path, *, size_px: int = 64)
     """The encoder of a state dict and the prefix of its names."""
     prefix = next((prefix for prefix in ("encoder.", "model.") if f"{prefix}0.weight" in state), None)
     if prefix is None or state[f"{prefix}0.weight"].ndim != 4:
-        shown = ", ".join(list(state)[:4]) or "nothing"
+        shown = ", ".join(list(state)[:4])[:200] or "nothing"
         raise InputError(f"{path} must hold encoder.0.weight or model.0.weight, got {shown}")
     encoder = Encoder(state[f"{prefix}0.weight"].shape[1], size_px=size_px)
     _filled(encoder, state, prefix, path)
@@ -158,18 +176,41 @@ def load_encoder(path: Path, *, encoder: str | None = None) -> nn.Module:
     """
     state, metadata = _read(path)
     if metadata and metadata.get("format", FORMAT) != FORMAT:
-        raise InputError(f"{path} must have the format {FORMAT}, got {metadata['format']}")
-    name, size_px = metadata.get("encoder", "study"), int(metadata.get("size_px", "64"))
-    if name == "study":
-        return _encoder_from(state, path, size_px=size_px)[0].eval()
+        raise InputError(f"{path} must have the format {FORMAT}, got {metadata['format'][:200]}")
+    name, size_px = metadata.get("encoder", "study"), _size(metadata, "size_px", "64", path)
     if ":" in name and not is_small(name) and name != encoder:
         raise InputError(f"encoder must be {name!r}, with which {path} was made, got {encoder!r}")
-    network = make_encoder(name, int(metadata.get("channels", "1")), size_px)
     try:
-        network.load_state_dict({key.removeprefix("encoder."): value for key, value in state.items()})
+        if name == "study":
+            return _encoder_from(state, path, size_px=size_px)[0].eval()
+        weights = {key.removeprefix("encoder."): value for key, value in state.items()}
+        network = _made_for(weights, name, _size(metadata, "channels", "1", path), size_px)
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(f"{path} must hold the weights of a {name}, got others ({error})") from error
-    return network.eval()
+    except InputError as error:
+        told = str(error)[:1000]
+        raise error if told.startswith(str(path)) else InputError(f"{path}: {told}") from error
+    return _finite(network, path).eval()
+
+
+def _size(metadata: Mapping[str, str], key: str, default: str, path: Path) -> int:
+    text = metadata.get(key, default)
+    if not re.fullmatch("[1-9][0-9]{0,4}", text):
+        raise InputError(f"{path}: {key} must be a whole number of 1 to 99999, got {text[:40]!r}")
+    return int(text)
+
+
+def _made_for(weights: Mapping[str, Tensor], name: str, channels: int, size_px: int) -> nn.Module:
+    """An encoder whose tensors have the shapes of ``weights``; no memory is taken for any other."""
+    if ":" not in name or is_small(name):
+        with torch.device("meta"):
+            planned = make_encoder(name, channels, size_px).state_dict()
+        for key in (*planned, *weights):
+            wanted, got = (tuple(each[key].shape) if key in each else "none" for each in (planned, weights))
+            if wanted != got:
+                raise InputError(f"{key[:200]} of {name} must have shape {wanted}, got {got}")
+    return make_encoder(name, channels, size_px)
 
 
 def load_published(path: Path) -> PublishedNetwork:

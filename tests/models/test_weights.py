@@ -82,7 +82,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     ):
         load_encoder(path)
     torch.save([1, 2], path)
-    with pytest.raises(InputError, match="must be a state dict of tensors, got list"):
+    with pytest.raises(InputError, match="must be a state dict of named, dense tensors, got list"):
         load_published(path)
     torch.save({f"encoder.{name}": value for name, value in Encoder().state_dict().items()}, path)
     load_encoder(path)

@@ -68,8 +68,9 @@ class Scaling:
         for start in range(0, len(chosen), 4096):
             squares += ((embeddings[chosen[start : start + 4096]] - mean) ** 2).sum(axis=0)
         deviation = np.sqrt(squares / len(chosen))
-        # Below float32 resolution of the mean a deviation is rounding noise, which must not be blown up.
-        varies = deviation > 1e-6 * np.abs(mean)
+        # Below float32 resolution of the mean a deviation is rounding noise, which must not be blown up;
+        # below float32's smallest normal number its inverse would be infinite.
+        varies = deviation > np.maximum(1e-6 * np.abs(mean), np.finfo(np.float32).tiny)
         factor = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
         return cls(mean.astype(np.float32), factor.astype(np.float32))
 

@@ -123,6 +123,8 @@ def classification(inputs: EvaluationInput) -> TaskResult:
             *warnings,
             "classification: the test split lacks a class, so some scores are undefined",
         )
+    elif np.isnan(pooled["precision"]):
+        warnings = (*warnings, "classification: no test image was called a drug, so precision is undefined")
     elif (lines := int(table["roc_auc"].isna().sum())) > 0:
         warnings = (
             *warnings,

@@ -1,0 +1,131 @@
+"""Commands as processes that are killed or signalled at random moments, with all that they started."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_MARK = "MORPHOBENCH_TEST_MARK"
+VOLATILE = ("seconds", "_s", "_ns", "_bytes", "created_utc", "environment", "conditions", "manifest_sha256")
+"""Ends of keys whose values differ between equal calls."""
+
+
+def _environment_of(pid: str) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path("/proc", pid, "environ").read_bytes()
+    return b""
+
+
+@dataclass
+class Running:
+    """A command that runs, in a session of its own.
+
+    Attributes:
+        process: Its main process.
+        mark: What every process that it starts has in its environment.
+    """
+
+    process: subprocess.Popen[str]
+    mark: str
+    started: float = field(default_factory=time.monotonic)
+
+    def others(self) -> list[int]:
+        """Processes that it started and that are still there."""
+        wanted = f"{_MARK}={self.mark}".encode()
+        pids = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
+        found = [int(pid) for pid in pids if wanted in _environment_of(pid)]
+        return [pid for pid in found if pid != self.process.pid]
+
+    def kill(self, whom: str, choose: random.Random) -> str:
+        """Send SIGKILL to the whole group, to the parent only, or to one worker only.
+
+        Returns:
+            Whom it was sent to: the parent where there is no worker.
+        """
+        workers = self.others() if whom == "worker" else []
+        with contextlib.suppress(ProcessLookupError):
+            if workers:
+                os.kill(choose.choice(workers), signal.SIGKILL)
+                return "worker"
+            if whom == "group":
+                os.killpg(self.process.pid, signal.SIGKILL)
+                return "group"
+            self.process.kill()
+        return "parent"
+
+    def wait_until_all_are_gone(self, limit_s: float = 20.0) -> None:
+        """Fail where a process is left behind."""
+        until = time.monotonic() + limit_s
+        while left := self.others():
+            assert time.monotonic() < until, f"processes left behind: {left}"
+            time.sleep(0.05)
+
+
+def start(arguments: Sequence[object], *, limit_gib: int | None = None, **environment: str) -> Running:
+    """Start a command of the program, with so much address space at most."""
+
+    def prepare() -> None:
+        # a test started in the background would hand an ignored SIGINT down
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if limit_gib is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (limit_gib << 30, limit_gib << 30))
+
+    mark = uuid.uuid4().hex
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", _MARK: mark, **environment}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "morphobench", *map(str, arguments)],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+    return Running(process, mark)
+
+
+def complete(arguments: Sequence[object], *, code: int = 0, limit_s: float = 300) -> float:
+    """Run a command undisturbed; the seconds that it took."""
+    running = start(arguments)
+    said = running.process.communicate(timeout=limit_s)[0]
+    assert running.process.returncode == code, said
+    running.wait_until_all_are_gone()
+    return time.monotonic() - running.started
+
+
+def _steady(value: Any) -> Any:
+    """Without what differs between equal calls."""
+    if isinstance(value, dict):
+        return {k: _steady(v) for k, v in value.items() if not k.endswith(VOLATILE)}
+    return [_steady(item) for item in value] if isinstance(value, list) else value
+
+
+def _content(path: Path) -> str:
+    data = path.read_bytes()
+    if path.suffix in (".json", ".jsonl"):
+        lines = data.decode().splitlines() if path.suffix == ".jsonl" else [data.decode()]
+        data = json.dumps([_steady(json.loads(line)) for line in lines], sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """A digest of each file in a folder, of JSON without what differs between equal calls."""
+    return {
+        path.relative_to(folder).as_posix(): _content(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
