@@ -1,5 +1,7 @@
 """Builds the extension under the sanitizers and fuzzes it: ``python tools/sanitize.py [address] [thread]``.
 
+``fuzz`` in their place, with the arguments of ``tools/fuzz.py``, calls the extension as it is.
+
 ``address`` stands for the Address and the Undefined Behaviour Sanitizer together, ``thread`` for the Thread
 Sanitizer; both by default. The kernels alone go first (tests/native), then the bindings. Works in a copy of
 the tree, so that no instrumented extension stays behind. Needs GCC or Clang with its sanitizer libraries.
@@ -69,7 +71,10 @@ def run(sanitizer: str, work: Path) -> int:
 
 
 def main(sanitizers: list[str]) -> int:
-    """Every sanitizer asked for, or both."""
+    """Every sanitizer asked for, or both; or the calls of tools/fuzz.py."""
+    if sanitizers[:1] == ["fuzz"]:
+        fuzz = [sys.executable, str(ROOT / "tools" / "fuzz.py"), *sanitizers[1:]]
+        return subprocess.run(fuzz, check=False).returncode  # noqa: S603
     for sanitizer in sanitizers or list(FLAGS):
         if sanitizer not in FLAGS:
             raise SystemExit(f"sanitizer must be one of {', '.join(FLAGS)}, got {sanitizer!r}")
