@@ -130,3 +130,19 @@ def test_paired_intervals(tool: ModuleType) -> None:
     error = gains.std(ddof=1) / np.sqrt(60)  # of the difference: what the groups share cancels
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
     assert found["low"] > 0
+    assert found["p"] < 0.01
+    same = tool.paired({True: sides[False], False: sides[False]}, 60)
+    assert (same["gain"], same["p"]) == (0, 1)
+
+
+def test_a_star_needs_the_interval_and_holm(tool: ModuleType) -> None:
+    row = {"set": "s", "measure": "auc", "arm": "a", "trained": 0.9, "untrained": 0.8, "gain": 0.1}
+    found = {**row, "seeds": 5, "groups": 21}
+    rows = [
+        {**found, "low": 0.05, "high": 0.15, "p_holm": 0.01},
+        {**found, "low": -0.01, "high": 0.2, "p_holm": 0.01},
+        {**found, "low": 0.01, "high": 0.2, "p_holm": 0.06},
+    ]
+    lines = tool.as_markdown(rows).splitlines()
+    assert lines[0] == "| s | auc | a | 0.900 | 0.800 | +0.100 \\* | +0.050 to +0.150 | 0.010 | 5 | 21 |"
+    assert [r"\*" in line for line in lines] == [True, False, False]

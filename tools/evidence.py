@@ -32,6 +32,7 @@ from morphobench.models.batch_norm_cnn import has_batch_norm, with_statistics_of
 from morphobench.models.preprocessing import float_batches
 from morphobench.objectives import create
 from morphobench.recipes import RECIPES
+from morphobench.report.statistics.comparisons import holm
 from morphobench.training import ImageRows, TrainingOptions, progress, train
 from morphobench.training.callbacks.schedules import learning_rate_schedule
 from morphobench.training.data.groups import group_codes
@@ -268,10 +269,11 @@ def do_train(store: ImageStore, out: Path, name: str, arms: Sequence[str], seeds
 
 def do_compare(
     store: ImageStore, out: Path, name: str, arms: Sequence[str], seeds: Sequence[int], part: str
-) -> None:
-    """Print, for each arm, its value, the untrained encoder's, and their difference with its interval."""
+) -> list[dict[str, Any]]:
+    """Find, for each arm, its value, the untrained encoder's, and their difference with its interval."""
     dataset = SETS[name]
     measures = ["nscb", "map"] if dataset.task == "retrieval" else [dataset.task]
+    rows = []
     for measure in measures:
         for arm in arms:
             recipe = ARMS[arm].recipe
@@ -294,22 +296,27 @@ def do_compare(
                     sides[trained].append(statistic)
             if sides[True] and len(sides[True]) == len(sides[False]):
                 head = {"set": name, "part": part, "measure": measure, "arm": arm}
-                sys.stdout.write(json.dumps({**head, **paired(sides, units)}) + "\n")
+                rows.append({**head, **paired(sides, units)})
+    for row, p_holm in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = round(float(p_holm), 4)
+    return rows
 
 
 def paired(sides: dict[bool, list[Statistic]], units: int) -> dict[str, Any]:
-    """Means over seeds, their difference, and its percentile interval over resampled groups."""
+    """Means over seeds, their difference, its percentile interval over resampled groups, and its p-value."""
     generator = np.random.default_rng(0)
 
     def mean(side: bool, weights: NDArray[np.float64]) -> float:
         return float(np.mean([statistic(weights) for statistic in sides[side]]))
 
     whole = np.ones(units)
-    draws = []
-    for _ in range(RESAMPLES):
+    draws = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
         weights = np.bincount(generator.integers(0, units, units), minlength=units).astype(np.float64)
-        draws.append(mean(True, weights) - mean(False, weights))
+        draws[number] = mean(True, weights) - mean(False, weights)
     low, high = np.nanpercentile(draws, [2.5, 97.5])
+    # what the percentile interval says as a p-value: twice the share of draws on the other side of zero
+    beyond = 2 * min((draws <= 0).sum(), (draws >= 0).sum())
     trained, untrained = mean(True, whole), mean(False, whole)
     values = {
         "trained": trained,
@@ -317,12 +324,27 @@ def paired(sides: dict[bool, list[Statistic]], units: int) -> dict[str, Any]:
         "gain": trained - untrained,
         "low": low,
         "high": high,
+        "p": min(1.0, (beyond + 1) / (RESAMPLES + 1)),
     }
     return {
         "seeds": len(sides[True]),
         "groups": units,
         **{key: round(float(one), 4) for key, one in values.items()},
     }
+
+
+def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The comparisons as lines of a table in Markdown; a star where the interval excludes zero after Holm."""
+    lines = []
+    for row in rows:
+        star = " \\*" if row["p_holm"] < 0.05 and not row["low"] <= 0 <= row["high"] else ""
+        numbers = f"{row['trained']:.3f} | {row['untrained']:.3f} | {row['gain']:+.3f}{star}"
+        interval = f"{row['low']:+.3f} to {row['high']:+.3f}"
+        counts = f"{row['p_holm']:.3f} | {row['seeds']} | {row['groups']}"
+        lines.append(
+            f"| {row['set']} | {row['measure']} | {row['arm']} | {numbers} | {interval} | {counts} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -335,13 +357,18 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS), help="arms, separated by commas (default: all)")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds (default: 0,1,2,3,4)")
     parser.add_argument("--part", choices=["validation", "test"], default="test", help="what is reported")
+    parser.add_argument(
+        "--markdown", action="store_true", help="compare: lines of a Markdown table, not JSON"
+    )
     chosen = parser.parse_args()
     store = open_store(chosen.data, chosen.out, chosen.set)
     arms, seeds = chosen.arms.split(","), [int(seed) for seed in chosen.seeds.split(",")]
     if chosen.command == "train":
         do_train(store, chosen.out, chosen.set, arms, seeds)
     else:
-        do_compare(store, chosen.out, chosen.set, arms, seeds, chosen.part)
+        rows = do_compare(store, chosen.out, chosen.set, arms, seeds, chosen.part)
+        lines = [json.dumps(row) for row in rows]
+        sys.stdout.write((as_markdown(rows) if chosen.markdown else "\n".join(lines)) + "\n")
 
 
 if __name__ == "__main__":
