@@ -357,9 +357,7 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS), help="arms, separated by commas (default: all)")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds (default: 0,1,2,3,4)")
     parser.add_argument("--part", choices=["validation", "test"], default="test", help="what is reported")
-    parser.add_argument(
-        "--markdown", action="store_true", help="compare: lines of a Markdown table, not JSON"
-    )
+    parser.add_argument("--markdown", action="store_true", help="compare: a Markdown table")
     chosen = parser.parse_args()
     store = open_store(chosen.data, chosen.out, chosen.set)
     arms, seeds = chosen.arms.split(","), [int(seed) for seed in chosen.seeds.split(",")]
