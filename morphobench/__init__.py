@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from morphobench._core import build_info
     from morphobench.data import ImageStore, ingest, simulate
     from morphobench.embeddings import embed
+    from morphobench.models import export_onnx, load_encoder
     from morphobench.results import Results, run
 
     start_run = run
@@ -63,7 +64,9 @@ _LAZY = {
     "build_info": "morphobench._core",
     "Results": "morphobench.results",
     "embed": "morphobench.embeddings",
+    "export_onnx": "morphobench.models",
     "ingest": "morphobench.data",
+    "load_encoder": "morphobench.models",
     "simulate": "morphobench.data",
 }
 
@@ -78,7 +81,9 @@ __all__ = [
     "Setup",
     "build_info",
     "embed",
+    "export_onnx",
     "ingest",
+    "load_encoder",
     "run",
     "simulate",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from morphobench.models.backbones import ENCODERS, EncoderFactory, encoder_names, make_encoder
 from morphobench.models.heads import Classifier, Decoder, Projection
 from morphobench.models.init_seed import seeded
+from morphobench.models.onnx import export_onnx
 from morphobench.models.study_encoder import Encoder
 from morphobench.models.tensor_file import weights_sha256
 from morphobench.models.weights import PublishedNetwork, load_encoder, load_published, save_encoder
@@ -18,6 +19,7 @@ __all__ = [
     "Projection",
     "PublishedNetwork",
     "encoder_names",
+    "export_onnx",
     "load_encoder",
     "load_published",
     "make_encoder",

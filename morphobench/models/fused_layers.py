@@ -6,7 +6,7 @@ times fewer multiply-adds). The first and the last convolution, whose feature im
 are cheap to compute, never write them. Features are the innermost axis throughout (``channels_last``).
 
 The kernels run on the CPU in float32 and float64, on one thread, with the interpreter's lock released; on
-other devices and under autocast the same algebra runs as PyTorch operations.
+other devices, under autocast and in an export the same algebra runs as PyTorch operations.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def has_kernel(tensor: Tensor, features: int) -> bool:
         False where PyTorch's own operations must serve.
     """
     return (
-        tensor.device.type == "cpu"
+        not torch.compiler.is_exporting()  # asked first: len() would fix the number of images
+        and tensor.device.type == "cpu"
         and tensor.dtype in (torch.float32, torch.float64)
         and features % _FEATURES == 0
         and len(tensor) > 0

@@ -73,8 +73,10 @@ class Encoder(nn.Module):
         Returns:
             float32 (N, D).
         """
+        if torch.is_grad_enabled() or images.device.type != "cpu" or torch.compiler.is_exporting():
+            return self._embed(images)
         parts = [slice(start, start + MICRO_BATCH) for start in range(0, len(images), MICRO_BATCH)]
-        if torch.is_grad_enabled() or images.device.type != "cpu" or len(parts) < 2:
+        if len(parts) < 2:
             return self._embed(images)
         return concatenated(self._embed, images, parts)
 

@@ -6,20 +6,21 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from morphobench._util.json import write_json
 from morphobench.errors import InputError
 from morphobench.models.backbones import NamedEncoder, make_encoder
 from morphobench.models.heads import Classifier, Decoder
 from morphobench.models.preprocessing import as_batch, map_images
-from morphobench.models.small_cnn import is_small
+from morphobench.models.small_cnn import FAMILY, is_small, small_specs
 from morphobench.models.study_encoder import Encoder
-from morphobench.models.tensor_file import write_tensors
+from morphobench.models.tensor_file import weights_sha256, write_tensors
 from morphobench.types import Float32Array, Path
 
 FORMAT = "morphobench-encoder-1"
@@ -240,6 +241,8 @@ def load_published(path: Path) -> PublishedNetwork:
 def save_encoder(path: Path, encoder: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
     """Write an encoder to a file that ``load_encoder`` reads; equal content gives equal bytes.
 
+    ``NAME.config.json`` beside it tells programs without morphobench what the weights are of.
+
     Args:
         path: the ``.safetensors`` file.
         encoder: as ``make_encoder`` or ``load_encoder`` returned it.
@@ -266,4 +269,36 @@ def save_encoder(path: Path, encoder: nn.Module, metadata: Mapping[str, str] | N
         f"encoder.{name}": tensor.detach().to("cpu").contiguous()
         for name, tensor in encoder.state_dict().items()
     }
-    write_tensors(FilePath(path), tensors, {**own, **(metadata or {})})
+    file = FilePath(path)
+    write_tensors(file, tensors, {**own, **(metadata or {})})
+    write_json(file.with_suffix(".config.json"), encoder_config(encoder, metadata))
+
+
+def encoder_config(encoder: NamedEncoder, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Describe an encoder and what it takes, for programs that do not have morphobench.
+
+    Args:
+        encoder: as ``make_encoder`` or ``load_encoder`` returned it.
+        metadata: where it comes from (setup, seed, protocol ...).
+
+    Returns:
+        Architecture and its arguments, channels, size, preprocessing, length of an embedding, hash of the
+        tensors and provenance, as plain JSON types.
+    """
+    family = is_small(encoder.encoder_name)
+    return {
+        "format": FORMAT,
+        "architecture": FAMILY if family else encoder.encoder_name,
+        "arguments": vars(next(small_specs(encoder.encoder_name))) if family else {},
+        "channels": encoder.channels,
+        "size_px": encoder.size_px,
+        "embedding_size": encoder.embedding_size,
+        "preprocessing": {
+            "input": "uint8 images of shape (N, channels, size_px, size_px)",
+            "scale": 1 / 255,
+            "mean": [0.0] * encoder.channels,
+            "std": [1.0] * encoder.channels,
+        },
+        "weights_sha256": weights_sha256(cast(nn.Module, encoder)),
+        "provenance": dict(metadata or {}),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 import torch
 
 from morphobench.errors import InputError
-from morphobench.models import Encoder, load_encoder, load_published, save_encoder, seeded
+from morphobench.models import (
+    Encoder,
+    load_encoder,
+    load_published,
+    make_encoder,
+    save_encoder,
+    seeded,
+    weights_sha256,
+)
 
 SETUPS = [
     f"{paradigm}/{setting}"
@@ -56,6 +65,18 @@ def test_a_saved_encoder_loads_unchanged(channels: int, tmp_path: Path) -> None:
     ours, theirs = encoder.state_dict(), loaded.state_dict()
     assert list(ours) == list(theirs)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_file_beside_the_weights_says_what_they_are_of(tmp_path: Path) -> None:
+    encoder = make_encoder("small:kind=plain,depth=2,pool=max,channels=8", 2, 32)
+    save_encoder(tmp_path / "e.safetensors", encoder, {"setup": "unsupervised/aug_one_crop", "seed": "3"})
+    config = json.loads((tmp_path / "e.config.json").read_text())
+    assert config["architecture"] == "small"
+    assert config["arguments"] == {"kind": "plain", "depth": 2, "pool": "max", "channels": 8}
+    assert (config["channels"], config["size_px"], config["embedding_size"]) == (2, 32, 128)
+    assert config["preprocessing"]["scale"] == 1 / 255
+    assert config["provenance"] == {"setup": "unsupervised/aug_one_crop", "seed": "3"}
+    assert config["weights_sha256"] == weights_sha256(load_encoder(tmp_path / "e.safetensors"))
 
 
 def test_metadata_must_be_text_under_free_names(tmp_path: Path) -> None:
