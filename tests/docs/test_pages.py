@@ -38,8 +38,9 @@ def test_every_command_of_the_pages_is_understood(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (options,) = _blocks(ROOT / "docs" / "options.md", "toml")
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "config.toml").write_text(options)
+    for file in (tmp_path / "results" / "config.toml", tmp_path / "search" / "best.toml"):
+        file.parent.mkdir()
+        file.write_text(options)
     arguments = [word for word in shlex.split(command)[1:] if word != "COMMAND"]
     if {"--help", "--version"} & set(arguments):
         with pytest.raises(SystemExit) as left:
