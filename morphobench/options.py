@@ -174,8 +174,8 @@ class EvaluationOptions(Options):
     """How embeddings are evaluated; the defaults are the study's."""
 
     tasks: tuple[str, ...] = option(
-        f"evaluation tasks, separated by commas: {', '.join(TASK_NAMES)}, or your own as "
-        "package.module:function",
+        f"evaluation tasks, separated by commas: {', '.join(TASK_NAMES)}; integration, with "
+        "the extra of that name, only where it is named; or your own as package.module:function",
         default=TASK_NAMES,
         flag="--task",
         metavar="TASKS",

@@ -16,6 +16,7 @@ from morphobench.evaluation.registry import (
     TASKS,
     MetricInfo,
     TaskResult,
+    default_tasks,
     load_installed_tasks,
     register,
     task_name,
@@ -37,7 +38,7 @@ def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> 
     Args:
         inputs: Embeddings, metadata and options.
         tasks: Names of registered tasks, or "package.module:function"; None: all that are registered, those
-            of installed packages among them.
+            of installed packages among them, but for those run on request.
 
     Returns:
         Result by task.
@@ -46,7 +47,7 @@ def evaluate(inputs: EvaluationInput, *, tasks: Iterable[str] | None = None) -> 
         InputError: An unknown task, or data that no task can read.
         CheckError: The given split has one file in two parts.
     """
-    chosen = [task_name(name) for name in (TASKS if tasks is None else tasks)]
+    chosen = [task_name(name) for name in (default_tasks() if tasks is None else tasks)]
     inputs, warnings = _with_split(inputs)
     results = {name: _check_metrics(name, TASKS[name](inputs)) for name in chosen}
     return {name: replace(each, warnings=warnings + each.warnings) for name, each in results.items()}

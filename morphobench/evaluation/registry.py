@@ -61,6 +61,9 @@ ENTRY_POINT_GROUP = "morphobench.tasks"
 TASKS: dict[str, Task] = {}
 """Every registered task by name."""
 
+ON_REQUEST: set[str] = set()
+"""Tasks that are run only where they are named: they need further packages."""
+
 METRICS: dict[str, MetricInfo] = {}
 """Every metric that a registered task may report, by ``task.metric``."""
 
@@ -68,12 +71,15 @@ RENAMED_METRICS: dict[str, str] = {"clustering.purity": "clustering.homogeneity"
 """Metrics of older records under their present names."""
 
 
-def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task], Task]:
+def register(
+    name: str, *, metrics: Mapping[str, MetricInfo], on_request: bool = False
+) -> Callable[[Task], Task]:
     """Make a decorator that registers a task.
 
     Args:
         name: Name of the task, as in ``--task`` and before the dot of its metrics.
         metrics: What its metrics mean, by name without the task's.
+        on_request: Whether it is run only where it is named.
 
     Returns:
         Decorator that returns the task unchanged.
@@ -86,10 +92,21 @@ def register(name: str, *, metrics: Mapping[str, MetricInfo]) -> Callable[[Task]
         if name in TASKS:
             raise InputError(f"task name must be new, got {name!r}, which is registered already")
         TASKS[name] = task
+        if on_request:
+            ON_REQUEST.add(name)
         METRICS.update({f"{name}.{metric}": info for metric, info in metrics.items()})
         return task
 
     return add
+
+
+def default_tasks() -> tuple[str, ...]:
+    """List the tasks that are run where none is named.
+
+    Returns:
+        All registered tasks but those of `ON_REQUEST`.
+    """
+    return tuple(name for name in TASKS if name not in ON_REQUEST)
 
 
 def load_installed_tasks() -> None:

@@ -10,6 +10,7 @@ from morphobench._util.text import printable
 from morphobench.errors import InputError
 from morphobench.report.statistics.columns import COSTS, Column, metric_columns, primary
 from morphobench.report.statistics.comparisons import Comparison
+from morphobench.report.statistics.gain import Gain, learning_gains
 from morphobench.report.statistics.pairing import Pairing, Tables
 from morphobench.report.statistics.table import Row, build_rows, is_better
 from morphobench.run.record import Record
@@ -36,6 +37,7 @@ class Candidate:
         undominated: whether no other candidate that fits is at least as good, as fast and as small, and
             better in one of these.
         baseline: compared with the best baseline; None without baselines.
+        gain: what training has changed; None where the same encoder untrained was not run.
     """
 
     setup: str
@@ -47,6 +49,7 @@ class Candidate:
     fits: bool = True
     undominated: bool = False
     baseline: Comparison | None = None
+    gain: Gain | None = None
 
 
 @dataclass(frozen=True)
@@ -173,9 +176,12 @@ def decide(
     reference = pairing.best_baseline(column)
     against = {} if reference is None else {one.one: one for one in pairing.against(reference, column)}
     rows = [row for row in build_rows(records, [column], {}) if row.is_trained]
+    gains = {one.setup: one for one in learning_gains(records, pairing, [column])}
     names = {printable(record.setup): record.setup for record in trained}
     found = [
-        _candidate(row, column, against.get(names[row.name]), limits)
+        replace(
+            _candidate(row, column, against.get(names[row.name]), limits), gain=gains.get(names[row.name])
+        )
         for row in rows
         if math.isfinite(row.cells[column.key].value)
     ]

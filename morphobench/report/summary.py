@@ -161,7 +161,10 @@ def _load(path: pathlib.Path) -> Summary:
         predictions=load_tables(path, records, name="classification.predictions"),
         by_cell_line=load_tables(path, records, name="classification.by_cell_line"),
         out=path if path.is_dir() else None,
-        queries={one.name: load_tables(path, records, name=one.name) for one in QUERY_TABLES.values()},
+        queries={
+            name: load_tables(path, records, name=name)
+            for name in dict.fromkeys(one.name for one in QUERY_TABLES.values())
+        },
     )
 
 

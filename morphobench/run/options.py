@@ -199,14 +199,14 @@ class RunOptions(SetupOptions):
     @classmethod
     def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
         from morphobench.evaluation.api import TASKS
-        from morphobench.evaluation.registry import task_name
+        from morphobench.evaluation.registry import default_tasks, task_name
 
         preset = PRESETS[values.get("profile", "quick")]
         values = {**preset.defaults(), **RECIPES[values.get("recipe", "study")].options, **values}
         given_tasks = values.get("tasks")
         for text in given_tasks or ():
             task_name(text, label="--task")
-        values["tasks"] = tuple(TASKS) if given_tasks is None else _ordered(given_tasks, tuple(TASKS))
+        values["tasks"] = default_tasks() if given_tasks is None else _ordered(given_tasks, tuple(TASKS))
         values["baselines"] = (
             DEFAULT_BASELINES
             if values.get("baselines") is None

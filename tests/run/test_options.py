@@ -28,7 +28,10 @@ def test_the_profile_fills_in_what_is_not_given() -> None:
     options = RunOptions.resolve(profile="smoke", epochs=3, device="cpu")
     assert options.setups == SETUPS
     assert (options.training.epochs, options.data.images, options.seeds) == (3, PRESETS["smoke"].images, 1)
-    assert options.baselines == ("chance", "mean_intensity", "pca_pixels", "untrained_encoder")
+    assert options.baselines == (
+        *("chance", "mean_intensity", "pca_pixels", "cell_count", "field_density"),
+        *("untrained_encoder", "untrained_batch_norm"),
+    )
     assert "thinned sweeps" in options.notes()
     assert "one seed" in options.notes()
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from morphobench.evaluation import METRICS, TASKS, EvaluationInput, TaskResult, evaluate
+from morphobench.evaluation import METRICS, EvaluationInput, TaskResult, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.registry import default_tasks
 from morphobench.options import EvaluationOptions
 from morphobench.setups import Sweep
 
@@ -71,7 +72,7 @@ def null_table(seed: int, *, lines: Sequence[str] = ("A549",), effect: float = 0
 
 def outcomes(inputs: EvaluationInput) -> dict[str, TaskResult]:
     """What every task says."""
-    return evaluate(inputs, tasks=tuple(TASKS))
+    return evaluate(inputs, tasks=default_tasks())
 
 
 def chance_of(name: str, metrics: Mapping[str, float]) -> float | None:

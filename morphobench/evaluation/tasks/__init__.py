@@ -6,9 +6,18 @@ from morphobench.evaluation.tasks import (
     classification,
     clustering,
     image_profiling,
+    integration,
     restrictions,
     shortcuts,
     similarity,
 )
 
-__all__ = ["classification", "clustering", "image_profiling", "restrictions", "shortcuts", "similarity"]
+__all__ = [
+    "classification",
+    "clustering",
+    "image_profiling",
+    "integration",
+    "restrictions",
+    "shortcuts",
+    "similarity",
+]

@@ -90,6 +90,17 @@ class _Queries:
             np.concatenate([*numbers, *(part.deviation for part in parts)]),
         )
 
+    def table(self) -> pd.DataFrame:
+        """A row per query, in an order that depends on the metadata alone."""
+        return pd.DataFrame(
+            {
+                "Metadata_Query": np.arange(len(self.scores)),
+                "Metadata_Compound": self.compounds,
+                "Metadata_Label": self.names,
+                "score": self.scores,
+            }
+        )
+
     def macro(self) -> float:
         """Mean over names of the mean over their queries."""
         return float(pd.Series(self.scores).groupby(self.names).mean().mean()) if len(self.scores) else NAN
@@ -115,7 +126,8 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
         inputs: Embeddings and metadata.
 
     Returns:
-        Metrics, intervals over compounds (mechanisms for matching), and the table "unanswerable".
+        Metrics, intervals over compounds (mechanisms for matching), the scores of the queries in a table a
+        restriction ("map_nsp", ...), and the table "unanswerable".
 
     Raises:
         InputError: No control type is known.
@@ -128,6 +140,7 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
     treated = wells.select(wells.reported & ~wells.controls)
     metrics: dict[str, float] = dict.fromkeys(_METRICS, NAN)
     intervals: dict[str, Interval] = {}
+    tables: dict[str, pd.DataFrame] = {}
     has_batches = len(set(treated.columns["Batch"]) - {""}) > 1
     if not has_batches:
         warnings.append("restrictions: no two batches in Metadata_Batch, so NSB and NSCB are undefined")
@@ -147,6 +160,7 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
             )
         matched = _match(treated, "Compound", columns, inputs)
         _set_share(metrics, intervals, f"knn_{name}", matched, "compound", inputs.seed)
+        tables |= {f"map_{name}": found.table(), f"knn_{name}": matched.table()}
     unanswerable = []
     if treated.knows("MOA"):
         doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
@@ -156,6 +170,7 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
             of = treated.consensus("CellLine", *doses, "Compound", *columns[1:])
             matched = _match(of, "MOA", columns, inputs)
             _set_share(metrics, intervals, f"moa_{name}", matched, "mechanism", inputs.seed)
+            tables[f"moa_{name}"] = matched.table()
             missing = sorted(set(of.columns["MOA"]) - {""} - set(matched.names))
             unanswerable += [{"restriction": name, "Metadata_MOA": one} for one in missing]
             if missing:
@@ -165,7 +180,8 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
     for name, info in _METRICS.items():
         if info.direction == "up" and not np.isfinite(metrics[name]):
             intervals[name] = no_interval(NAN, Reason("undefined_statistic"))
-    tables = {"unanswerable": pd.DataFrame(unanswerable)} if unanswerable else {}
+    if unanswerable:
+        tables["unanswerable"] = pd.DataFrame(unanswerable)
     return TaskResult(
         {f"restrictions.{name}": value for name, value in metrics.items()},
         tables,

@@ -17,9 +17,10 @@ from morphobench.report.figures.quality import heat_map, intervals, learning_cur
 from morphobench.report.figures.vega import COLOURS, Figure, available, scripts
 from morphobench.report.load import load_records
 from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed
+from morphobench.report.render.gain_grid import further_tables
 from morphobench.report.render.sentences import decision_sentences, signed_bounds
 from morphobench.report.statistics.claims import study_claims
-from morphobench.report.statistics.columns import PRIMARY
+from morphobench.report.statistics.columns import PRIMARY, marked
 from morphobench.report.summary import Summary, load_summary
 from morphobench.run.folder import FIGURES, REPORT
 from morphobench.run.record import split_name
@@ -216,6 +217,8 @@ def render(summary: Summary, shown: Cells | None = None, sections: Sequence[Sect
             judged=judged,
             against=summary.findings.against.get(judged.key, ()) if judged else (),
             claims=study_claims(summary.findings, summary.rows),
+            tables=further_tables(summary),
+            marked=marked,
             number=number,
             signed=signed,
             signed_bounds=signed_bounds,

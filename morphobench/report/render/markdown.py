@@ -9,7 +9,7 @@ from typing import Any
 
 from morphobench._util.json import to_json
 from morphobench.report.decision import Decision
-from morphobench.report.render.gain_grid import CAPTION, gain_grid
+from morphobench.report.render.gain_grid import further_tables
 from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.render.terminal import summary_grid
 from morphobench.report.statistics.columns import COSTS
@@ -35,8 +35,11 @@ def as_markdown(summary: Summary) -> str:
     key = (
         "Bold: best setup. \\*: the paired 95 % interval of the difference from the best baseline excludes 0."
     )
-    gains = gain_grid(summary)
-    learned = [] if gains is None else [gains.markdown(), CAPTION.replace("*", "\\*")]
+    learned = [
+        text
+        for one in further_tables(summary)
+        for text in (one.grid.markdown(), one.lead.replace("*", "\\*"))
+    ]
     return "\n\n".join([*said, summary_grid(summary, summary.columns).markdown(), key, *learned]) + "\n"
 
 

@@ -33,6 +33,7 @@ def decision_sentences(decision: Decision) -> list[str]:
         [f"Take {choice.setup}: {_quality(decision, choice)}."] if choice else [_no_choice(decision, leader)]
     )
     said += _advantages(decision, leader)
+    said += _gain(leader)
     if choice and decision.cheaper and decision.cheaper_against:
         less = decision.cheaper.hours / choice.hours
         said.append(
@@ -88,6 +89,23 @@ def _advantages(decision: Decision, leader: Candidate) -> list[str]:
         many = f"corrected for comparing {count} setups (Holm), {p_text(best.p_holm)}{doubt}"
         said.append(f"{many[0].upper()}{many[1:]}.")
     return said
+
+
+def _gain(leader: Candidate) -> list[str]:
+    """Whether training has paid at all."""
+    one = leader.gain
+    if one is None:
+        return []
+    if one.reason:
+        return [f"Whether training has paid cannot be told: no interval of the learning gain ({one.reason})."]
+    verdict = (
+        "Training has paid" if one.has_learned else "Training has harmed" if one.excludes_zero else "No gain"
+    )
+    over = f"{one.units} {one.unit}{'s' * (one.units != 1)}"
+    return [
+        f"{verdict}: learning gain {signed(one.difference)} over the same encoder untrained (95 % interval "
+        f"{signed(one.low)} to {signed(one.high)}, {over}; Holm: {p_text(one.p_holm)})."
+    ]
 
 
 def _difference(one: Comparison) -> str:

@@ -15,11 +15,11 @@ from rich.text import Text
 from morphobench._util.text import printable
 from morphobench.report.decision import Decision
 from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, signed, with_unit
-from morphobench.report.render.gain_grid import CAPTION, gain_grid
+from morphobench.report.render.gain_grid import CAPTION, further_tables, gain_bounds, gain_grid, gain_value
 from morphobench.report.render.grid import Grid
 from morphobench.report.render.sentences import decision_sentences, signed_bounds
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
-from morphobench.report.statistics.columns import Column
+from morphobench.report.statistics.columns import Column, marked
 from morphobench.report.statistics.table import Row
 from morphobench.report.summary import Summary
 
@@ -102,6 +102,9 @@ class SummaryTable:
             yield gains.text(options.max_width)
             yield Text(CAPTION, style="dim")
         if self.all_metrics:
+            for one in further_tables(summary)[gains is not None :]:
+                yield one.grid.text(options.max_width)
+                yield Text(one.lead, style="dim")
             yield metric_grid(summary).text(options.max_width)
         yield from _caption(summary, left_out)
         yield from _notes(summary, self.details)
@@ -170,13 +173,16 @@ class DecisionText:
                 number(one.quality),
                 MISSING if one.baseline is None else signed(one.baseline.difference),
                 MISSING if one.baseline is None else signed_bounds(one.baseline),
+                MISSING if one.gain is None else gain_value(one.gain),
+                MISSING if one.gain is None else gain_bounds(one.gain),
                 with_unit(one.hours * 3600e9, "ns", digits=1),
                 f"{number(one.memory_bytes / 1e9, digits=1)} GB",
             )
             for one in decision.undominated
         )
         label = decision.column.label.replace(" ", "\n")
-        headers = ("setup", label, "over best\nbaseline", "95 %\ninterval", "training", "memory")
+        over = ("over best\nbaseline", "95 %\ninterval", "learning\ngain", "95 %\ninterval")
+        headers = ("setup", label, *over, "training", "memory")
         yield from GridTable(Grid(headers, rows)).__rich_console__(terminal, options)
 
 
@@ -269,7 +275,12 @@ def metric_grid(summary: Summary) -> Grid:
             cell = row.cells[column.key]
             value = f"{one.value(cell)}{one.mark(cell)} {one.unit}".rstrip()
             rows.append(
-                (f"{printable(column.key)} {ARROWS[column.direction]}", row.title, value, one.bounds(cell))
+                (
+                    f"{printable(column.key)}{marked(column)} {ARROWS[column.direction]}",
+                    row.title,
+                    value,
+                    one.bounds(cell),
+                )
             )
     return Grid(("metric", "setup", "value", "95 %\ninterval"), tuple(rows), breaks=frozenset(breaks))
 

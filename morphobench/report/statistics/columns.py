@@ -111,6 +111,18 @@ MARK = "‡"
 """Marks a metric whose task the audit found confounded or saturated."""
 
 
+def marked(column: Column) -> str:
+    """Give the mark of a column, for tables that name metrics by their keys.
+
+    Args:
+        column: The column.
+
+    Returns:
+        A space and `MARK` where the audit found its task confounded or saturated, else "".
+    """
+    return f" {MARK}" if column.label.endswith(f" {MARK}") else ""
+
+
 def metric_columns(
     records: Sequence[Record], *, known: Mapping[str, Column] | None = None
 ) -> tuple[Column, ...]:

@@ -29,16 +29,22 @@ class QueryTable:
         unit: What is resampled, and the column that holds it: "compound" or "mechanism".
         score: Column of the score; "" where a query is correct if ``predicted`` is its label.
         label: Column of the label, for tables of predictions.
+        macro: Whether every unit counts alike, however many queries it has.
+        without_top: Whether the most frequent compound is left out.
     """
 
     name: str
     unit: str
     score: str = ""
     label: str = ""
+    macro: bool = False
+    without_top: bool = False
 
     @property
     def column(self) -> str:
         """Column of the unit that is resampled."""
+        if self.name.startswith("restrictions."):
+            return "Metadata_Label"
         return {"compound": "Metadata_Compound", "mechanism": "Metadata_MOA"}[self.unit]
 
 
@@ -48,6 +54,21 @@ QUERY_TABLES: Mapping[str, QueryTable] = {
     "profiling.knn_accuracy": QueryTable("profiling.knn", "compound", label="Metadata_Compound"),
     "profiling.nsc_accuracy": QueryTable("profiling.nsc", "mechanism", label="Metadata_MOA"),
     "profiling.nscb_accuracy": QueryTable("profiling.nscb", "mechanism", label="Metadata_MOA"),
+    **{
+        f"restrictions.{name}{suffix}": QueryTable(
+            f"restrictions.{name}",
+            "mechanism" if name.startswith("moa") else "compound",
+            score="score",
+            # Average precision is a mean over compounds as it is, shares of queries are pooled.
+            macro=suffix == "_macro" or (name.startswith("map") and suffix != "_pooled"),
+            without_top=suffix == "_without_top",
+        )
+        for name in (
+            *(f"{kind}_{apart}" for kind in ("map", "knn") for apart in ("nsw", "nsp", "nsb")),
+            *("moa_nsc", "moa_nscb"),
+        )
+        for suffix in ("", "_pooled" if name.startswith("map") else "_macro", "_without_top")
+    },
 }
 """Metrics whose gain is paired by compound or mechanism, and the tables that hold their queries."""
 
@@ -164,9 +185,14 @@ def _paired_by_query(
         trained, untrained = (each.assign(value=_scores(each, query)) for each in (table, other))
         both = trained[[*keys, "value"]].merge(untrained[[*keys, "value"]], on=keys, suffixes=("", "_other"))
         parts.append(pd.DataFrame({"unit": both[query.column], "gain": both["value"] - both["value_other"]}))
+        if query.without_top:
+            top = both["Metadata_Compound"].value_counts().index[:1]
+            parts[-1] = parts[-1][~both["Metadata_Compound"].isin(top).to_numpy()]
     paired = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"unit": [], "gain": []})
     if paired.empty:
         return None
+    if query.macro:
+        paired = paired.groupby("unit").mean().reset_index()
     gains: Float64Array = paired["gain"].to_numpy(np.float64)
     units = Units.of(paired["unit"].astype(str).to_numpy(dtype=object), query.unit)
     weights = units.weights(seed=0, resamples=RESAMPLES)

@@ -176,3 +176,33 @@ def test_the_figures_data_is_json_that_cannot_end_its_element(drawn: str) -> Non
     for one in data["figures"].values():
         assert one["spec"]["width"] == "container"
         assert one["spec"]["description"]
+
+
+def test_gains_and_shortcuts_have_tables_and_confounded_tasks_are_marked_in_them() -> None:
+    audit = {"marked": {"classification.": "confounded", "shortcuts.classification": "confounded"}}
+    names = {"value": 0.8, "alone": 0.7, "remaining": 0.6, "least": 0.55, "chance": 0.5}
+    records = [
+        record(
+            name,
+            seed,
+            encoder="study",
+            audit={**audit, "verdicts": []},
+            metrics={
+                "classification.roc_auc": 0.6 + 0.1 * (name != "baseline/untrained_encoder") + seed / 100,
+                **{f"shortcuts.classification_{part}": value for part, value in names.items()},
+            },
+        )
+        for name in ("unsupervised/aug_one_crop", "baseline/untrained_encoder")
+        for seed in range(3)
+    ]
+    page = render(summarize(records))
+    assert _Page(page).open == []
+    gains = page[page.index('<h2 id="gains">') : page.index('<h2 id="shortcuts">')]
+    assert "gain unsupervised/aug_one_crop" in gains
+    assert "+0.100*" in gains
+    assert "‡" in gains[gains.index("<thead>") :]
+    shortcuts = page[page.index('<h2 id="shortcuts">') :].partition("</section>")[0]
+    assert all(text in shortcuts for text in ("0.800", "0.600", "0.550", "‡"))
+    details = page[page.index('<h2 id="details">') :]
+    assert "classification.roc_auc ‡" in details
+    assert "shortcuts.classification_value ‡" in details

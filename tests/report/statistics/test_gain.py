@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from morphobench.report.decision import recommend
+from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.statistics.columns import Column
 from morphobench.report.statistics.gain import UNTRAINED, Gain, learning_gains
 from morphobench.report.statistics.pairing import Pairing, Tables
@@ -72,3 +74,43 @@ def test_other_metrics_are_paired_by_seed() -> None:
 def test_without_an_untrained_encoder_there_is_no_gain() -> None:
     records = [record(name) for name in NAMES]
     assert learning_gains(records, Pairing.of(records, [AUC], {}), [AUC]) == ()
+
+
+def scores(level: dict[str, float], queries: dict[str, int]) -> pd.DataFrame:
+    compounds = [name for name, count in queries.items() for _ in range(count)]
+    return pd.DataFrame(
+        {
+            "Metadata_Query": range(len(compounds)),
+            "Metadata_Compound": compounds,
+            "Metadata_Label": compounds,
+            "score": [level[name] for name in compounds],
+        }
+    )
+
+
+def test_restricted_gains_count_every_compound_alike_and_can_leave_out_the_most_frequent() -> None:
+    """One compound has 30 of 52 queries and all of the gain; eleven others have two each and none."""
+    queries = {"top": 30, **{f"c{number}": 2 for number in range(11)}}
+    before = scores(dict.fromkeys(queries, 0.2), queries)
+    after = scores({**dict.fromkeys(queries, 0.2), "top": 0.8}, queries)
+    known: Tables = {(UNTRAINED, 0): before, **{(name, 0): after for name in NAMES}}
+    expected = {"map_nsp": 0.6 / 12, "map_nsp_pooled": 0.6 * 30 / 52, "map_nsp_without_top": 0.0}
+    for name, gain in expected.items():
+        column = Column(f"restrictions.{name}", name, "up")
+        for one in gains(column, {"restrictions.map_nsp": known}, seeds=1):
+            assert one.difference == pytest.approx(gain)
+            assert (one.unit, one.units) == ("compound", 11 if name.endswith("top") else 12)
+            assert not one.has_learned
+
+
+def test_the_recommendation_says_whether_training_has_paid() -> None:
+    records = [
+        record(name, seed, encoder="study", metrics={AUC.key: 0.6 + 0.1 * (name != UNTRAINED) + 0.001 * seed})
+        for name in (*NAMES, UNTRAINED)
+        for seed in range(4)
+    ]
+    decision = recommend(records, known={AUC.key: AUC})
+    assert decision.leader is not None
+    assert decision.leader.gain is not None
+    assert decision.leader.gain.difference == pytest.approx(0.1)
+    assert "Training has paid: learning gain +0.100" in " ".join(decision_sentences(decision))
