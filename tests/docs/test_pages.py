@@ -80,3 +80,16 @@ def test_every_page_stands_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.name != "README.md"]
     assert [page for page in pages if page not in navigation] == []
+
+
+def test_files_that_the_pages_name_are_there() -> None:
+    named = re.compile(
+        r"`((?:csrc|morphobench|tests|benchmarks|tools|docs|examples|containers|\.github)/[\w/.*-]+)`"
+    )
+    absent = [
+        (page.name, path)
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for path in named.findall(page.read_text("utf-8"))
+        if not any(ROOT.glob(path)) and not re.search("[A-Z]{4}", path)  # csrc/FOLDER/NAME.hpp is a pattern
+    ]
+    assert not absent
