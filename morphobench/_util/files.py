@@ -16,7 +16,7 @@ from pathlib import Path
 
 from morphobench.errors import InputError
 
-_MARK = ".partial-"
+_MARK, _OLD = ".partial-", "-old"
 _NAME_CHARACTERS = 40  # of the final name in that of the temporary one, which must not pass 255 bytes
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -232,7 +232,7 @@ def _temporary_file(path: Path) -> tuple[Path, int]:
 def remove_abandoned(path: Path) -> int:
     """Remove the temporary files and folders that killed processes left beside ``path``.
 
-    Those in use are locked by their process and stay.
+    Those in use are locked by their process and stay. A folder that was about to be replaced comes back.
 
     Args:
         path: the file or folder that they were to replace.
@@ -247,7 +247,10 @@ def remove_abandoned(path: Path) -> int:
             descriptor = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                if leftover.name.endswith(_OLD) and not path_exists(path):
+                    leftover.rename(path)  # killed after the old folder had made room for the new one
+                else:
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             except BlockingIOError:
                 in_use += 1
             finally:
@@ -256,7 +259,7 @@ def remove_abandoned(path: Path) -> int:
 
 
 def _move_into_place(partial: Path, destination: Path, *, replace: Collection[str]) -> None:
-    old = destination.parent / f"{partial.name}-old"
+    old = destination.parent / f"{partial.name}{_OLD}"
     moved = False
     there = sorted(path.name for path in destination.iterdir()) if destination.exists() else []
     if there:

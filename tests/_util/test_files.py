@@ -184,3 +184,16 @@ def test_a_second_process_is_refused_while_a_folder_is_written(tmp_path: Path) -
             write_again()
     write_again_is_refused = (tmp_path / "folder" / "file").exists()
     assert write_again_is_refused
+
+
+def test_a_folder_that_had_made_room_when_the_process_was_killed_comes_back(tmp_path: Path) -> None:
+    place, room = tmp_path / "store", tmp_path / ".store.partial-0123456789ab-old"
+    room.mkdir()
+    (room / "a.txt").write_text("old")
+    with pytest.raises(FileExistsError), folder_in_place_of(place) as partial:
+        (partial / "a.txt").write_text("new")  # nobody said that the old one may go
+    assert (place / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    with folder_in_place_of(place, replace=["a.txt"]) as partial:
+        (partial / "a.txt").write_text("new")
+    assert (place / "a.txt").read_text() == "new"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING
 from pathlib import Path
@@ -202,8 +203,8 @@ def test_the_bounds_themselves_are_done_or_refused(
     words = [word for word in words if word != one.option.flag]
     running = start([command.name, *words, f"{one.option.flag}={number}"], limit_gib=6)
     try:
-        said = running.process.communicate(timeout=60)[0]
+        code, said = running.wait(60)
     finally:
-        running.process.kill()
-    require_explained(running.process.returncode, said)
-    case("refused" if running.process.returncode else "right")
+        running.kill("group", random.Random(0))
+    require_explained(code, said)
+    case("refused" if code else "right")

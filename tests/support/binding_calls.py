@@ -92,6 +92,8 @@ class BindingCalls:
         r = self.random
         if r.random() < 0.15:
             return r.choice(OTHERS)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "Oc":  # was spoiled before
+            return value
         if isinstance(value, np.ndarray) and value.dtype.kind != "V":
             how = r.randrange(9)
             if how == 0:
@@ -169,10 +171,11 @@ class BindingCalls:
     def view_distributions_draw(self) -> Any:
         laws, n = _core.ViewDistributions(), self.random.randrange(5)
         law = self._law()
-        laws.add(law.pop("count"), **law)
+        count = law.pop("count")
+        laws.add(count, **law)
         kind = self.dtypes[1, self.random.randint(1, 3)]
         return laws.draw, {
-            "params": np.zeros((4, n), kind),
+            "params": np.zeros((count, n), kind),
             "image_ids": self.array((n,), "int64"),
             "seed": self.random.getrandbits(63),
             "epoch": self.random.randrange(100),

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.command_server import ROOT, CommandServer
+
 _MARK = "MORPHOBENCH_TEST_MARK"
 VOLATILE = ("seconds", "_s", "_ns", "_bytes", "created_utc", "environment", "conditions", "manifest_sha256")
 """Ends of keys whose values differ between equal calls."""
@@ -35,20 +36,21 @@ class Running:
     """A command that runs, in a session of its own.
 
     Attributes:
-        process: Its main process.
+        pid: Its main process.
         mark: What every process that it starts has in its environment.
+        wait: Waits for it, so many seconds; its exit code and what it said.
     """
 
-    process: subprocess.Popen[str]
+    pid: int
     mark: str
-    started: float = field(default_factory=time.monotonic)
+    wait: Callable[[float], tuple[int, str]]
 
     def others(self) -> list[int]:
         """Processes that it started and that are still there."""
         wanted = f"{_MARK}={self.mark}".encode()
         pids = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
         found = [int(pid) for pid in pids if wanted in _environment_of(pid)]
-        return [pid for pid in found if pid != self.process.pid]
+        return [pid for pid in found if pid != self.pid]
 
     def kill(self, whom: str, choose: random.Random) -> str:
         """Send SIGKILL to the whole group, to the parent only, or to one worker only.
@@ -62,9 +64,9 @@ class Running:
                 os.kill(choose.choice(workers), signal.SIGKILL)
                 return "worker"
             if whom == "group":
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
                 return "group"
-            self.process.kill()
+            os.kill(self.pid, signal.SIGKILL)
         return "parent"
 
     def wait_until_all_are_gone(self, limit_s: float = 20.0) -> None:
@@ -75,8 +77,19 @@ class Running:
             time.sleep(0.05)
 
 
-def start(arguments: Sequence[object], *, limit_gib: int | None = None, **environment: str) -> Running:
-    """Start a command of the program, with so much address space at most."""
+def start(
+    arguments: Sequence[object], server: CommandServer | None = None, *, limit_gib: int | None = None
+) -> Running:
+    """Start a command of the program.
+
+    Args:
+        arguments: Its words.
+        server: Where, without the time that its imports take; None: as a process of its own.
+        limit_gib: Its address space, in GiB.
+
+    Returns:
+        The command.
+    """
 
     def prepare() -> None:
         # a test started in the background would hand an ignored SIGINT down
@@ -85,7 +98,9 @@ def start(arguments: Sequence[object], *, limit_gib: int | None = None, **enviro
             resource.setrlimit(resource.RLIMIT_AS, (limit_gib << 30, limit_gib << 30))
 
     mark = uuid.uuid4().hex
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", _MARK: mark, **environment}
+    if server is not None:
+        return Running(server.start(arguments, {_MARK: mark}), mark, server.wait)
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", _MARK: mark}
     process = subprocess.Popen(
         [sys.executable, "-m", "morphobench", *map(str, arguments)],
         env=variables,
@@ -95,16 +110,23 @@ def start(arguments: Sequence[object], *, limit_gib: int | None = None, **enviro
         start_new_session=True,
         preexec_fn=prepare,
     )
-    return Running(process, mark)
+
+    def wait(limit_s: float) -> tuple[int, str]:
+        said = process.communicate(timeout=limit_s)[0]
+        return process.returncode, said
+
+    return Running(process.pid, mark, wait)
 
 
-def complete(arguments: Sequence[object], *, code: int = 0, limit_s: float = 300) -> float:
+def complete(arguments: Sequence[object], server: CommandServer | None = None) -> float:
     """Run a command undisturbed; the seconds that it took."""
-    running = start(arguments)
-    said = running.process.communicate(timeout=limit_s)[0]
-    assert running.process.returncode == code, said
+    started = time.monotonic()
+    running = start(arguments, server)
+    code, said = running.wait(300)
+    assert code == 0, said
+    took = time.monotonic() - started
     running.wait_until_all_are_gone()
-    return time.monotonic() - running.started
+    return took
 
 
 def _steady(value: Any) -> Any:

@@ -21,7 +21,7 @@ def _read(path: Path, begin: Any, results: Any, number: int) -> None:
     begin.wait(120)  # all have it open
     digest = hashlib.sha256()
     for row in np.random.default_rng(number).permutation(len(store)):
-        assert (store.images[row] == store.metadata["Metadata_Site"].iloc[row] % 256).all()
+        assert (store.images[row] == int(store.metadata["Metadata_Site"].iloc[row]) % 256).all()
     digest.update(store.images.tobytes())
     store.verify()
     results.put((number, digest.hexdigest()))
