@@ -89,11 +89,13 @@ FEW = ("constant", "denormal", "huge", "one image per class", "one plate", "a we
 PAIRS = [(name, "as it is") for name in EMBEDDINGS] + [("random", name) for name in TABLES]
 PAIRS = [pair for pair in PAIRS if WHOLE or set(pair) & set(FEW)]
 PAIRS += [("constant", name) for name in TABLES if WHOLE]
-OPTIONS = [{}, {"normalize": "spherize"}, {"normalize": "tvn"}, {"level": "treatment"}] if WHOLE else [{}]
+RULES: list[tuple[Any, dict[str, Any]]] = [("corrected-1", {})]
+if WHOLE:
+    further = ({"normalize": "spherize"}, {"normalize": "tvn"}, {"level": "treatment"})
+    RULES += [("reference-1", {}), *(("corrected-1", options) for options in further)]
 
 
-@pytest.mark.parametrize("protocol", ["corrected-1", "reference-1"] if WHOLE else ["corrected-1"])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize(("protocol", "options"), RULES, ids=str)
 @pytest.mark.parametrize("task", sorted(TASKS))
 @pytest.mark.parametrize(("values", "table"), PAIRS)
 def test_tasks(

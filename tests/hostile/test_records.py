@@ -24,7 +24,7 @@ VALUES: tuple[Any, ...] = (
     *({"a": {"b": []}}, [[[]]], [{"a": 1}], "\u202e", "x" * 100_000),
 )
 FLIPS = 60 if WHOLE else 5
-COMMANDS = ("summarize", "report", "recommend") if WHOLE else ("summarize",)
+COMMANDS = ("summarize", "report", "recommend")
 
 
 def _whole() -> list[dict[str, Any]]:
@@ -64,7 +64,9 @@ def test_edited_values(
         if _read(folder) is None:
             case("refused")
             continue
-        for name in COMMANDS if WHOLE or number == KEYS.index(key) % len(VALUES) else ():
+        # the page takes seconds: each key is shown there with two of the values
+        turn = (number - KEYS.index(key)) % len(VALUES)
+        for name in COMMANDS if WHOLE and turn % 10 == 0 else COMMANDS[:1] if WHOLE or turn == 0 else ():
             command(name, folder, names=(str(folder), key, "setup", "protocol"))
         case("right")
 
@@ -78,7 +80,7 @@ def test_keys_that_are_missing(
         line.pop(key, None)
     folder = _write(tmp_path / "out", lines)
     if _read(folder) is not None:
-        for name in COMMANDS if WHOLE else ():
+        for name in COMMANDS[: 1 if WHOLE else 0]:
             command(name, folder, names=(str(folder), key, "setup", "protocol"))
         case("right")
     else:

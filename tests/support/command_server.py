@@ -72,8 +72,10 @@ class CommandServer:
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(30)
+        self._process.stdout.close()
 
 
 def _do(arguments: list[str], said: str, variables: dict[str, str]) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
@@ -80,8 +81,12 @@ class StoreWriter:
             self._folder = self._context.__enter__()
         except OSError as error:
             raise self._not_writable(error) from error
-        self._file: IO[bytes] = (self._folder / IMAGES).open("wb")
-        self._write_header()
+        try:
+            self._file: IO[bytes] = (self._folder / IMAGES).open("wb")
+            self._write_header()
+        except OSError as error:
+            self._context.__exit__(type(error), error, error.__traceback__)
+            raise self._not_writable(error) from error
         return self
 
     def _not_writable(self, error: OSError) -> InputError:
@@ -176,7 +181,8 @@ class StoreWriter:
     ) -> None:
         if self._finished:
             return
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk refuses what is left in the buffer once more
+            self._file.close()
         cause = error or InputError(f"{self._destination} must be completed by finish(), got none")
         self._context.__exit__(type(cause), cause, trace)
         if error is None and not self._failed:
