@@ -27,6 +27,16 @@ TASK_NAMES = ("classification", "clustering", "profiling", "restrictions", "shor
 """Evaluation tasks of this package, known without importing them."""
 
 
+BASELINE_NAMES = (
+    *("chance", "mean_intensity", "pca_pixels", "cell_count", "field_density", "cp_measure"),
+    *("untrained_encoder", "untrained_batch_norm"),
+)
+"""Baselines of this package, known without importing them."""
+
+DEFAULT_BASELINES = tuple(name for name in BASELINE_NAMES if name != "cp_measure")
+"""Those that need no further package."""
+
+
 @dataclass(frozen=True)
 class DataOptions(Options):
     """Which images of a store are used."""

@@ -18,7 +18,7 @@ from morphobench.report.render.html import page_environment, template
 from morphobench.report.statistics.columns import COSTS, Column, primary
 from morphobench.report.statistics.ranks import Ranking, rank
 from morphobench.report.summary import Summary, load_summary
-from morphobench.run.folder import RESULTS
+from morphobench.run.folder import CURVES, RESULTS
 from morphobench.types import Path
 
 
@@ -90,6 +90,8 @@ def find_results(folders: Sequence[Path]) -> list[pathlib.Path]:
     found: dict[pathlib.Path, None] = {}
     for folder in map(pathlib.Path, folders):
         here = sorted(file.parent for file in folder.rglob(RESULTS)) if folder.is_dir() else []
+        # points of learning curves are no results of their own
+        here = [one for one in here if one.parent.name != CURVES or one == folder]
         if not here:
             raise InputError(f"FOLDER must hold results of `morphobench run`, got none in {folder}")
         found.update(dict.fromkeys(here))

@@ -12,6 +12,7 @@ from morphobench._util.text import printable
 from morphobench._util.typed import to_json_types
 from morphobench.errors import InputError
 from morphobench.report.decision import Decision, decide
+from morphobench.report.learning_curve import LearningCurve, load_curves
 from morphobench.report.load import load_records, load_tables
 from morphobench.report.statistics.analysis import Findings, analyse
 from morphobench.report.statistics.columns import COSTS, HEADLINE, MARK, Column, metric_columns
@@ -38,6 +39,7 @@ class Summary:
         decision: which setup to take; of the first run, where there are several.
         decisions: (folder, decision) of each, where there are several runs.
         gains: what training has changed, by setup and metric; of the first run, where there are several.
+        curves: gains against training plates and epochs; of the first run, where there are several.
         histories: losses by epoch, one (setup, epochs) per setup and seed.
         environments: distinct environments, each as text by name.
         out: the folder of the run; None for a file, and for several runs.
@@ -57,6 +59,7 @@ class Summary:
     out: pathlib.Path | None = None
     decisions: tuple[tuple[str, Decision], ...] = field(default=())
     gains: tuple[Gain, ...] = ()
+    curves: tuple[LearningCurve, ...] = ()
 
     @property
     def headline(self) -> tuple[Column, ...]:
@@ -156,7 +159,7 @@ def load_summary(paths: Sequence[Path], *, patterns: Sequence[str] = (), sort: s
 
 def _load(path: pathlib.Path) -> Summary:
     records = load_records(path)
-    return summarize(
+    summary = summarize(
         records,
         predictions=load_tables(path, records, name="classification.predictions"),
         by_cell_line=load_tables(path, records, name="classification.by_cell_line"),
@@ -166,6 +169,7 @@ def _load(path: pathlib.Path) -> Summary:
             for name in dict.fromkeys(one.name for one in QUERY_TABLES.values())
         },
     )
+    return replace(summary, curves=load_curves(path, summary.decision.column))
 
 
 def _join(summaries: Sequence[Summary], paths: Sequence[pathlib.Path]) -> Summary:

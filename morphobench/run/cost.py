@@ -25,10 +25,10 @@ from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
 from morphobench.run.folder import COSTS, SetupFiles, timing_file
 from morphobench.run.job import Job, training_job
+from morphobench.run.lock import locked
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line, read_lines
-from morphobench.run.runner import locked
 from morphobench.run.timing import timed_once
 from morphobench.run.worker import make_objective, train_measured, use_threads
 from morphobench.setups import Setup

@@ -24,6 +24,7 @@ TRIALS = "trials.csv"
 BEST = "best.toml"
 LOCK = ".lock"
 EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "training", "tables", "figures"
+CURVES = "curves"  # a run of its own for each point of a learning curve
 ENGINE = "engine"  # scripts and logs of jobs on a cluster
 
 _SEED = "__seed"
@@ -146,7 +147,11 @@ def remove_own(out: Path) -> None:
         raise InputError(
             f"{out / OPTIONS} must hold the options of a run, got other content; nothing removed"
         )
-    for name in OWN_NAMES:
+    for point in sorted(out.glob(f"{CURVES}/*/{OPTIONS}")):
+        remove_own(point.parent)
+        with contextlib.suppress(OSError):
+            point.parent.rmdir()
+    for name in (*OWN_NAMES, CURVES):
         path = out / name
         if path.is_dir() and not path.is_symlink():
             _remove_contents(path)

@@ -19,6 +19,7 @@ from morphobench.errors import InputError
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
 from morphobench.run.folder import RESULTS, SetupFiles
+from morphobench.run.lock import locked
 from morphobench.run.prepare import read_options
 from morphobench.run.record import (
     SCHEMA_VERSION,
@@ -28,7 +29,6 @@ from morphobench.run.record import (
     read_records,
     write_records,
 )
-from morphobench.run.runner import locked
 from morphobench.types import Float32Array, Int64Array
 
 PREFIX = "external/"

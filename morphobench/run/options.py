@@ -10,6 +10,8 @@ from morphobench._util.cpu import available_cores
 from morphobench._util.options import Options, convert, group, option, option_fields
 from morphobench.errors import InputError
 from morphobench.options import (
+    BASELINE_NAMES,
+    DEFAULT_BASELINES,
     DataOptions,
     EngineOptions,
     EvaluationOptions,
@@ -30,15 +32,6 @@ from morphobench.setups import (
     select,
 )
 from morphobench.types import DEFAULT_PROTOCOL, Protocol
-
-BASELINE_NAMES = (
-    *("chance", "mean_intensity", "pca_pixels", "cell_count", "field_density", "cp_measure"),
-    *("untrained_encoder", "untrained_batch_norm"),
-)
-"""Baselines of this package, known without importing them."""
-
-DEFAULT_BASELINES = tuple(name for name in BASELINE_NAMES if name != "cp_measure")
-"""Those that need no further package."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +178,21 @@ class RunOptions(SetupOptions):
     seeds: int = option(
         "repetitions, each with its own random seed", default=1, metavar="K", minimum=1, maximum=10_000
     )
+    train_fraction: tuple[float, ...] = option(
+        "fractions of the training plates for learning curves, such as 0.1,0.3,1, each within the next: the "
+        "largest is the run itself, the others are trained anew in OUT/curves",
+        default=(1.0,),
+        metavar="F",
+        minimum=1e-6,
+        maximum=1,
+    )
+    curve_epochs: tuple[int, ...] = option(
+        "further numbers of epochs for learning curves, each trained anew in OUT/curves",
+        default=(),
+        metavar="E",
+        minimum=1,
+        default_text="none",
+    )
     baselines: tuple[str, ...] = option(
         f"features that need no training, to compare with: {', '.join(BASELINE_NAMES)}; cell_count and "
         "field_density where the metadata know them, cp_measure with the extra classic",
@@ -273,6 +281,10 @@ class RunOptions(SetupOptions):
                 f"learning from at most {self.data.train_images} images",
             ),
             (bool(self.objective_settings), f"settings {', '.join(self.objective_settings)}"),
+            (
+                max(self.train_fraction) < 1,
+                f"learning from {max(self.train_fraction):.3g} of the training plates",
+            ),
             (self.seeds == 1, "one seed"),
         ]
         return [text for holds, text in facts if holds]

@@ -150,9 +150,7 @@ class Record:
     host_memory_before_training_bytes: int | None = None
     peak_device_memory_bytes: Annotated[int | None, "allocated; null without a device"] = None
     peak_device_memory_reserved_bytes: int | None = None
-    convergence_epoch: Annotated[
-        int | None, "first epoch whose validation loss is within 1 % of the best"
-    ] = None
+    convergence_epoch: Annotated[int | None, "first epoch within 1 % of the best validation loss"] = None
     stopped_early: bool | None = None
     epochs_done: int | None = None
     views_trained: int | None = None
@@ -165,6 +163,9 @@ class Record:
     embeddings_sha256: Annotated[str | None, "checksum of the file of embeddings"] = None
     data: DataInfo = field(default_factory=DataInfo)
     split: SplitInfo = field(default_factory=SplitInfo)
+    train_fraction: Annotated[Number, "share of the training plates that the setup was trained on"] = None
+    train_images: Annotated[int | None, "images that the setup was trained on"] = None
+    train_plates: Annotated[int | None, "their plates; null where plates are not known"] = None
     audit: Annotated[
         dict[str, Any] | None, "what the data can show: verdicts, and marked metrics with the reason"
     ] = None

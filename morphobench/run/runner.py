@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +16,7 @@ from morphobench._util.json import plain, read_json, write_json
 from morphobench._util.progress import duration
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings, write_embeddings
-from morphobench.errors import CheckError, InputError
+from morphobench.errors import CheckError
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
 from morphobench.run.audit import audit_of_run
 from morphobench.run.baselines import (
@@ -30,12 +27,14 @@ from morphobench.run.baselines import (
     Inputs,
     baseline_names,
 )
+from morphobench.run.curve import curve_points, train_rows_of, trained_on
 from morphobench.run.data import SeedData, open_data, pixel_statistics, seed_data
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated, inputs_of
-from morphobench.run.folder import AUDIT, ENGINE, FAILURES, LOCK, RESULTS, SetupFiles, timing_file
+from morphobench.run.folder import AUDIT, ENGINE, FAILURES, RESULTS, SetupFiles, timing_file
 from morphobench.run.job import Embedding, Job, training_job, training_options
+from morphobench.run.lock import locked
 from morphobench.run.options import RunOptions
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
@@ -50,6 +49,7 @@ from morphobench.run.record import (
 from morphobench.run.timing import not_timed, timed_once
 from morphobench.setups import Setup
 from morphobench.training.data.views import training_views
+from morphobench.types import Int64Array
 
 _WORKER = "morphobench.run.worker"
 
@@ -93,6 +93,8 @@ def run(
             f"{len(failures)} of {work.total} failed: {'; '.join(failures[:3])}"
             f"{'; ...' if len(failures) > 3 else ''}. {out / FAILURES} says how; run again to try them again"
         )
+    for folder, point in curve_points(out, options):
+        run(store_path, folder, options=point, fresh=fresh, quiet=quiet)
     return read_records(out) if (out / RESULTS).exists() else []  # none yet where only a script was written
 
 
@@ -254,9 +256,14 @@ class _Run:
         progress.expect({name: s for name, s in self.expected.items() if name in self.to_do})
 
     def _job(self, setup: Setup, seed: int, files: SetupFiles) -> Job:
-        return training_job(
+        job = training_job(
             setup, self.options, self.store, self.seeds[seed], seed=seed, checkpoint_dir=files.folder
         )
+        return replace(job, train_rows=self._train_rows(seed))
+
+    def _train_rows(self, seed: int) -> Int64Array:
+        data = self.seeds[seed]
+        return train_rows_of(data.rows, data.metadata, max(self.options.train_fraction), seed)
 
     def _embedding(self, name: str, seed: int, files: SetupFiles) -> Embedding:
         data = self.seeds[seed]
@@ -307,6 +314,7 @@ class _Run:
     def _record(self, name: str, seed: int, outcome: Mapping[str, Any]) -> dict[str, Any]:
         options, parts = self.options, self.seeds[seed].parts
         training = outcome.get("training") or {}
+        trained = {} if name.startswith(PREFIX) else trained_on(self.store, self._train_rows(seed))
         counts = {
             part: int(np.count_nonzero(parts.labels == part)) for part in ("train", "validation", "test")
         }
@@ -320,7 +328,7 @@ class _Run:
             "precision": options.training.precision,
             "time_per_view_ns": training.get("time_per_view_ns"),
             "time_per_epoch_s": training.get("time_per_epoch_s"),
-            "time_per_image_ns": _time_per_image_ns(training, counts["train"]),
+            "time_per_image_ns": _time_per_image_ns(training, trained.get("train_images")),
             "embedding_time_per_image_ns": outcome.get("embedding_time_per_image_ns"),
             "peak_host_memory_bytes": outcome.get("peak_host_memory_bytes"),
             "host_memory_before_training_bytes": outcome.get("host_memory_before_training_bytes"),
@@ -339,6 +347,8 @@ class _Run:
             "preset": options.profile,
             "epochs": options.training.epochs,
             "batch_size": options.training.batch_size,
+            "train_fraction": max(options.train_fraction) if trained else None,
+            **trained,
             "profile": options.describe(),
             "notes": options.notes(),
             "data": self.data,
@@ -359,32 +369,6 @@ class _Run:
         append_line(self.out / FAILURES, failure)
 
 
-def _time_per_image_ns(training: Mapping[str, Any], images: int) -> float | None:
+def _time_per_image_ns(training: Mapping[str, Any], images: int | None) -> float | None:
     seconds = training.get("time_per_epoch_s")
     return None if seconds is None or not images else seconds * 1e9 / images
-
-
-@contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep two runs out of one folder; the system drops the lock when the process ends, however it ends.
-
-    Args:
-        out: The folder.
-
-    Yields:
-        Nothing; the folder is locked meanwhile.
-
-    Raises:
-        InputError: Another run is at work there.
-    """
-    descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"OUT must be a folder in which no run is at work, but one is at work in {out}"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -24,10 +24,10 @@ from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.folder import BEST, ENGINE, FAILURES, SEARCH_JOURNAL, TRIALS, SetupFiles
 from morphobench.run.job import training_job
+from morphobench.run.lock import locked
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line
-from morphobench.run.runner import locked
 from morphobench.run.search_options import SearchOptions
 from morphobench.run.search_space import Parameter, read_space
 from morphobench.run.trial import STUDY, TrialPlan, open_storage

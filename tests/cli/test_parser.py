@@ -15,9 +15,8 @@ from morphobench.cli.registry import COMMANDS
 from morphobench.evaluation.api import TASKS
 from morphobench.evaluation.registry import ON_REQUEST
 from morphobench.objectives import names
-from morphobench.options import TASK_NAMES
+from morphobench.options import BASELINE_NAMES, TASK_NAMES
 from morphobench.run.baselines import BASELINES
-from morphobench.run.options import BASELINE_NAMES
 from morphobench.setups import FURTHER_PARADIGMS, PARADIGMS
 
 ROOT = Path(__file__).resolve().parents[2]

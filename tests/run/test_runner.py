@@ -18,6 +18,7 @@ from morphobench.models import load_encoder
 from morphobench.report.summary import summarize
 from morphobench.run import read_records, run, runner
 from morphobench.run.folder import SetupFiles
+from morphobench.run.lock import locked
 from morphobench.run.prepare import prepare
 from morphobench.run.record import read_lines
 from tests.run.conftest import tiny_options, tiny_store
@@ -202,7 +203,7 @@ def test_a_torn_line_is_done_again_and_a_broken_one_is_named(store: ImageStore, 
 
 def test_two_runs_keep_out_of_one_folder(store: ImageStore, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with runner.locked(tmp_path / "out"), pytest.raises(InputError, match="one is at work in"):
+    with locked(tmp_path / "out"), pytest.raises(InputError, match="one is at work in"):
         run(store.path, tmp_path / "out", options=tiny_options(), quiet=True)
 
 

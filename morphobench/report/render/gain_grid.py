@@ -65,6 +65,7 @@ def further_tables(summary: Summary) -> list[Table]:
     made = [
         ("gains", "Learning gain", CAPTION, gain_grid(summary)),
         ("restricted", "Learning gain under restrictions", told, gain_grid(summary, restricted)),
+        ("learning-curves", "Learning curves", CURVES, curve_grid(summary)),
         ("shortcuts", "Shortcuts", SHORTCUTS, shortcut_grid(summary)),
     ]
     return [Table(name, title, lead, grid) for name, title, lead, grid in made if grid is not None]
@@ -75,6 +76,44 @@ SHORTCUTS = (
     "without it (alone), and from what is left once their effects, fitted on the train part, are regressed "
     "out (remaining; least: all that they share with the embedding counts as theirs)."
 )
+
+
+CURVES = (
+    "Learning gain against training plates and against epochs, each trained anew. Forecast: a saturating "
+    "power law, gain = a - b n^-c, through three sizes or more (Cortes et al. 1993; Hestness et al. 2017); "
+    "its interval holds only as far as that law does."
+)
+
+
+def curve_grid(summary: Summary) -> Grid | None:
+    """Lay out the learning curves: a row a setup and size, and the forecast of twice the plates.
+
+    Args:
+        summary: The summary.
+
+    Returns:
+        The table; None where no curve was run.
+    """
+    rows: list[tuple[str, ...]] = []
+    shown = {row.name for row in summary.rows}
+    for curve in summary.curves:
+        if curve.setup not in shown:
+            continue
+        for place, one in enumerate(curve.points):
+            size = f"{one.size:,.0f} {curve.axis}"
+            rows.append(("" if place else curve.setup, size, gain_value(one.gain), gain_bounds(one.gain)))
+        expected = curve.expected
+        if expected is not None:
+            found = ("", f"{expected.size:,.0f} {curve.axis}, forecast")
+            if expected.reason:
+                rows.append((*found, "none", expected.reason))
+            else:
+                bounds = f"{signed(expected.low)} to {signed(expected.high)}"
+                rows.append((*found, signed(expected.value), bounds))
+    column = summary.decision.column
+    if not rows or column is None:
+        return None
+    return Grid(("learning curve", "trained on", f"gain in\n{column.label}", "95 %\ninterval"), tuple(rows))
 
 
 def shortcut_grid(summary: Summary) -> Grid | None:
