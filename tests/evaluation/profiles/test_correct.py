@@ -55,9 +55,19 @@ def test_tvn_refuses_plates_without_controls() -> None:
         tvn(values, controls & (batches != 1), batches)
 
 
-def test_harmony_mixes_plates() -> None:
+def test_harmony_mixes_plates_and_keeps_drugs_apart() -> None:
+    """Plates moved by about one deviation: Harmony finds no cluster that spans plates much farther apart."""
     pytest.importorskip("harmonypy", reason="harmonypy is not installed (extra: harmony)")
-    values, controls, batches, _ = plates(shift=1.0)
+    random = np.random.default_rng(0)
+    batches = np.repeat(np.arange(4), 200)
+    controls = np.tile(np.arange(200) < 100, 4)
+    kinds = np.where(controls, -1, np.tile(np.arange(200) % 2, 4))
+    values = random.normal(size=(800, 8))
+    values[:, 0] += 8 * (kinds == 0)
+    values[:, 1] += 8 * (kinds == 1)
+    values = (values + random.normal(size=(4, 8))[batches]).astype(np.float32)
     corrected = harmony(values, batches)
-    assert corrected.shape[0] == 160
-    assert between(corrected, batches, controls) < 0.5 * between(values, batches, controls)
+    assert corrected.shape == (800, 8)
+    assert between(corrected, batches, controls) < 0.25 * between(values, batches, controls)
+    everything = np.ones(800, dtype=bool)
+    assert between(corrected, kinds + 1, everything) > between(values, kinds + 1, everything)
