@@ -280,6 +280,11 @@ def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame,
         X=embeddings, obs=rows, var=pd.DataFrame(index=names)
     )
     table.uns[PROVENANCE_KEY] = origin
+    # The same, to be read without knowing of JSON; .h5ad has no null and no nested lists.
+    table.uns["provenance"] = {
+        name: value if isinstance(value, str | int | float) else json.dumps(value)
+        for name, value in json.loads(origin).items()
+    }
     table.write_h5ad(path)
 
 

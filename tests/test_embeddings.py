@@ -192,11 +192,13 @@ def test_unfit_tables_are_refused(table: tuple[Any, pd.DataFrame], tmp_path: Pat
 def test_anndata_round_trip(table: tuple[Any, pd.DataFrame], tmp_path: Path) -> None:
     anndata = pytest.importorskip("anndata", reason="the extra anndata is not installed")
     path = tmp_path / "set.h5ad"
-    write_embeddings(path, *table, provenance={"protocol": "corrected-1"})
+    write_embeddings(path, *table, provenance={"protocol": "corrected-1", "seed": 3, "versions": {"a": 1}})
     opened = anndata.read_h5ad(path)
     assert opened.shape == (4, 12)
     assert opened.var_names[0] == "emb_0000"
     assert opened.obs["Metadata_Well"].tolist() == ["A01", "A02", "A01", "B07"]
+    facts = opened.uns["provenance"]
+    assert (facts["protocol"], facts["seed"], facts["versions"]) == ("corrected-1", 3, '{"a": 1}')
     embeddings, metadata, origin = read_embeddings(path)
     np.testing.assert_array_equal(embeddings, table[0])
     pd.testing.assert_frame_equal(metadata, table[1].reset_index(drop=True), check_dtype=False)

@@ -94,7 +94,10 @@ def project(options: ProjectOptions) -> None:
     names = iter(range(len(options.run.setups)))
     with Progress("trying a few batches of each setup", len(options.run.setups)) as shown:
         found = projection.project(
-            options.store, options.run, on_setup=lambda name: shown.update(next(names), detail=name)
+            options.store,
+            options.run,
+            as_if_images=options.as_if_images,
+            on_setup=lambda name: shown.update(next(names), detail=name),
         )
     rows = tuple(
         (
@@ -115,6 +118,11 @@ def project(options: ProjectOptions) -> None:
         f"{with_unit(found.host_memory_bytes, 'bytes', digits=1)} of memory while it trains and "
         f"{with_unit(found.disk_bytes, 'bytes', digits=1)} of disk."
     )
+    if options.parallel > 1:
+        _show(
+            f"With {options.parallel} machines or GPUs like this one, training and embedding take "
+            f"{duration(found.elapsed_s(options.parallel))} instead of {duration(found.training_s)}."
+        )
 
 
 def cost(options: CostCommand) -> None:

@@ -143,6 +143,20 @@ class ProjectOptions(Options):
 
     store: Path = argument("STORE", _STORE)
     run: RunOptions = group(RunOptions, inline=True)
+    as_if_images: int | None = option(
+        "predict for N images in all, split as those of the store are",
+        default=None,
+        metavar="N",
+        minimum=1,
+        default_text="those of the store",
+    )
+    parallel: int = option(
+        "machines or GPUs like this one that train at the same time",
+        default=1,
+        metavar="P",
+        minimum=1,
+        maximum=100_000,
+    )
 
     @classmethod
     def default_texts(cls) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Job:
         train_rows: Rows of the store to train on, int64.
         validation_rows: Rows whose loss is taken after each epoch, int64.
         settings: Settings of the objective that differ from its defaults, by name.
+        track: Tracker that shows the epochs, of ``training.callbacks.tracking.TRACKERS``, or "none".
     """
 
     store: Path
@@ -43,6 +44,7 @@ class Job:
     train_rows: Int64Array
     validation_rows: Int64Array
     settings: Mapping[str, Any] = field(default_factory=dict)
+    track: str = "none"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from morphobench._util.cpu import available_cores
 from morphobench._util.options import Options, convert, group, option, option_fields
@@ -200,6 +200,12 @@ class RunOptions(SetupOptions):
         metavar="NAMES",
         default_text="all but cp_measure",
         off="--no-baselines",
+    )
+    track: Literal["none", "tensorboard", "mlflow", "wandb"] = option(
+        "show losses and speed of each epoch in TensorBoard, MLflow or Weights & Biases, in files under "
+        "OUT/training",
+        default="none",
+        saved=False,
     )
     evaluation: EvaluationOptions = group(EvaluationOptions)
     engine: EngineOptions = group(EngineOptions)

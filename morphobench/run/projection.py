@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from collections.abc import Callable
@@ -82,6 +83,23 @@ class Projection:
         """Seconds of training and embedding all setups and seeds, one after another."""
         return self.seeds * sum(one.training_s + one.embedding_s for one in self.setups)
 
+    def elapsed_s(self, parallel: int) -> float:
+        """Predict how long training and embedding take on several machines like this one.
+
+        The longest training comes first, and each machine takes the next one when it is free.
+
+        Args:
+            parallel: Trainings at a time, each with a machine or GPU to itself.
+
+        Returns:
+            Seconds until the last one has ended.
+        """
+        busy_s = [0.0] * parallel
+        each_s = sorted((one.training_s + one.embedding_s for one in self.setups), reverse=True)
+        for job_s in (one for one in each_s for _ in range(self.seeds)):
+            heapq.heapreplace(busy_s, busy_s[0] + job_s)
+        return max(busy_s)
+
     @property
     def total_s(self) -> float:
         """Seconds of the whole run."""
@@ -94,7 +112,11 @@ class Projection:
 
 
 def project(
-    store_path: types.Path, options: RunOptions, *, on_setup: Callable[[str], None] | None = None
+    store_path: types.Path,
+    options: RunOptions,
+    *,
+    as_if_images: int | None = None,
+    on_setup: Callable[[str], None] | None = None,
 ) -> Projection:
     """Predict what a run will take, from a few batches of every setup.
 
@@ -105,6 +127,7 @@ def project(
     Args:
         store_path: The store.
         options: Options of the run.
+        as_if_images: Predict for so many images in all, split as those of the store are; None: for those.
         on_setup: Called with the name of each setup before it is tried.
 
     Returns:
@@ -116,6 +139,8 @@ def project(
     """
     store, rows, _ = open_data(store_path, options)
     data = seed_data(store, rows, 0, options.data.train_images)
+    times = 1.0 if as_if_images is None else as_if_images / len(data.rows)
+    images = round(times * len(data.rows))
     sample = subset(data.metadata, images=min(_EVALUATED, len(data.rows)), seed=0)
     setups, weights_bytes = [], 0
     features: Float32Array | None = None
@@ -128,19 +153,19 @@ def project(
         result = run_isolated(f"{__name__}:calibrate", work)
         found = result.value
         setups.append(
-            projected(job, found, images=len(data.rows), overhead_s=result.wall_s - found["spent_s"])
+            projected(job, found, images=images, overhead_s=result.wall_s - found["spent_s"], times=times)
         )
         weights_bytes += found["weights_bytes"]
         features = found["embeddings"] if features is None else features
     if features is None:
         raise InputError("--setups must name at least one setup, got none")
     evaluated = len(options.setups) + len(options.baselines)
-    embeddings_bytes = evaluated * len(data.rows) * features.shape[1] * features.itemsize
+    embeddings_bytes = evaluated * images * features.shape[1] * features.itemsize
     return Projection(
         setups=tuple(setups),
         seeds=options.seeds,
         evaluated=evaluated,
-        evaluation_s=_evaluation_s(features, data.metadata.iloc[sample], options, images=len(data.rows)),
+        evaluation_s=_evaluation_s(features, data.metadata.iloc[sample], options, images=images),
         timing_s=options.execution.timing_s,
         disk_bytes=options.seeds * (embeddings_bytes + weights_bytes),
     )
@@ -219,7 +244,9 @@ def _bytes_of(encoder: torch.nn.Module) -> int:
     return sum(one.numel() * one.element_size() for one in encoder.state_dict().values())
 
 
-def projected(job: Job, found: dict[str, Any], *, images: int, overhead_s: float) -> SetupProjection:
+def projected(
+    job: Job, found: dict[str, Any], *, images: int, overhead_s: float, times: float = 1.0
+) -> SetupProjection:
     """Project a setup from what `calibrate` measured.
 
     Args:
@@ -227,11 +254,12 @@ def projected(job: Job, found: dict[str, Any], *, images: int, overhead_s: float
         found: Measured.
         images: Images to embed.
         overhead_s: Seconds that a process takes beside training.
+        times: How many times as many images as the job has are trained on and validated.
 
     Returns:
         The projection.
     """
-    trained, validated = len(job.train_rows), len(job.validation_rows)
+    trained, validated = (round(times * len(rows)) for rows in (job.train_rows, job.validation_rows))
     batches = max(1, trained // job.training.images_per_step)  # an incomplete last batch is dropped
     epoch_s = batches * found["batch_s"] + validated * found["validation_s"]
     store = ImageStore.open(job.store)

@@ -48,6 +48,7 @@ from morphobench.run.record import (
 )
 from morphobench.run.timing import not_timed, timed_once
 from morphobench.setups import Setup
+from morphobench.training.callbacks.tracking import require_tracker
 from morphobench.training.data.views import training_views
 from morphobench.types import Int64Array
 
@@ -77,6 +78,7 @@ def run(
     """
     out = Path(out)
     require_own(out)
+    require_tracker(options.track)
     store, rows, data = open_data(store_path, options)
     statistics = pixel_statistics(store, rows)
     seeds = {
@@ -259,7 +261,7 @@ class _Run:
         job = training_job(
             setup, self.options, self.store, self.seeds[seed], seed=seed, checkpoint_dir=files.folder
         )
-        return replace(job, train_rows=self._train_rows(seed))
+        return replace(job, train_rows=self._train_rows(seed), track=self.options.track)
 
     def _train_rows(self, seed: int) -> Int64Array:
         data = self.seeds[seed]

@@ -41,6 +41,7 @@ from morphobench.training import (
     train,
 )
 from morphobench.training.callbacks.schedules import learning_rate_schedule
+from morphobench.training.callbacks.tracking import trackers
 from morphobench.training.data.groups import group_codes
 from morphobench.training.data.views import training_views
 from morphobench.training.runtime.precision import matrix_products
@@ -65,7 +66,7 @@ def train_and_embed(*, job: Job, embedding: Embedding) -> dict[str, Any]:
     use_threads(job.training)
     store = ImageStore.open(job.store)
     objective = make_objective(job, store)
-    result, memory = train_measured(objective, job, store)
+    result, memory = train_measured(objective, job, store, callbacks=trackers(job.track, job.training.folder))
     report({"stage": "embedding"})
     shown = store.images[job.validation_rows[:_SHOWN]]
     write_reconstructions(objective, shown, embedding.files.reconstructions)

@@ -35,10 +35,16 @@ def test_a_prediction_is_times_multiplied_by_numbers(store: ImageStore) -> None:
     assert one.embedding_s == 64 * 0.125
     assert one.host_memory_bytes == 10**9 + 3 * 64 * 64
 
+    larger = projection.projected(job, found, times=10.0, images=640, overhead_s=2.0)
+    assert larger.epoch_s == (10 * trained // 8) * 0.5 + 10 * validated * 0.25
+    assert larger.embedding_s == 640 * 0.125
+
     whole = projection.Projection((one, one), 3, evaluated=5, evaluation_s=4.0, timing_s=60.0, disk_bytes=1)
     assert whole.training_s == 3 * 2 * (one.training_s + one.embedding_s)
     assert whole.total_s == whole.training_s + 3 * 5 * 4.0 + 60.0
     assert whole.host_memory_bytes == one.host_memory_bytes
+    each_s = one.training_s + one.embedding_s
+    assert [whole.elapsed_s(n) for n in (1, 4, 6, 100)] == [6 * each_s, 2 * each_s, each_s, each_s]
 
 
 def test_predicted_memory_is_that_of_the_run(store: ImageStore, tmp_path: Path) -> None:
@@ -61,11 +67,12 @@ def test_the_command_shows_every_setup_and_the_sum(
     one = projection.SetupProjection("unsupervised/aug_one_crop", 60.0, 3600.0, 0.0, 2**30, None)
     made = projection.Projection((one,), 2, 3, 5.0, 0.0, 2**20)
     monkeypatch.setattr(projection, "project", lambda *given, **named: made)
-    assert main(["project", str(store.path), "--setups", "autoencoder/aug_one_crop"]) == 0
+    assert main(["project", str(store.path), "--setups", "autoencoder/aug_one_crop", "--parallel", "2"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "unsupervised/aug_one_crop 1 min 00 s 1 h 00 min 1.0 GiB" in shown
     assert "is expected to take 2 h 00 min on this machine" in shown
     assert "5 s for each of 6 evaluations" in shown
+    assert "With 2 machines or GPUs like this one, training and embedding take 1 h 00 min" in shown
 
 
 def test_the_time_left_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
