@@ -285,7 +285,9 @@ def _write_anndata(path: Path, embeddings: Float32Array, metadata: pd.DataFrame,
         name: value if isinstance(value, str | int | float) else json.dumps(value)
         for name, value in json.loads(origin).items()
     }
-    table.write_h5ad(path)
+    # The temporary file is locked, which tells others that it is in use: HDF5 must not lock it again.
+    with load_extra("h5py", extra="anndata").File(path, "w", locking=False) as file:
+        load_extra("anndata.io", extra="anndata").write_elem(file, "/", table)
 
 
 def _read_anndata(path: Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
