@@ -196,9 +196,9 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
 
 
 _CONTROL_TYPES = (
-    (re.compile(_CONTROLS + r"|negcon[ _-].*|negative", re.IGNORECASE), NEGCON),
+    (re.compile(_CONTROLS + r"|negcon[ _-].*|negative|ctl[ _-]?(?:vehicle|untrt)", re.IGNORECASE), NEGCON),
     (re.compile(r"poscon(?:[ _-].*)?|positive(?:[ _-]?control)?", re.IGNORECASE), POSCON),
-    (re.compile(r"trt|treated|treatments?|drugs?|compounds?", re.IGNORECASE), TRT),
+    (re.compile(r"trt(?:[ _-]cp)?|treated|treatments?|drugs?|compounds?", re.IGNORECASE), TRT),
     (re.compile(r"empty|blank", re.IGNORECASE), EMPTY),
 )
 
@@ -236,10 +236,20 @@ def control_types(compounds: pd.Series) -> pd.Series:
         compounds: names; missing values are allowed.
 
     Returns:
-        ``negcon`` for control-like names, ``trt`` for others, missing where there is no name.
+        ``negcon`` for control-like names, ``empty`` for empty wells, ``trt`` for others, missing where there
+        is no name.
     """
-    kinds = [None if pd.isna(name) else NEGCON if is_control_name(name) else TRT for name in compounds]
-    return pd.Series(kinds, index=compounds.index, dtype=object)
+    return pd.Series(
+        [None if pd.isna(name) else _kind_of_compound(str(name)) for name in compounds],
+        index=compounds.index,
+        dtype=object,
+    )
+
+
+def _kind_of_compound(name: str) -> str:
+    if is_control_name(name):
+        return NEGCON
+    return EMPTY if name.strip().lower() in ("empty", "blank") else TRT
 
 
 def control_labels(metadata: pd.DataFrame, *, source: str = "metadata") -> Int64Array:

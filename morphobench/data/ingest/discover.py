@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -13,10 +14,17 @@ from morphobench.data.ingest.decode import EXTENSIONS, OTHER_IMAGE_EXTENSIONS
 from morphobench.data.ingest.decode_bioio import BIOIO_EXTENSIONS
 from morphobench.data.ingest.listing import Listing, shown_path
 from morphobench.data.ingest.load_data import FILE_COLUMN, from_load_data
-from morphobench.data.ingest.paths import Root, files_below
+from morphobench.data.ingest.paths import Root, files_below, posix_path, text_of_url
 from morphobench.data.ingest.patterns import CHANNEL, channel_files, match_paths
-from morphobench.data.ingest.platemap import add_platemaps
-from morphobench.data.ingest.tables import TABLES, metadata_columns, name_of, read_table
+from morphobench.data.ingest.platemap import add_platemaps, well_name
+from morphobench.data.ingest.tables import (
+    PARQUET,
+    TABLES,
+    metadata_columns,
+    name_of,
+    read_table,
+    table_ending,
+)
 from morphobench.data.metadata import (
     EMPTY,
     NEGCON,
@@ -41,7 +49,9 @@ _SPLIT_FOLDERS = {
     "test": "test",
 }
 _TABLES = ("metadata.csv", "metadata.parquet")
-_LOAD_DATA = ("load_data.csv", "load_data_with_illum.csv")
+_LOAD_DATA = ("load_data.csv", "load_data.csv.gz", "load_data_with_illum.csv", "load_data_with_illum.csv.gz")
+_WELL_FOLDER = re.compile(r"[A-P]\d{1,2}|r\d+[-_]?c\d+", re.IGNORECASE)
+_GUESSED = ["Metadata_ControlType", "Metadata_Compound"]
 
 
 def list_source(
@@ -82,7 +92,7 @@ def list_source(
     if folder.is_file():
         if metadata is not None or load_data is not None:
             raise InputError(f"{folder} must be a folder where a table is given too, got a file")
-        if folder.suffix.lower() not in TABLES:
+        if not table_ending(folder.name):
             raise InputError(
                 f"{folder} must be a folder of images, or a table ({', '.join(TABLES)}), "
                 f"got {folder.suffix or 'a file'}"
@@ -95,7 +105,7 @@ def list_source(
         listing = from_load_data(root, load_data)
     else:
         if metadata is None:
-            metadata = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
+            metadata = next((path for path in sorted(folder.iterdir()) if path.name.lower() in _TABLES), None)
         listing = _from_folders(root) if metadata is None else _from_table(root, metadata)
     if pattern is not None:
         _add_pattern(listing, pattern, given=metadata is not None or load_data is not None)
@@ -103,10 +113,11 @@ def list_source(
         _merge_channels(listing)
     elif metadata is None and load_data is None and not separate_files:
         _refuse_channel_files(listing)
-    if load_data is None and (found := next((n for n in _LOAD_DATA if (folder / n).is_file()), None)):
-        listing.warnings.append(f"{found} lies in {folder} and was not used: --load-data reads it")
+    if metadata is None and load_data is None:
+        _check_plate_folders(listing, has_platemaps=bool(platemaps))
     add_platemaps(listing, platemaps)
     listing.table = checked_columns(listing.table)
+    _unify_wells(listing.table)
     _drop_empty_wells(listing)
     return listing
 
@@ -132,9 +143,10 @@ def _from_table(root: Root, metadata: PathLike | pd.DataFrame) -> Listing:
     missing = column.isna() | (column.astype(str).str.strip() == "")
     if missing.any():
         raise InputError(f"{name} must have a path in every row, got none in row {int(np.argmax(missing))}")
-    texts = [PurePosixPath(str(path).strip()).as_posix() for path in column]
+    texts = [PurePosixPath(text_of_url(str(path).strip())).as_posix() for path in column]
     if folders and heading_key(paths[0]) in ("filename", "imagefilename"):
-        texts = [f"{folder}/{text}" for folder, text in zip(given[folders[0]], texts, strict=True)]
+        within = [posix_path(text_of_url(str(each).strip())) for each in given[folders[0]].fillna(".")]
+        texts = [f"{folder}/{text}" for folder, text in zip(within, texts, strict=True)]
         unused = [head for head in unused if head != folders[0]]
     doubled = pd.Series(texts).duplicated()
     if doubled.any():
@@ -223,6 +235,8 @@ def _add_pattern(listing: Listing, pattern: str, *, given: bool) -> None:
         by_name = control_types(named["Metadata_Compound"])
         sure = [is_class_name("".join(_class_folders(path)[1][:1])) for path in table["Metadata_Path"]]
         named["Metadata_ControlType"] = by_folder.where(np.array(sure), by_name)
+    elif any((named[name] == table.get("Metadata_Compound")).all() for name in named):
+        table = table.drop(columns=_GUESSED)  # the folder is a plate or well, and says nothing of a class
     listing.table = pd.concat([table.drop(columns=[name for name in named if name in table]), named], axis=1)
 
 
@@ -295,6 +309,54 @@ def _refuse_channel_files(listing: Listing) -> None:
             f"the images must hold all their channels, got {text}; {advice}, --separate-files does not"
         )
     listing.warnings.append(f"{text}: they were read as images of their own; {advice}")
+
+
+def _check_plate_folders(listing: Listing, *, has_platemaps: bool) -> None:
+    """Where folders are plates and wells, they are no classes."""
+    table = listing.table
+    if has_platemaps:
+        sure = all(is_class_name("".join(_class_folders(files[0])[1][:1])) for files in listing.files)
+        if not sure:
+            listing.table = table.drop(columns=_GUESSED, errors="ignore")
+    elif "Metadata_Well" not in table and all(
+        any(_WELL_FOLDER.fullmatch(part) for part in PurePosixPath(files[0]).parts[:-1])
+        for files in listing.files
+    ):
+        raise InputError(
+            f"{listing.root.folder} must have folders of classes, got folders of wells, such as "
+            f"{printable(listing.files[0][0])}: --pattern '(?P<Plate>[^/]+)/(?P<Well>[A-P]\\d+)/' reads "
+            "plates and wells, --platemap what they hold"
+        )
+
+
+def warn_of_tables(listing: Listing, given: Sequence[PathLike | pd.DataFrame | None]) -> None:
+    """Add warnings of tables that lie in the source and were not used.
+
+    Args:
+        listing: the images.
+        given: the tables that were used.
+    """
+    folder = listing.root.folder
+    names = {path.name for path in folder.iterdir()}
+    used = {Path(each).name for each in given if isinstance(each, str | Path)}
+    used |= {name for name in names if name.lower() in _TABLES}
+    for name in sorted(names - used):
+        if name in _LOAD_DATA:
+            option = "--load-data"
+        elif not used & names and table_ending(name).startswith((".csv", ".tsv", *PARQUET)):
+            option = "--metadata, --load-data or --platemap"
+        else:
+            continue
+        listing.warnings.append(f"{printable(name)} lies in {folder} and was not used: {option} reads it")
+
+
+def _unify_wells(table: pd.DataFrame) -> None:
+    """A1 and A01 are one well: where both spellings occur, the second is written."""
+    if "Metadata_Well" in table:
+        wells = table["Metadata_Well"]
+        names = wells.map(well_name, na_action="ignore")
+        if names.nunique() < wells.nunique():
+            table["Metadata_Well"] = names
 
 
 def _drop_empty_wells(listing: Listing) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from morphobench._util.cpu import available_cores
 from morphobench._util.text import printable
 from morphobench.data.ingest.decode import Pages
-from morphobench.data.ingest.discover import list_source
+from morphobench.data.ingest.discover import list_source, warn_of_tables
 from morphobench.data.ingest.field_reader import Field, FieldReader
 from morphobench.data.ingest.limits import MAX_COST_BYTES
 from morphobench.data.ingest.listing import Listing, shown_path
@@ -224,6 +224,8 @@ def _plan(
         allow_outside=allow_outside,
     )
     auto = isinstance(locations, str) and locations == AUTO
+    if load_data is None:
+        warn_of_tables(listing, [source, metadata, *maps, locations])
     points = None if locations is None or auto else read_locations(listing, locations)
     options: dict[str, object] = {
         "size_px": plan.size_px,

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 import pandas as pd
 
 from morphobench.data.ingest.listing import Listing, shown_path
-from morphobench.data.ingest.paths import Root, text_of_url
+from morphobench.data.ingest.paths import Root, posix_path, text_of_url
 from morphobench.data.ingest.tables import metadata_columns, name_of, read_table
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
@@ -77,7 +77,7 @@ def _file(cells: Mapping[Hashable, object], heads: dict[str, str]) -> str:
         return "" if value is None or pd.isna(value) else str(value).strip()  # type: ignore[call-overload]
 
     if name := text("FileName"):
-        folder = text_of_url(text("PathName"))
+        folder = posix_path(text_of_url(text("PathName")))
         return f"{folder.rstrip('/')}/{name}" if folder else name
     if url := text("URL"):
         return text_of_url(url)

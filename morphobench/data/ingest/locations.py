@@ -62,6 +62,8 @@ def read_locations(listing: Listing, locations: PathLike | pd.DataFrame) -> list
     if (doubled := pd.Series(list(image_keys), dtype=object).duplicated()).any():
         first = image_keys[int(doubled.to_numpy().argmax())]
         raise InputError(f"{name} must tell images apart by {by}, got several images of {first}")
+    if shift := _shift(image_keys, cell_keys):
+        raise InputError(f"{name} must number {by} as the images do, got {shift}")
     points = table[[x, y]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     whole = np.isfinite(points).all(axis=1)
     row_of_image = {key: row for row, key in enumerate(image_keys)}
@@ -129,6 +131,21 @@ def _keys(
         f"{name} must name the image of each cell by path, by ImageNumber, or by plate, well and site, "
         f"got {', '.join(table.columns)}"
     )
+
+
+def _shift(images: Sequence[object], cells: Sequence[object]) -> str:
+    """Say that sites (or images) are numbered from 0 here and from 1 there, so that all would be mistaken."""
+    spans = []
+    for keys in (images, cells):
+        last = [key[-1] if isinstance(key, tuple) else key for key in keys]
+        numbers = {int(str(each)) for each in last if str(each).isdecimal()}
+        if len(numbers) < len({*map(str, last)}):
+            return ""
+        spans.append((min(numbers), max(numbers)))
+    (first, last_), (low, high) = spans
+    if first != low and first - low == last_ - high and abs(first - low) == 1:
+        return f"{low} to {high} for cells and {first} to {last_} for images"
+    return ""
 
 
 def _place(row: pd.Series) -> tuple[str, ...]:

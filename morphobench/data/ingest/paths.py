@@ -15,6 +15,7 @@ from morphobench.errors import InputError
 IMAGE_FOLDERS = (".zarr",)
 """Endings of folders that are one image."""
 
+_DRIVE = re.compile(r"[A-Za-z]:(?=/)")
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):(?://[^/]*)?(?=/)", re.IGNORECASE)
 
 
@@ -72,6 +73,20 @@ def text_of_url(text: str) -> str:
     return unquote(text[found.end() :])
 
 
+def posix_path(text: str) -> str:
+    r"""Write a path of Windows as one of this system: ``D:\plates\a.tif`` as ``/plates/a.tif``.
+
+    Args:
+        text: a path; other paths are returned as they are.
+
+    Returns:
+        The path.
+    """
+    if "\\" in text:
+        text = text.replace("\\", "/")
+    return _DRIVE.sub("", text, count=1) if _DRIVE.match(text) else text
+
+
 class Root:
     """The folder of a source, and the rule which files may be read.
 
@@ -102,6 +117,9 @@ class Root:
         if "\0" in path:
             raise InputError("the path must be a file name, got one with a NUL character")
         found = self.folder / path
+        if not path_exists(found):  # a name may hold a backslash; only where it does not is it Windows'
+            path = posix_path(path)
+            found = self.folder / path
         if self._is_inside(found) or self._allow_outside:
             return found
         parts = PurePosixPath(path).parts

@@ -47,7 +47,7 @@ def add_platemaps(listing: Listing, platemaps: Sequence[PathLike | pd.DataFrame]
         table = read_table(given, root=listing.root.folder)
         keys = {heading_key(head): head for head in table.columns}
         if "platemapname" in keys and "assayplatebarcode" in keys and "wellposition" not in keys:
-            barcodes = table[keys["assayplatebarcode"]].astype(str).str.strip()
+            barcodes = table[keys["assayplatebarcode"]].map(plate_key)
             map_names = table[keys["platemapname"]].astype(str).str.strip()
             map_of_plate |= dict(zip(barcodes, map_names, strict=True))
             if not isinstance(given, pd.DataFrame):
@@ -60,8 +60,24 @@ def add_platemaps(listing: Listing, platemaps: Sequence[PathLike | pd.DataFrame]
     if missing := sorted(set(map_of_plate.values()) - maps.keys()):
         raise InputError(f"platemap must have a table for each map, got none for {', '.join(missing[:3])}")
     plate = listing.table[plates[0]].astype(str) if plates else pd.Series("", index=listing.table.index)
+    known = {*map_of_plate, *(plate_key(name) for each in maps.values() for name in each.get(_PLATE, ()))}
+    if known and plates and not any(plate_key(name) in known for name in plate.unique()):
+        found = ", ".join(sorted(known)[:3])
+        raise InputError(f"platemap must name the images' plates, such as {plate.iloc[0]}, got {found}")
     well = listing.table[wells[0]].map(well_name)
     _join(listing, plate, well, maps, map_of_plate)
+
+
+def plate_key(name: object) -> str:
+    """Reduce the name of a plate to what is compared: no case, no spaces around it, no ``.0`` of a number.
+
+    Args:
+        name: the name.
+
+    Returns:
+        The key.
+    """
+    return re.sub(r"(?<=\d)\.0$", "", str(name).strip()).casefold()
 
 
 def well_name(text: object) -> str:
@@ -115,11 +131,12 @@ def _join(
     general = [each for name, each in maps.items() if name not in set(map_of_plate.values())]
     parts = []
     for name in plate.unique():
-        used = [maps[map_of_plate[name]]] if name in map_of_plate else general
+        key = plate_key(name)
+        used = [maps[map_of_plate[key]]] if key in map_of_plate else general
         rows = pd.DataFrame({_WELL: well[plate == name]})
         for each in used:
             if _PLATE in each:
-                each = each[each[_PLATE].astype(str).str.strip() == name].drop(columns=_PLATE)
+                each = each[each[_PLATE].map(plate_key) == key].drop(columns=_PLATE)
             new = [column for column in each if column == _WELL or column not in rows]
             rows = rows.merge(each[new], on=_WELL, how="left").set_index(rows.index)
         parts.append(rows.drop(columns=_WELL))

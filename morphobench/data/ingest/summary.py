@@ -151,6 +151,9 @@ def summarize(
     for name, column in _COUNTED.items():
         values = table[column].dropna() if column in table else pd.Series(dtype=object)
         counts[name] = int(values.nunique())
+        if column == "Metadata_Well" and {column, "Metadata_Plate"} <= {*table}:
+            # A01 of two plates is two wells
+            counts[name] = len(table.loc[values.index, ["Metadata_Plate", column]].drop_duplicates())
         examples[name] = [str(value) for value in values.unique()[:_SHOWN]]
     kinds = table.get("Metadata_ControlType", pd.Series(dtype=object)).value_counts()
     value_range = plan.value_range

@@ -56,3 +56,19 @@ def test_without_bioio_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "scans" / "a.czi").write_bytes(b"ZISRAWFILE")
     with pytest.raises(InputError, match=r"pip install 'morphobench\[formats\]'"):
         mb.ingest(tmp_path / "scans", tmp_path / "store")
+
+
+def test_czi(tmp_path: Path) -> None:
+    czi = pytest.importorskip("pylibCZIrw.czi", reason="no writer of CZI here (pip install pylibCZIrw)")
+    pytest.importorskip("bioio_czi", reason="the extra formats is not installed")
+    folder = tmp_path / "scans" / "controls"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        with czi.create_czi(str(folder / f"{number}.CZI")) as document:
+            for channel in range(2):
+                document.write(data=np.ascontiguousarray(PIXELS[number, channel]), plane={"C": channel})
+            document.write_metadata(channel_names={0: "DNA", 1: "ER"})
+    store = mb.ingest(tmp_path / "scans", tmp_path / "store", **OPTIONS)
+    assert store.channel_names == ("DNA", "ER")
+    np.testing.assert_array_equal(store.images, scaled(PIXELS[:2, :2]))
+    assert store.metadata["Metadata_ControlType"].tolist() == ["negcon"] * 2
