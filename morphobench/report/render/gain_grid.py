@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from morphobench.report.render.formats import MISSING, number, signed
 from morphobench.report.render.grid import Grid
-from morphobench.report.statistics.columns import Column
+from morphobench.report.statistics.columns import PRIMARY, Column
 from morphobench.report.statistics.gain import Gain
 from morphobench.report.summary import Summary
 
@@ -26,6 +26,12 @@ RESTRICTED = (
     "restrictions.unseen_compound_auc",
 )
 """Restricted metrics whose gains have a table of their own."""
+
+RESTRICTED_TOLD = (
+    "The same where matches of the same plate, compound or batch are left out (restrictions); every compound "
+    "or mechanism counts alike in map and its pairs are resampled. without top: without the most frequent "
+    "compound."
+)
 
 QUESTIONS = ("classification", "mechanism", "compound")
 
@@ -57,14 +63,9 @@ def further_tables(summary: Summary) -> list[Table]:
         Those that the run has anything for.
     """
     restricted = [column for key in RESTRICTED for column in summary.metrics if column.key == key]
-    told = (
-        "The same where matches of the same plate, compound or batch are left out (restrictions); every "
-        "compound or mechanism counts alike in map and its pairs are resampled. without top: without the "
-        "most frequent compound. "
-    )
     made = [
         ("gains", "Learning gain", CAPTION, gain_grid(summary)),
-        ("restricted", "Learning gain under restrictions", told, gain_grid(summary, restricted)),
+        ("restricted", "Learning gain under restrictions", RESTRICTED_TOLD, gain_grid(summary, restricted)),
         ("learning-curves", "Learning curves", CURVES, curve_grid(summary)),
         ("shortcuts", "Shortcuts", SHORTCUTS, shortcut_grid(summary)),
     ]
@@ -144,8 +145,63 @@ def shortcut_grid(summary: Summary) -> Grid | None:
     return Grid(headers, tuple(rows))
 
 
+@dataclass(frozen=True)
+class GainTable:
+    """Learning gains, as a table of the page.
+
+    Attributes:
+        name: Its anchor.
+        title: Its heading.
+        lead: What it shows.
+        columns: The metrics.
+        units: What was paired, such as "12 plates", by metric; "" where it differs between setups.
+        rows: The gains of each setup in the order of the columns; None where there is none.
+        reasons: Why there is no interval, with the metrics' labels.
+    """
+
+    name: str
+    title: str
+    lead: str
+    columns: tuple[Column, ...]
+    units: Mapping[str, str]
+    rows: tuple[tuple[str, tuple[Gain | None, ...]], ...]
+    reasons: Mapping[str, tuple[str, ...]]
+
+
+def gain_tables(summary: Summary) -> list[GainTable]:
+    """Lay out learning gains for the page, without and with restrictions.
+
+    Args:
+        summary: The summary.
+
+    Returns:
+        The tables; none where the untrained encoder was not run.
+    """
+    restricted = [column for key in RESTRICTED for column in summary.metrics if column.key == key]
+    lead = "Learning gain: each setup minus the same encoder untrained, over all seeds."
+    made = [
+        ("gains", "What training has changed", lead, summary.headline),
+        ("restricted", "What training has changed, under restrictions", RESTRICTED_TOLD, restricted),
+    ]
+    found = []
+    for name, title, told, chosen in made:
+        columns, rows = _gains(summary, chosen)
+        units: dict[str, set[str]] = {column.key: set() for column in columns}
+        reasons: dict[str, dict[str, None]] = {}
+        for column, one in ((columns[k], one) for _, gains in rows for k, one in enumerate(gains) if one):
+            if one.reason:
+                reasons.setdefault(one.reason, {})[column.label] = None
+            elif isfinite(one.difference):
+                units[column.key].add(f"{one.units} {one.unit}{'s' * (one.units != 1)}")
+        if rows:
+            single = {key: texts.pop() if len(texts) == 1 else "" for key, texts in units.items()}
+            told_reasons = {reason: tuple(labels) for reason, labels in reasons.items()}
+            found.append(GainTable(name, title, told, columns, single, rows, told_reasons))
+    return found
+
+
 def gain_grid(summary: Summary, chosen: Sequence[Column] | None = None) -> Grid | None:
-    """Lay out learning gains.
+    """Lay out learning gains as text.
 
     Args:
         summary: The summary.
@@ -154,24 +210,55 @@ def gain_grid(summary: Summary, chosen: Sequence[Column] | None = None) -> Grid 
     Returns:
         The table; None where the untrained encoder was not run.
     """
+    columns, setups = _gains(summary, summary.headline if chosen is None else chosen)
+    headers = ["learning gain"]
+    rows = [[f"  {setup}"] for setup, _ in setups]  # indented, so that lines of setups are told apart
+    for k, column in enumerate(columns):
+        gains = [found[k] for _, found in setups]
+        has_bounds = any(one and not one.reason for one in gains)
+        headers.append(f"{column.heading} {ARROWS[column.direction]}".replace(" ", "\n"))
+        headers += ["95 %\ninterval"] * has_bounds
+        for row, one in zip(rows, gains, strict=True):
+            row.append(MISSING if one is None else gain_value(one))
+            row += [MISSING if one is None else gain_bounds(one)] * has_bounds
+    return Grid(tuple(headers), tuple(map(tuple, rows))) if rows else None
+
+
+def fitting_gains(summary: Summary, width: int) -> tuple[Grid, tuple[Column, ...]] | None:
+    """Lay out as many learning gains as a line has room for.
+
+    Args:
+        summary: The summary.
+        width: Characters of a line.
+
+    Returns:
+        The table, in which the metric stays that setups are judged by, and the metrics left out; None where
+        the untrained encoder was not run.
+    """
+    columns, _ = _gains(summary, summary.headline)
+    shown = list(columns)
+    order = sorted(shown, key=lambda one: PRIMARY.index(one.key) if one.key in PRIMARY else len(PRIMARY))
+    grid = gain_grid(summary, shown)
+    while grid is not None and grid.width > width and len(shown) > 1:
+        shown.remove(order.pop())
+        grid = gain_grid(summary, shown)
+    return None if grid is None else (grid, tuple(column for column in columns if column not in shown))
+
+
+def _gains(
+    summary: Summary, chosen: Sequence[Column]
+) -> tuple[tuple[Column, ...], tuple[tuple[str, tuple[Gain | None, ...]], ...]]:
+    """The metrics with any gain, and the gains of each setup in their order."""
     found = {(one.setup, one.metric): one for one in summary.gains}
-    metrics = summary.headline if chosen is None else chosen
-    columns = [c for c in metrics if any(metric == c.key for _, metric in found)]
+    columns = tuple(
+        column
+        for column in chosen
+        if any(one.metric == column.key and isfinite(one.difference) for one in summary.gains)
+    )
     shown = {row.name for row in summary.rows}
     setups = [name for name in dict.fromkeys(one.setup for one in summary.gains) if name in shown]
-    if not columns or not setups:
-        return None
-    headers = ["learning gain"]
-    for column in columns:
-        headers += [f"{column.heading} {ARROWS[column.direction]}".replace(" ", "\n"), "95 %\ninterval"]
-    rows = []
-    for setup in setups:
-        cells = [f"gain {setup}"]
-        for column in columns:
-            one = found.get((setup, column.key))
-            cells += [MISSING, MISSING] if one is None else [gain_value(one), gain_bounds(one)]
-        rows.append(tuple(cells))
-    return Grid(tuple(headers), tuple(rows))
+    rows = tuple((name, tuple(found.get((name, column.key)) for column in columns)) for name in setups)
+    return columns, rows if columns else ()
 
 
 def gain_value(one: Gain) -> str:

@@ -17,7 +17,7 @@ from morphobench.report.figures.quality import heat_map, intervals, learning_cur
 from morphobench.report.figures.vega import COLOURS, Figure, available, scripts
 from morphobench.report.load import load_records
 from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed
-from morphobench.report.render.gain_grid import further_tables
+from morphobench.report.render.gain_grid import further_tables, gain_tables
 from morphobench.report.render.sentences import decision_sentences, signed_bounds
 from morphobench.report.statistics.claims import study_claims
 from morphobench.report.statistics.columns import PRIMARY, marked
@@ -27,6 +27,11 @@ from morphobench.run.record import split_name
 from morphobench.types import Path
 
 NO_FIGURES = "Figures are left out: the package vl-convert-python is not installed here."
+
+WINS_MEANING = (
+    "in how many metrics of this table the setup is better than the best baseline, the paired 95 % interval "
+    "of the difference excluding 0; of those that could be compared"
+)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,9 @@ def render(summary: Summary, shown: Cells | None = None, sections: Sequence[Sect
             judged=judged,
             against=summary.findings.against.get(judged.key, ()) if judged else (),
             claims=study_claims(summary.findings, summary.rows),
-            tables=further_tables(summary),
+            gains=gain_tables(summary),
+            tables=[one for one in further_tables(summary) if one.name not in ("gains", "restricted")],
+            wins_meaning=WINS_MEANING,
             marked=marked,
             number=number,
             signed=signed,

@@ -15,7 +15,13 @@ from rich.text import Text
 from morphobench._util.text import printable
 from morphobench.report.decision import Decision
 from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, signed, with_unit
-from morphobench.report.render.gain_grid import CAPTION, further_tables, gain_bounds, gain_grid, gain_value
+from morphobench.report.render.gain_grid import (
+    CAPTION,
+    fitting_gains,
+    further_tables,
+    gain_bounds,
+    gain_value,
+)
 from morphobench.report.render.grid import Grid
 from morphobench.report.render.sentences import decision_sentences, signed_bounds
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
@@ -98,9 +104,11 @@ class SummaryTable:
         yield Text("")
         grid, left_out = _fitting(summary, options.max_width)
         yield grid.text(options.max_width)
-        if (gains := gain_grid(summary)) is not None:
-            yield gains.text(options.max_width)
-            yield Text(CAPTION, style="dim")
+        if (gains := fitting_gains(summary, options.max_width)) is not None:
+            table, not_shown = gains
+            yield table.text(options.max_width)
+            hidden = ", ".join(column.label for column in not_shown)
+            yield Text(f"{CAPTION} No room for {hidden}." if hidden else CAPTION, style="dim")
         if self.all_metrics:
             for one in further_tables(summary)[gains is not None :]:
                 yield one.grid.text(options.max_width)

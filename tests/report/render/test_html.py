@@ -17,7 +17,7 @@ from morphobench.report.summary import Summary, summarize
 from morphobench.run.record import Record, write_records
 from tests.support.report_records import KNOWN, record, study, tables
 
-_VOID = {"meta", "link", "img", "br", "hr", "input"}
+_VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 
 
 class _Page(HTMLParser):
@@ -100,6 +100,28 @@ def test_tables_can_be_sorted_and_read_aloud(text: str) -> None:
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert "Skip to the decision" in text
+
+
+def test_what_training_has_changed_stands_below_the_table(text: str) -> None:
+    start = text.index('id="gains"')
+    assert text.index('id="table"') < start < text.index('id="details"')
+    part = text[start : text.index("</table>", start)]
+    summary = summary_of_a_study()
+    known = [one for one in summary.gains if one.difference == one.difference]
+    assert part.count('<tr><th scope="row">') == 16
+    assert part.count('class="best"') == sum(one.has_learned for one in known) > 0
+    assert part.count(">!<") == sum(one.excludes_zero and not one.has_learned for one in known)
+    assert "10 plates" in part, "what the intervals of ROC AUC resample"
+    alone = render(summarize([record("unsupervised/aug_one_crop")], known=KNOWN), sections=[])
+    assert 'id="gains"' not in alone
+
+
+def test_every_heading_of_a_table_of_setups_has_its_meaning(text: str) -> None:
+    table = text[text.index('id="setups"') : text.index("</table>")]
+    titles = re.findall(r'<th scope="col" title="([^"]+)"', table)
+    assert len(titles) == 6 + 3 + 1
+    for title in titles:
+        assert f"<dd>{title}</dd>" in text
 
 
 def test_texts_of_a_record_are_escaped() -> None:
@@ -198,8 +220,8 @@ def test_gains_and_shortcuts_have_tables_and_confounded_tasks_are_marked_in_them
     page = render(summarize(records))
     assert _Page(page).open == []
     gains = page[page.index('<h2 id="gains">') : page.index('<h2 id="shortcuts">')]
-    assert "gain unsupervised/aug_one_crop" in gains
-    assert "+0.100*" in gains
+    assert "unsupervised/<wbr>aug_one_crop" in gains
+    assert '+0.100<span class="mark">*' in gains
     assert "‡" in gains[gains.index("<thead>") :]
     shortcuts = page[page.index('<h2 id="shortcuts">') :].partition("</section>")[0]
     assert all(text in shortcuts for text in ("0.800", "0.600", "0.550", "‡"))

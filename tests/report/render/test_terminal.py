@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from morphobench.errors import InputError
+from morphobench.report.render.gain_grid import fitting_gains
 from morphobench.report.render.terminal import SummaryTable, console, summarize_benchmarks
 from morphobench.report.summary import summarize
 from morphobench.run.record import Record
@@ -177,3 +178,17 @@ def test_benchmarks_keep_their_names_at_every_width(width: int) -> None:
 def test_other_json_is_refused(data: Any) -> None:
     with pytest.raises(InputError, match="benchmarks"):
         summarize_benchmarks(data)
+
+
+def test_learning_gains_fit_80_columns_and_say_what_has_no_room() -> None:
+    summary = summarize(study((0, 1, 2)), known=KNOWN)
+    found, whole = fitting_gains(summary, 80), fitting_gains(summary, 400)
+    assert found is not None
+    assert whole is not None
+    grid, left_out = found
+    assert grid.width <= 80 < whole[0].width
+    assert len(grid.rows) == 16
+    assert whole[1] == ()
+    assert "classification.roc_auc" not in [column.key for column in left_out]
+    labels = ", ".join(column.label for column in left_out)
+    assert f"No room for {labels}." in " ".join(_shown(study((0, 1, 2)), 80).split())

@@ -55,7 +55,7 @@
     target.className = "plot live";
     place.after(target);
     window.vegaEmbed(target, figure.spec, { renderer: "svg", actions: false, logLevel: 1, tooltip: handler(figure) })
-      .then(function () { place.remove(); })
+      .then(function () { place.classList.add("drawn"); })  // the static picture stays for printing
       .catch(function (error) { target.remove(); console.error(error); })
       .finally(function () { setTimeout(drawNext, 0); });
   }

@@ -1,12 +1,21 @@
 "use strict";
 (function () {
+  // What is folded up is printed too.
+  const folded = [];
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details:not([open])").forEach(function (one) { one.open = true; folded.push(one); });
+  });
+  window.addEventListener("afterprint", function () {
+    while (folded.length) folded.pop().open = false;
+  });
+
   // Tables: sort by a heading; the field above them filters the rows of all by their text.
   const tables = Array.from(document.querySelectorAll("table.sortable"));
   const all = [];
   for (const table of tables) {
     const body = table.tBodies[0];
     const rows = Array.from(body.rows);
-    all.push(...rows);
+    if (table.classList.contains("filtered")) all.push(...rows);
     table.querySelectorAll("thead button").forEach(function (button) {
       button.disabled = false;
       button.addEventListener("click", function () {
