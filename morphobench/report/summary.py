@@ -220,10 +220,14 @@ def _sorted(rows: tuple[Row, ...], sort: str | None, columns: Sequence[Column]) 
         return rows
     if sort == "name":
         return tuple(sorted(rows, key=lambda row: (row.is_baseline, row.title)))
-    column = next((c for c in columns if sort.lower() in (c.key.lower(), c.label.lower())), None)
-    if column is None:
-        known = ", ".join(c.key for c in columns)
-        raise InputError(f"--sort must be name or one of {known}, got {sort!r}")
+    wanted = sort.lower()
+    column = next((c for c in columns if wanted in (c.key.lower(), c.label.lower())), None)
+    named = [c for c in columns if c.key.lower().partition(".")[2] == wanted]  # without its task
+    if column is None and len(named) != 1:
+        shown = [c.key for c in named or [c for c in columns if c.key in HEADLINE or c.is_cost]]
+        more = "" if named else ", or another metric of --all-metrics"
+        raise InputError(f"--sort must be name or one of {', '.join(shown)}{more}, got {sort!r}")
+    column = column or named[0]
     sign = -1 if column.direction == "up" else 1
 
     def key(row: Row) -> tuple[bool, bool, float]:

@@ -15,7 +15,7 @@ from morphobench.cli.program import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-RUNNABLE = ("README.md", "distances.md", "my-data.md", "options.md", "pretrained.md")
+RUNNABLE = ("README.md", "custom.md", "distances.md", "my-data.md", "options.md", "pretrained.md")
 """Pages whose Python blocks run from top to bottom; other pages have tests of their own."""
 
 
@@ -60,6 +60,9 @@ def test_the_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     mb.simulate("cells", images=64, seed=0)
     names: dict[str, object] = {}
+    for block in blocks:
+        if file := re.match(r"# (\w+\.py)\n", block):  # a file that a reader would make of it
+            (tmp_path / file[1]).write_text(block)
     for number, block in enumerate(blocks):
         few = block.replace("images=1000", "images=64").replace("[:256]", "[:16]").replace("(256,", "(16,")
         exec(compile(few, f"{name}, block {number}", "exec"), names)

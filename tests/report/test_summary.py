@@ -75,6 +75,8 @@ def test_sorting_and_filtering(tmp_path: Path) -> None:
         row.cells["time_per_image_ns"].value for row in load_summary([out], sort="time_per_image_ns").setups
     ]
     assert times == sorted(times)
+    short = load_summary([out], sort="roc_auc").rows
+    assert short == load_summary([out], sort="classification.roc_auc").rows
     with pytest.raises(InputError, match=r"--sort must be name or one of similarity\.d"):
         load_summary([out], sort="beauty")
     with pytest.raises(InputError, match="--filter must match a setup, got 'none/"):

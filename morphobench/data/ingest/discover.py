@@ -51,6 +51,7 @@ _SPLIT_FOLDERS = {
 _TABLES = ("metadata.csv", "metadata.parquet")
 _LOAD_DATA = ("load_data.csv", "load_data.csv.gz", "load_data_with_illum.csv", "load_data_with_illum.csv.gz")
 _WELL_FOLDER = re.compile(r"[A-P]\d{1,2}|r\d+[-_]?c\d+", re.IGNORECASE)
+_ROW, _COLUMN = (f"{PREFIX}row", f"{PREFIX}Row"), (f"{PREFIX}column", f"{PREFIX}Column", f"{PREFIX}col")
 _GUESSED = ["Metadata_ControlType", "Metadata_Compound"]
 
 
@@ -96,6 +97,11 @@ def list_source(
             raise InputError(
                 f"{folder} must be a folder of images, or a table ({', '.join(TABLES)}), "
                 f"got {folder.suffix or 'a file'}"
+                + (
+                    " (ImageStore.create makes a store of arrays)"
+                    if folder.suffix in (".npy", ".npz")
+                    else ""
+                )
             )
         folder, metadata = folder.parent, folder
     if metadata is not None and load_data is not None:
@@ -235,9 +241,20 @@ def _add_pattern(listing: Listing, pattern: str, *, given: bool) -> None:
         by_name = control_types(named["Metadata_Compound"])
         sure = [is_class_name("".join(_class_folders(path)[1][:1])) for path in table["Metadata_Path"]]
         named["Metadata_ControlType"] = by_folder.where(np.array(sure), by_name)
-    elif any((named[name] == table.get("Metadata_Compound")).all() for name in named):
-        table = table.drop(columns=_GUESSED)  # the folder is a plate or well, and says nothing of a class
+    elif not _says_class(table, named):
+        table = table.drop(columns=_GUESSED, errors="ignore")
+    rows, columns = (next((named[n] for n in names if n in named), None) for names in (_ROW, _COLUMN))
+    if "Metadata_Well" not in named and rows is not None and columns is not None:
+        named["Metadata_Well"] = [f"r{row}c{column}" for row, column in zip(rows, columns, strict=True)]
     listing.table = pd.concat([table.drop(columns=[name for name in named if name in table]), named], axis=1)
+
+
+def _says_class(table: pd.DataFrame, named: pd.DataFrame) -> bool:
+    """Whether folders say what is control and what is drug, and are not plates, wells or one batch of all."""
+    guessed = table.get("Metadata_Compound")
+    if guessed is None or any((named[name] == guessed).all() for name in named):
+        return False
+    return guessed.nunique() != 1 or table["Metadata_ControlType"].nunique() > 1
 
 
 _STEM = "stem"
@@ -344,18 +361,18 @@ def warn_of_tables(listing: Listing, given: Sequence[PathLike | pd.DataFrame | N
         if name in _LOAD_DATA:
             option = "--load-data"
         elif not used & names and table_ending(name).startswith((".csv", ".tsv", *PARQUET)):
-            option = "--metadata, --load-data or --platemap"
+            option = "one of --metadata, --load-data, --platemap and --locations"
         else:
             continue
         listing.warnings.append(f"{printable(name)} lies in {folder} and was not used: {option} reads it")
 
 
 def _unify_wells(table: pd.DataFrame) -> None:
-    """A1 and A01 are one well: where both spellings occur, the second is written."""
+    """A1 and A01 are one well: where both spellings occur, and for r01c01, the second is written."""
     if "Metadata_Well" in table:
         wells = table["Metadata_Well"]
         names = wells.map(well_name, na_action="ignore")
-        if names.nunique() < wells.nunique():
+        if names.nunique() < wells.nunique() or wells.astype(str).str.match("[Rr][0-9]").any():
             table["Metadata_Well"] = names
 
 
@@ -369,6 +386,7 @@ def _drop_empty_wells(listing: Listing) -> None:
         if is_empty
     ]
     if empty.any():
+        listing.warnings.append(f"{int(empty.sum())} images of wells that are marked empty are left out")
         listing.keep([int(row) for row in np.flatnonzero(~empty)])
         if not listing.files:
             raise InputError("metadata must have wells that are not empty, got none")

@@ -136,6 +136,7 @@ def test_folders_of_plates_and_wells_are_no_classes(tmp_path: Path) -> None:
         "compounds": 2,
     }
     assert set(store.metadata["Metadata_Well"]) == {"A01", "B02"}
+    assert store.rejected.empty
     alone = inspect_source(root, pattern=pattern, pages="channels", **OPTIONS)
     assert alone.classes == {}
     assert any("Metadata_ControlType says so" in text for text in alone.warnings)
@@ -148,6 +149,7 @@ def test_empty_wells_do_not_go_in(tmp_path: Path) -> None:
     store = mb.ingest(root, tmp_path / "store", pattern=pattern, platemap=maps, pages="channels", **OPTIONS)
     assert summary(store).classes == {"negcon": 4, "trt": 4}
     assert store.rejected["reason"].str.contains("marked empty").sum() == 4
+    assert "4 images of wells that are marked empty are left out" in summary(store).warnings
 
 
 def test_a_table_that_is_not_used_is_named(tmp_path: Path) -> None:
@@ -214,3 +216,16 @@ def test_packed_12_bit_tiff_is_read_or_refused_with_the_reason(tmp_path: Path) -
         assert "12" in str(error)  # noqa: PT017 - either is right; which depends on the codecs installed
     else:
         assert set(store.images.ravel()) == {round(0x123 / 4095 * 255)}
+
+
+def test_rows_and_columns_of_names_make_wells_and_a_batch_is_no_class(plate: Path) -> None:
+    batch = plate.parent / "batch"
+    (batch / "2021_04_26_Batch1").mkdir(parents=True)
+    (plate / "BR00116991").rename(batch / "2021_04_26_Batch1" / "BR00116991")
+    pattern = r"(?P<Plate>BR\d+).*r(?P<row>\d+)c(?P<column>\d+)f(?P<Site>\d+)p01-ch(?P<Channel>\d)"
+    alone = list_source(batch, pattern=pattern)
+    assert set(alone.table["Metadata_Well"]) == {f"{row}0{column}" for row in "ABC" for column in (1, 2)}
+    assert "Metadata_ControlType" not in alone.table
+    assert "Metadata_Compound" not in alone.table
+    mapped = list_source(batch, pattern=pattern, platemaps=[plate / "barcode_platemap.csv"])
+    assert mapped.table["Metadata_ControlType"].value_counts().to_dict() == CLASSES
