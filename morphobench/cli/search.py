@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morphobench._util.options import Options, argument, group, option
-from morphobench.run.search_options import SearchOptions
+from morphobench.run.search.options import SearchOptions
 
 if TYPE_CHECKING:
     from morphobench.report.render.grid import Grid
@@ -39,8 +39,8 @@ def search(options: SearchCommand) -> None:
         options: Options of the command.
     """
     from morphobench.report.render.terminal import GridTable, console
-    from morphobench.run import search as searches
     from morphobench.run.folder import BEST, TRIALS
+    from morphobench.run.search import search as searches
 
     out = options.out
     results = searches.search(
@@ -62,7 +62,7 @@ def trial_grid(results: Sequence[Any], measure: str) -> Grid:
     """Make a table of trials.
 
     Args:
-        results: What `morphobench.run.search.search` returned.
+        results: What `morphobench.run.search.search.search` returned.
         measure: Name of what was measured.
 
     Returns:

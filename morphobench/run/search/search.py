@@ -28,9 +28,9 @@ from morphobench.run.lock import locked
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line
-from morphobench.run.search_options import SearchOptions
-from morphobench.run.search_space import Parameter, read_space
-from morphobench.run.trial import STUDY, TrialPlan, open_storage
+from morphobench.run.search.options import SearchOptions
+from morphobench.run.search.space import Parameter, read_space
+from morphobench.run.search.trial import STUDY, TrialPlan, open_storage
 
 _PROBED = 2000
 """Most images of each part that the probe takes."""
@@ -214,7 +214,7 @@ class _Search:
             startup_trials=self.options.startup_trials,
             warmup_epochs=self.options.warmup_epochs,
         )
-        return Work(name, "morphobench.run.trial:run_trial", {"job": job, "plan": plan})
+        return Work(name, "morphobench.run.search.trial:run_trial", {"job": job, "plan": plan})
 
     def _tell(self, number: int, finished: Finished) -> str:
         """Note how a trial ended; what to show of it."""

@@ -18,10 +18,10 @@ import pytest
 from morphobench.cli import main
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
-from morphobench.run import search as searches
 from morphobench.run.engines import Finished, Work
-from morphobench.run.search_options import SearchOptions
-from morphobench.run.trial import run_trial
+from morphobench.run.search import search as searches
+from morphobench.run.search.options import SearchOptions
+from morphobench.run.search.trial import run_trial
 
 pytest.importorskip("optuna", reason="the extra search is not installed")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.run.search_space import read_space
+from morphobench.run.search.space import read_space
 
 
 def _read(tmp_path: Path, text: str) -> list[str]:
