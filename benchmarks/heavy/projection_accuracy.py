@@ -44,7 +44,6 @@ def test_a_run_ten_times_as_long(
     options = RunOptions.resolve(
         profile="smoke",
         setups=[f"{paradigm}/aug_one_crop"],
-        objectives=[] if paradigm in PARADIGMS else [paradigm],
         images=BATCH * CALIBRATED * 2,
         batch_size=BATCH,
         epochs=LONGER,

@@ -191,16 +191,16 @@ def heat_map(summary: Summary) -> Figure | None:
         values = [row.cells[column.key].value for row in summary.setups]
         best = best_of(values, column)
         worst = max((abs(v - best), v) for v in values if math.isfinite(v))[1] if math.isfinite(best) else 0.0
-        unit = f" {form.unit}" if form.unit else ""
+        span = abs(worst - best)
         for row, value in zip(summary.setups, values, strict=True):
-            known = math.isfinite(value)
+            share = 1 - abs(value - best) / span if span else 0.5
             cells.append(
                 {
                     "setup": row.title,
                     "label": row.title if column is columns[0] else "",
-                    "column": f"{column.heading}{unit}",
+                    "column": f"{column.heading} {form.unit}".rstrip(),
                     "text": form.value(row.cells[column.key]).partition("±")[0],
-                    "share": 1 - abs(value - best) / abs(worst - best) if known and worst != best else 0.5,
+                    "share": share if math.isfinite(value) else None,  # without a value no shade
                     column.label: form.value(row.cells[column.key]),
                 }
             )
@@ -210,8 +210,7 @@ def heat_map(summary: Summary) -> Figure | None:
         "type": "nominal",
         "sort": order,
         "axis": {"orient": "top", "title": None, "labelAngle": 0, "domain": False, "ticks": False,
-                 "labelExpr": _HEADING, "labelFontSize": 11, "labelBaseline": "top",
-                 "labelPadding": 44},
+                 "labelExpr": _HEADING, "labelFontSize": 11, "labelBaseline": "top", "labelPadding": 44},
     }  # fmt: skip
     band = {"type": "rect", "yOffset": 7, "height": 18, "cornerRadius": 2}
     shade = {
@@ -228,8 +227,11 @@ def heat_map(summary: Summary) -> Figure | None:
                 "x": x,
                 "text": {"field": "text", "type": "nominal"},
                 "color": {
-                    "condition": {"test": "datum.share > 0.55", "value": "#ffffff"},
-                    "value": "#101418",
+                    "condition": [
+                        {"test": "datum.share > 0.55", "value": "#ffffff"},
+                        {"test": "datum.share !== null", "value": "#101418"},
+                    ],
+                    "value": colour("ink"),
                 },
                 "tooltip": [{"field": key, "type": "nominal"} for key in ("setup", "column", "text")],
             },

@@ -22,14 +22,17 @@ from tests.support.plates import CHANNELS, OPTIONS, PIXELS, scaled
 CLASSES = {"trt": 6, "negcon": 4, "poscon": 2}
 
 
+def _in_folder(table: pd.DataFrame, folder: str) -> pd.DataFrame:
+    names = [head for head in map(str, table) if head.startswith("PathName")]
+    return table.assign(**dict.fromkeys(names, folder))
+
+
 def _windows(table: pd.DataFrame) -> pd.DataFrame:
-    names = [head for head in table if head.startswith("PathName")]
-    return table.assign(**dict.fromkeys(names, "D:\\screens\\plates\\BR00116991\\Images\\"))
+    return _in_folder(table, "D:\\screens\\plates\\BR00116991\\Images\\")
 
 
 def _urls(table: pd.DataFrame) -> pd.DataFrame:
-    names = [head for head in table if head.startswith("PathName")]
-    return table.assign(**dict.fromkeys(names, "file:///C:/my%20screens/plates/BR00116991/Images"))
+    return _in_folder(table, "file:///C:/my%20screens/plates/BR00116991/Images")
 
 
 def _unpadded(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from morphobench.errors import InputError
+from morphobench.report.figures.quality import heat_map
 from morphobench.report.render import html
 from morphobench.report.render.html import NO_FIGURES, render, write_report
 from morphobench.report.summary import Summary, summarize
@@ -228,3 +229,14 @@ def test_gains_and_shortcuts_have_tables_and_confounded_tasks_are_marked_in_them
     details = page[page.index('<h2 id="details">') :]
     assert "classification.roc_auc ‡" in details
     assert "shortcuts.classification_value ‡" in details
+
+
+def test_a_value_that_is_missing_has_no_shade_in_the_heat_map() -> None:
+    records = [record("unsupervised/aug_one_crop"), record("regularized/aug_one_crop")]
+    records[1].metrics["similarity.d"] = None
+    figure = heat_map(summarize(records, known=KNOWN))
+    assert figure is not None
+    cells = {(one["setup"], one["column"]): one for one in figure.spec["data"]["values"]}
+    assert cells["regularized/aug_one_crop", "simil. d"]["share"] is None
+    assert cells["unsupervised/aug_one_crop", "simil. d"]["share"] == 0.5
+    assert {one["share"] for (_, column), one in cells.items() if column == "ROC AUC"} == {0.0, 1.0}
