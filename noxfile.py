@@ -233,6 +233,13 @@ def cost(session: nox.Session) -> None:
 
 
 @nox.session
+def scale(session: nox.Session) -> None:
+    """Measure time and memory of every step at ``-- --images N``; fills docs/scale.md. Minutes to days."""
+    page = ("--docs", ROOT / "docs" / "scale.md")
+    _run(session, "python", "-m", "benchmarks.heavy.scale", RESULTS / "scale", *page, *session.posargs)
+
+
+@nox.session
 def gpu_check(session: nox.Session) -> None:
     """Check and time training on a CUDA device beside a plain loop fed by torchvision. Under 8 minutes."""
     session.chdir(ROOT)
@@ -252,18 +259,9 @@ def peers(session: nox.Session) -> None:
     python = _layer(session, "peers", "--constraint", ROOT / "constraints.txt", *wanted)
     RESULTS.mkdir(exist_ok=True)
     timings = RESULTS / "peers.json"
-    _run_in_layer(
-        *(
-            session,
-            python,
-            "-m",
-            "pytest",
-            "-q",
-            "benchmarks/test_views.py",
-            "benchmarks/test_views_peers.py",
-        ),
-        *("tests/augment/test_adopting.py", f"--benchmark-json={timings}", "--benchmark-quiet"),
-    )
+    suites = ("benchmarks/test_views.py", "benchmarks/test_views_peers.py", "tests/augment/test_adopting.py")
+    quiet = ("-q", f"--benchmark-json={timings}", "--benchmark-quiet")
+    _run_in_layer(session, python, "-m", "pytest", *suites, *quiet)
     _run(session, "morphobench", "summarize", timings)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import torch
 from torch import nn
 
 from morphobench import __version__, types
+from morphobench._util.arrays import empty_array, row_blocks, rows_not_finite
 from morphobench._util.extras import load_extra
 from morphobench._util.files import file_in_place_of
 from morphobench._util.json import parse_json
@@ -29,10 +32,16 @@ if TYPE_CHECKING:
 FEATURE_PREFIX = "emb_"
 PROVENANCE_KEY = "morphobench"
 _CPU_BATCH, _DEVICE_BATCH = 128, 1024
+_ROWS_READ = 4096
 
 
 def embed(
-    encoder: nn.Module, images: UInt8Array | ImageArray, *, device: str = "cpu", batch_size: int | None = None
+    encoder: nn.Module,
+    images: UInt8Array | ImageArray,
+    *,
+    device: str = "cpu",
+    batch_size: int | None = None,
+    folder: types.Path | None = None,
 ) -> Float32Array:
     """Compute the embedding of each image.
 
@@ -45,6 +54,8 @@ def embed(
         device: Torch device.
         batch_size: Images at a time; None: 1,024 on an accelerator, else the encoder's attribute
             ``embed_batch_size``, or 128 without it. It changes the result by rounding at most.
+        folder: Where embeddings larger than 256 MB lie while they are in use, as a file without a name; None:
+            in memory.
 
     Returns:
         float32 (N, D).
@@ -69,13 +80,24 @@ def embed(
             with torch.inference_mode():
                 features = encoder(torch.zeros((1, *images.shape[1:]), device=target)).flatten(1)
             return np.empty((0, features.shape[1]), np.float32)
-        return map_images(lambda pixels: encoder(pixels).flatten(1), images, batch_size=size, device=target)
+        return map_images(
+            lambda pixels: encoder(pixels).flatten(1),
+            images,
+            batch_size=size,
+            device=target,
+            folder=None if folder is None else Path(folder),
+        )
     finally:
         encoder.train(training)
 
 
 def embed_by_group(
-    encoder: nn.Module, images: UInt8Array | ImageArray, groups: Int64Array, *, device: str = "cpu"
+    encoder: nn.Module,
+    images: UInt8Array | ImageArray,
+    groups: Int64Array,
+    *,
+    device: str = "cpu",
+    folder: types.Path | None = None,
 ) -> Float32Array:
     """Embed with the BatchNorm statistics of each group's own images, such as those of a plate.
 
@@ -86,6 +108,7 @@ def embed_by_group(
         images: Uint8 (N, C, H, W).
         groups: Number of each image's group, int64 (N,).
         device: Where the encoder computes.
+        folder: As of `embed`.
 
     Returns:
         Embeddings, float32 (N, D).
@@ -97,7 +120,8 @@ def embed_by_group(
         own = np.asarray(images[rows])
         found = embed(with_statistics_of(encoder, float_batches(own, device=device)), own, device=device)
         if result is None:
-            result = np.empty((len(groups), found.shape[1]), np.float32)
+            place = None if folder is None else Path(folder)
+            result = empty_array((len(groups), found.shape[1]), folder=place)
         result[rows] = found
     if result is None:
         raise InputError("images must hold at least one image, got none")
@@ -137,12 +161,7 @@ def write_embeddings(
         if path.suffix == ".h5ad":
             _write_anndata(temporary, embeddings, metadata, origin)
         else:
-            table = pa.Table.from_pandas(metadata, preserve_index=False)
-            for name, values in zip(_names(embeddings.shape[1]), embeddings.T, strict=True):
-                table = table.append_column(name, pa.array(values))
-            labels = list(metadata.columns)
-            table = table.replace_schema_metadata({PROVENANCE_KEY: origin})
-            pq.write_table(table, temporary, use_dictionary=labels)
+            _write_parquet(temporary, embeddings, metadata, origin)
 
 
 def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
@@ -167,33 +186,15 @@ def read_embeddings(path: types.Path) -> tuple[Float32Array, pd.DataFrame, dict[
         if path.suffix == ".h5ad":
             return _read_anndata(path)
         if path.suffix == ".csv":
-            frame, origin = pd.read_csv(path), {}
-        else:
-            table = pq.read_table(path)
-            nested = [one.name for one in table.schema if pa.types.is_nested(one.type)]
-            if nested:
-                raise InputError(f"{path} must have columns of numbers or text, got lists in {nested[0]}")
-            origin = _provenance((table.schema.metadata or {}).get(PROVENANCE_KEY.encode()))
-            frame = table.to_pandas(ignore_metadata=True)
+            frame = pd.read_csv(path)
+            features = _feature_columns(path, frame)
+            return _numbers(frame[features]), frame[_other_columns(frame.columns, features)], {}
+        return _read_parquet(path)
     except InputError:
         raise
     except Exception as error:  # of three libraries, each with exceptions of its own
         told = str(error)[:500] or type(error).__name__
         raise InputError(f"{path} must be Parquet, CSV or .h5ad, got an unreadable file ({told})") from error
-    if not frame.columns.is_unique:
-        twice = ", ".join(map(str, frame.columns[frame.columns.duplicated()][:3]))
-        raise InputError(f"{path} must have columns of different names, got {twice} twice")
-    # An unnamed index that pandas wrote is no feature.
-    indices = [name for name in frame.columns if str(name).startswith(("__index_level_", "Unnamed: "))]
-    frame = frame.drop(columns=indices)
-    features = _features(frame)
-    if not features:
-        found = ", ".join(map(str, frame.columns)) or "none"
-        raise InputError(f"{path} must have numeric feature columns, got only the columns {found}")
-    metadata = frame.drop(columns=features).reset_index(drop=True)
-    with np.errstate(over="ignore"):  # infinite then, which no task takes
-        values = frame[features].to_numpy(np.float32, na_value=np.nan)
-    return np.ascontiguousarray(values), metadata, origin
 
 
 def read_metadata(path: types.Path) -> pd.DataFrame:
@@ -214,6 +215,69 @@ def read_metadata(path: types.Path) -> pd.DataFrame:
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} must be a file of embeddings, got: {error}") from error
     return table
+
+
+def _feature_columns(path: Path, frame: pd.DataFrame) -> list[str]:
+    """Names of the features among a table's columns, of which the types count."""
+    if not frame.columns.is_unique:
+        twice = ", ".join(map(str, frame.columns[frame.columns.duplicated()][:3]))
+        raise InputError(f"{path} must have columns of different names, got {twice} twice")
+    features = _features(frame[[name for name in frame.columns if not _is_index(name)]])
+    if not features:
+        found = ", ".join(map(str, frame.columns)) or "none"
+        raise InputError(f"{path} must have numeric feature columns, got only the columns {found}")
+    return features
+
+
+def _is_index(name: object) -> bool:
+    """Whether a column is an unnamed index that pandas wrote, which is no feature."""
+    return str(name).startswith(("__index_level_", "Unnamed: "))
+
+
+def _other_columns(names: Iterable[Any], features: list[str]) -> list[Any]:
+    left_out = set(features)
+    return [name for name in names if name not in left_out and not _is_index(name)]
+
+
+def _numbers(frame: pd.DataFrame) -> Float32Array:
+    with np.errstate(over="ignore"):  # infinite then, which no task takes
+        return np.ascontiguousarray(frame.to_numpy(np.float32, na_value=np.nan))
+
+
+def _read_parquet(path: Path) -> tuple[Float32Array, pd.DataFrame, dict[str, Any]]:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        nested = [one.name for one in schema if pa.types.is_nested(one.type)]
+        if nested:
+            raise InputError(f"{path} must have columns of numbers or text, got lists in {nested[0]}")
+        origin = _provenance((schema.metadata or {}).get(PROVENANCE_KEY.encode()))
+        features = _feature_columns(path, schema.empty_table().to_pandas(ignore_metadata=True))
+        folder = path.parent if os.access(path.parent, os.W_OK) else Path(tempfile.gettempdir())
+        values = empty_array((rows, len(features)), folder=folder)
+        others = _other_columns(schema.names, features)
+        described, start = [], 0
+        for batch in file.iter_batches(batch_size=_ROWS_READ):
+            frame = batch.select(features).to_pandas(ignore_metadata=True)
+            values[start : start + len(frame)] = _numbers(frame)
+            described.append(batch.select(others))
+            start += len(frame)
+    if not others:
+        return values, pd.DataFrame(index=pd.RangeIndex(rows)), origin
+    # Joined before pandas sees it, so that a column with gaps in some blocks only has one type.
+    table = pa.Table.from_batches(described, pa.schema([schema.field(name) for name in others]))
+    return values, table.to_pandas(ignore_metadata=True), origin
+
+
+def _write_parquet(path: Path, embeddings: Float32Array, metadata: pd.DataFrame, origin: str) -> None:
+    """Write block by block, each a row group: the embeddings may be a map of more than fits into memory."""
+    labels = pa.Table.from_pandas(metadata, preserve_index=False)
+    fields = [*labels.schema, *(pa.field(name, pa.float32()) for name in _names(embeddings.shape[1]))]
+    schema = pa.schema(fields, metadata={PROVENANCE_KEY: origin})
+    with pq.ParquetWriter(path, schema, use_dictionary=list(metadata.columns)) as writer:
+        for rows in row_blocks(embeddings.shape):
+            columns = np.ascontiguousarray(embeddings[rows].T)
+            described = labels.slice(rows.start, rows.stop - rows.start).columns
+            writer.write_table(pa.Table.from_arrays([*described, *map(pa.array, columns)], schema=schema))
 
 
 def _features(frame: pd.DataFrame) -> list[str]:
@@ -239,7 +303,7 @@ def _check(embeddings: Float32Array, metadata: pd.DataFrame) -> None:
         raise InputError(
             f"embeddings must have shape ({len(metadata)}, D), one per metadata row, got {embeddings.shape}"
         )
-    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    bad = rows_not_finite(embeddings)
     if len(bad):
         raise CheckError(
             f"embeddings must be finite, got NaN or infinity for {len(bad)} of {len(embeddings)} images"

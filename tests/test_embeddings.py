@@ -15,6 +15,7 @@ from torch import nn
 
 from morphobench.embeddings import embed, read_embeddings, write_embeddings
 from morphobench.errors import InputError
+from morphobench.measure import run_isolated
 from morphobench.training import ImageRows
 
 
@@ -27,6 +28,13 @@ class Small(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.net(images).flatten(1)
+
+
+class _Mean(nn.Module):
+    """An encoder whose 40 features are the mean of all pixels."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean(dim=(1, 2, 3))[:, None].expand(-1, 40)
 
 
 class InThrees(Small):
@@ -121,6 +129,54 @@ def test_parquet_round_trip(table: tuple[Any, pd.DataFrame], tmp_path: Path) -> 
     assert provenance.items() <= origin.items()
     assert origin["torch_version"] == torch.__version__
     assert [file.name for file in path.parent.iterdir()] == ["set.parquet"]
+
+
+def test_embeddings_of_several_blocks_come_back_without_a_copy_in_memory(tmp_path: Path) -> None:
+    rows, features = 65_536, 2048
+    found = run_isolated(
+        "tests.support.embedding_memory_targets:written_and_read",
+        {"folder": tmp_path, "rows": rows, "features": features},
+    )
+    above_bytes, same = found.value
+    assert same
+    assert above_bytes < 0.9 * 4 * rows * features
+    assert pq.ParquetFile(tmp_path / "e.parquet").num_row_groups == 8
+
+
+def test_blocks_do_not_change_the_types_of_columns(tmp_path: Path) -> None:
+    rows = 10_000
+    numbers = np.arange(rows)
+    frame = pd.DataFrame({"Metadata_Dose": np.where(numbers < 5000, np.nan, numbers), "Metadata_Well": "A01"})
+    frame["f"] = pd.array(np.where(numbers % 7 == 0, None, numbers), dtype="Int64")
+    frame["Metadata_Site"] = pd.array(np.where(numbers < 5000, None, 3), dtype="Int64")
+    frame.to_parquet(tmp_path / "set.parquet", row_group_size=3000)
+    values, metadata, _ = read_embeddings(tmp_path / "set.parquet")
+    np.testing.assert_array_equal(
+        values[:, 0], np.where(numbers % 7 == 0, np.nan, numbers).astype(np.float32)
+    )
+    expected = pq.read_table(tmp_path / "set.parquet").to_pandas(ignore_metadata=True).drop(columns="f")
+    pd.testing.assert_frame_equal(metadata, expected)
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_files_of_features_alone(rows: int, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(rows, dtype=float), "b": np.ones(rows)})
+    frame.to_parquet(tmp_path / "set.parquet")
+    values, metadata, _ = read_embeddings(tmp_path / "set.parquet")
+    np.testing.assert_array_equal(values, frame.to_numpy(np.float32))
+    assert metadata.shape == (rows, 0)
+
+
+def test_embeddings_beyond_memory_lie_in_a_folder(encoder: Small, images: Any, tmp_path: Path) -> None:
+    many = np.broadcast_to(images[:1], (2_000_000, *images.shape[1:]))
+    found = embed(_Mean(), many, batch_size=65_536, folder=tmp_path / "new")
+    assert isinstance(found.base, np.memmap)
+    assert found.shape == (2_000_000, 40)
+    np.testing.assert_allclose(found[-1], images[0].mean() / 255, rtol=1e-5)
+    assert list((tmp_path / "new").iterdir()) == []  # it has no name, so nothing is left of it
+    small = embed(_Mean(), images, folder=tmp_path / "unused")
+    assert not (tmp_path / "unused").exists()
+    np.testing.assert_allclose(small[0], found[0])
 
 
 def test_columns_are_metadata_then_features_without_index(

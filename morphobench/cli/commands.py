@@ -181,7 +181,7 @@ def embed_store(options: EmbedOptions) -> None:
             )
         _show(f"{options.out}: was made before from the same weights and images")
         return
-    embeddings = embed(encoder, store.images, device=options.device)
+    embeddings = embed(encoder, store.images, device=options.device, folder=options.out.parent)
     made = environment(device=options.device)
     provenance = {**made_from, "versions": made["versions"], "commit": made["commit"]}
     described = store.metadata.assign(Metadata_ImageId=store.image_ids)

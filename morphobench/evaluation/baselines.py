@@ -6,20 +6,25 @@ from `morphobench.models`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from morphobench.errors import InputError
 from morphobench.types import Float32Array, UInt8Array
 
+if TYPE_CHECKING:
+    from morphobench.training.data.images import ImageArray
+
 _LARGEST_FIT = 4096  # images; enough for the leading components of pixels, and memory stays bounded
 _BLOCK = 1024
 
 
-def mean_intensity(images: UInt8Array) -> Float32Array:
+def mean_intensity(images: ImageArray) -> Float32Array:
     """Compute the mean intensity of each channel.
 
     Args:
-        images: uint8 (N, C, H, W).
+        images: uint8 (N, C, H, W), an array, a memory map or rows of one.
 
     Returns:
         float32 (N, C) in [0, 1].
@@ -30,14 +35,14 @@ def mean_intensity(images: UInt8Array) -> Float32Array:
     """
     _check(images, "images")
     means = np.empty(images.shape[:2], dtype=np.float32)
-    for start in range(0, len(images), _BLOCK):
+    for start in range(0, images.shape[0], _BLOCK):
         part = images[start : start + _BLOCK]
         means[start : start + len(part)] = part.mean(axis=(2, 3), dtype=np.float64) / 255
     return means
 
 
 def pca_pixels(
-    train_images: UInt8Array, images: UInt8Array, *, components: int = 50, seed: int = 0
+    train_images: ImageArray, images: ImageArray, *, components: int = 50, seed: int = 0
 ) -> Float32Array:
     """Project images on the leading principal components of training pixels.
 
@@ -65,17 +70,18 @@ def pca_pixels(
         raise InputError(
             f"images must have the training images' shape {train_images.shape[1:]}, got {images.shape[1:]}"
         )
-    if components < 1 or not len(train_images):
+    if components < 1 or not train_images.shape[0]:
         raise InputError(
             f"components must be at least 1, of at least 1 training image, got {components} of "
-            f"{len(train_images)}"
+            f"{train_images.shape[0]}"
         )
     generator = np.random.default_rng(seed)
-    rows = generator.permutation(len(train_images))[:_LARGEST_FIT]
+    rows = generator.permutation(train_images.shape[0])[:_LARGEST_FIT]
     pixels = _pixels(train_images[np.sort(rows)])
     model = PCA(min(components, *pixels.shape), svd_solver="randomized", random_state=seed).fit(pixels)
     parts = [
-        model.transform(_pixels(images[start : start + _BLOCK])) for start in range(0, len(images), _BLOCK)
+        model.transform(_pixels(images[start : start + _BLOCK]))
+        for start in range(0, images.shape[0], _BLOCK)
     ]
     empty = np.empty((0, model.n_components_), dtype=np.float32)
     return np.concatenate([empty, *parts]).astype(np.float32)
@@ -99,8 +105,8 @@ def _pixels(images: UInt8Array) -> Float32Array:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
-def _check(images: UInt8Array, name: str) -> None:
-    if images.ndim != 4:
+def _check(images: ImageArray, name: str) -> None:
+    if len(images.shape) != 4:
         raise InputError(f"{name} must have shape (N, C, H, W), got {images.shape}")
     if images.dtype != np.uint8:
         raise TypeError(f"{name} must be uint8, got {images.dtype}")

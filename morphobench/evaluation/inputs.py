@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from morphobench._util.arrays import rows_not_finite
 from morphobench.data.metadata import EMPTY, SPLITS, control_type_values
 from morphobench.errors import InputError
 from morphobench.options import EvaluationOptions
@@ -62,7 +63,7 @@ class EvaluationInput:
             )
         if self.protocol not in PROTOCOLS:
             raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
-        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+        bad = rows_not_finite(embeddings)
         if len(bad):
             raise InputError(f"embeddings must be finite, got NaN or infinity in {_name_rows(bad)}")
         if "Metadata_Split" in self.metadata:

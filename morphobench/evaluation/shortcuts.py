@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from morphobench._util.arrays import row_blocks
 from morphobench.evaluation.inputs import EvaluationInput
 from morphobench.evaluation.nuisance import macro_recall, nuisance_features
 from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
@@ -29,6 +30,7 @@ _DETERMINED = 0.99
 _PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 _ROWS_PER_TERM = 2
 _BLOCK = 1024
+_MOST_FITTED = 32_768
 _DARKEST = 0.05
 
 
@@ -181,17 +183,39 @@ def leading_components(embeddings: Float32Array, train: BoolArray) -> Float32Arr
         train: bool (N,) the train part.
 
     Returns:
-        (N, min(D, 256)): features standardized on train, as they are where there are no more than 256.
+        (N, min(D, 256)): features standardized on train, as they are where there are no more than 256. Of a
+        train part of more than 32,768 rows so many are drawn to fit both, so that memory is bounded.
     """
-    mean, spread = embeddings[train].mean(axis=0), embeddings[train].std(axis=0)
-    scaled = (embeddings - mean) / np.where(spread > 0, spread, 1)
-    if scaled.shape[1] <= COMPONENTS:
-        return np.asarray(scaled, dtype=np.float32)
+    fitted = thinned(np.flatnonzero(train), _MOST_FITTED, seed=0)
+    sample = embeddings[fitted]
+    mean, spread = sample.mean(axis=0), sample.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    if embeddings.shape[1] <= COMPONENTS:
+        return np.asarray((embeddings - mean) / spread, dtype=np.float32)
     from sklearn.decomposition import PCA
 
-    components = min(COMPONENTS, int(train.sum()))
-    model = PCA(components, svd_solver="randomized", random_state=0).fit(scaled[train])
-    return np.asarray(model.transform(scaled), dtype=np.float32)
+    components = min(COMPONENTS, len(fitted))
+    model = PCA(components, svd_solver="randomized", random_state=0).fit((sample - mean) / spread)
+    found = np.empty((len(embeddings), components), dtype=np.float32)
+    for rows in row_blocks(embeddings.shape):
+        found[rows] = model.transform((embeddings[rows] - mean) / spread)
+    return found
+
+
+def thinned(rows: Int64Array, most: int, *, seed: int) -> Int64Array:
+    """Draw some of many rows.
+
+    Args:
+        rows: Row numbers, ascending.
+        most: How many stay at most.
+        seed: Seed of the draw.
+
+    Returns:
+        All rows where there are no more than that; else so many of them, ascending.
+    """
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def predict(features: Any, labels: Int64Array, parts: Mapping[str, Int64Array]) -> Int64Array:

@@ -10,7 +10,9 @@ from morphobench.measure.memory import (
     heap_profile,
     peak_device_memory,
     peak_host_memory_bytes,
+    private_memory_bytes,
     reset_peak_host_memory,
+    sampled_private_memory,
 )
 from morphobench.measure.rounds import RoundPlan, RoundTimes, steppers, time_in_rounds
 from morphobench.measure.timing import Interval, Timings, interleaved, mad, median, median_interval
@@ -35,10 +37,12 @@ __all__ = [
     "median_interval",
     "peak_device_memory",
     "peak_host_memory_bytes",
+    "private_memory_bytes",
     "readings",
     "report",
     "reset_peak_host_memory",
     "run_isolated",
+    "sampled_private_memory",
     "steppers",
     "time_in_rounds",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +116,60 @@ def heap_profile(file: types.Path | None) -> Iterator[None]:
         yield
 
 
-def _status_field(name: str) -> int | None:
+def private_memory_bytes(process: int | None = None) -> int | None:
+    """Read the resident memory of a process that is not the page cache's (RssAnon and RssShmem).
+
+    Pages of mapped files, such as a store's images, are left out: the system takes them back at need.
+
+    Args:
+        process: its id; None: this one.
+
+    Returns:
+        Its size in bytes; None where the system does not tell, or there is no such process.
+    """
+    status = _STATUS if process is None else Path(f"/proc/{process}/status")
+    sizes = [_status_field(name, status) for name in ("RssAnon", "RssShmem")]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+@contextlib.contextmanager
+def sampled_private_memory(process: int | None = None, *, every_s: float = 0.05) -> Iterator[dict[int, int]]:
+    """Watch the private memory of a process and of all that it starts while the block lasts.
+
+    Args:
+        process: its id; None: this one.
+        every_s: seconds between two looks; a shorter peak can be missed.
+
+    Yields:
+        The largest ``private_memory_bytes`` so far by process id.
+    """
+    import psutil
+
+    peaks: dict[int, int] = {}
+    done = threading.Event()
+
+    def watch() -> None:
+        root = psutil.Process(process)
+        while not done.is_set():
+            with contextlib.suppress(psutil.Error):  # it, or a child, has just ended
+                for one in (root, *root.children(recursive=True)):
+                    size = private_memory_bytes(one.pid)
+                    if size is not None:
+                        peaks[one.pid] = max(size, peaks.get(one.pid, 0))
+            done.wait(every_s)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        text = _STATUS.read_text()
+        yield peaks
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _status_field(name: str, status: Path = _STATUS) -> int | None:
+    try:
+        text = status.read_text()
     except OSError:
         return None
     for line in text.splitlines():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from morphobench._util.arrays import empty_array
 from morphobench.errors import InputError
 from morphobench.types import Float32Array
 
@@ -67,6 +69,7 @@ def map_images(
     *,
     batch_size: int,
     device: torch.device | str = "cpu",
+    folder: Path | None = None,
 ) -> Float32Array:
     """Apply a function to images / 255 in float32, a batch at a time, without gradients.
 
@@ -75,6 +78,7 @@ def map_images(
         images: uint8 (N, C, H, W) with N > 0: an array, a memory map, or anything with such slices.
         batch_size: B.
         device: where the function computes.
+        folder: where a result larger than 256 MB lies, as a file without a name; None: in memory.
 
     Returns:
         float32 (N, ...) on the host.
@@ -85,7 +89,7 @@ def map_images(
         for pixels in float_batches(images, batch_size=batch_size, device=device):
             values = function(pixels).to("cpu", torch.float32).numpy()
             if results is None:
-                results = np.empty((images.shape[0], *values.shape[1:]), dtype=np.float32)
+                results = empty_array((images.shape[0], *values.shape[1:]), folder=folder)
             results[start : start + len(values)] = values
             start += len(values)
     if results is None:

@@ -14,6 +14,7 @@ import pandas as pd
 from morphobench.errors import InputError
 from morphobench.evaluation import baselines
 from morphobench.evaluation.nuisance import DENSITY_COLUMNS, field_values
+from morphobench.training import ImageRows
 from morphobench.types import Float32Array, Int64Array, UInt8Array
 
 PREFIX = "baseline/"
@@ -46,7 +47,8 @@ Features: TypeAlias = Callable[[Inputs], Float32Array]
 
 
 def _pca_pixels(given: Inputs) -> Float32Array:
-    return baselines.pca_pixels(given.images[given.train_rows], given.images[given.rows], seed=given.seed)
+    train, images = (ImageRows(given.images, rows) for rows in (given.train_rows, given.rows))
+    return baselines.pca_pixels(train, images, seed=given.seed)
 
 
 def _field(name: str) -> Features:
@@ -68,7 +70,7 @@ def _cp_measure(given: Inputs) -> Float32Array:
 
 BASELINES: dict[str, Features | None] = {
     "chance": lambda given: baselines.chance(len(given.rows), seed=given.seed),
-    "mean_intensity": lambda given: baselines.mean_intensity(given.images[given.rows]),
+    "mean_intensity": lambda given: baselines.mean_intensity(ImageRows(given.images, given.rows)),
     "pca_pixels": _pca_pixels,
     "cell_count": _field("cell_count"),
     "field_density": _field("field_density"),

@@ -249,20 +249,20 @@ def _embed(
     encoder: torch.nn.Module, store: ImageStore, training: TrainingOptions, embedding: Embedding
 ) -> Float32Array:
     """Embed with the BatchNorm statistics that the options ask for."""
-    rows, device = embedding.rows, training.device
+    rows, device, folder = embedding.rows, training.device, embedding.files.embeddings.parent
     images = ImageRows(store.images, rows)
     if training.batch_norm == "running" or not has_batch_norm(encoder):
-        return embed(encoder, images, device=device)
+        return embed(encoder, images, device=device, folder=folder)
     if training.batch_norm == "plate":
         plates = group_codes(store.metadata).get("plate")
         if plates is None:
             raise InputError(
                 "--batch-norm must be running or train where Metadata_Plate is absent, got plate"
             )
-        return embed_by_group(encoder, images, plates[rows], device=device)
+        return embed_by_group(encoder, images, plates[rows], device=device, folder=folder)
     train_rows = rows[(embedding.metadata["Metadata_Split"] == "train").to_numpy()]
     batches = float_batches(ImageRows(store.images, train_rows), device=device)
-    return embed(with_statistics_of(encoder.to(device), batches), images, device=device)
+    return embed(with_statistics_of(encoder.to(device), batches), images, device=device, folder=folder)
 
 
 class _Teller(Callback):

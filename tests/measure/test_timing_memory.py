@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from morphobench.errors import InputError
@@ -17,7 +22,9 @@ from morphobench.measure import (
     median,
     median_interval,
     peak_device_memory,
+    private_memory_bytes,
     run_isolated,
+    sampled_private_memory,
 )
 
 
@@ -112,3 +119,24 @@ def test_a_heap_profile_needs_memray(tmp_path: Path) -> None:
         block = bytearray(2**20)
     assert len(block) == 2**20
     assert (tmp_path / "heap.bin").stat().st_size > 0
+
+
+def test_private_memory_leaves_out_mapped_files(tmp_path: Path) -> None:
+    size = 64 << 20
+    before = private_memory_bytes()
+    assert before is not None
+    mapped = np.memmap(tmp_path / "file", np.uint8, "w+", shape=size)
+    mapped[:] = 1
+    assert (private_memory_bytes() or 0) - before < size / 2
+    with sampled_private_memory(every_s=0.001) as peaks:
+        own = np.ones(size, np.uint8)
+        time.sleep(0.2)
+    assert peaks[os.getpid()] - before > 0.9 * own.nbytes
+    assert private_memory_bytes(2**22 + 1) is None  # no such process
+
+
+def test_memory_of_started_processes_is_sampled() -> None:
+    wait = [sys.executable, "-c", "import time; a = bytearray(b'x') * (50 << 20); time.sleep(1)"]
+    with subprocess.Popen(wait) as process, sampled_private_memory(every_s=0.01) as peaks:
+        process.wait()
+    assert peaks[process.pid] > 50 << 20

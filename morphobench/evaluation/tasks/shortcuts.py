@@ -15,8 +15,8 @@ from morphobench.evaluation.bootstrap.resampling import Units, plates_or_wells
 from morphobench.evaluation.inputs import EvaluationInput
 from morphobench.evaluation.nuisance import label_questions, labels_and_parts, recall_draws
 from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
-from morphobench.evaluation.shortcuts import leading_components, ledger, shortcut_features
-from morphobench.types import Float32Array, Int64Array
+from morphobench.evaluation.shortcuts import leading_components, ledger, shortcut_features, thinned
+from morphobench.types import Float32Array
 
 _WORDS = {"classification": "drug against control", "mechanism": "mechanism", "compound": "compound"}
 LINE = ("shortcut", "alone", "remaining", "low", "high", "least")
@@ -99,14 +99,17 @@ def ledgers(
     found = {}
     for name, (_, names) in label_questions(inputs).items():
         labels, parts = labels_and_parts(inputs, names)
-        parts = {part: _thinned(rows, inputs.seed) for part, rows in parts.items()}
+        parts = {part: thinned(rows, _MOST_ROWS, seed=inputs.seed) for part, rows in parts.items()}
         test = parts["test"]
         if min(len(np.unique(labels[parts[part]])) for part in ("train", "test")) < 2:
             continue
         columns = [inputs.column_of(column, test) for column in ("Plate", "Well")]
         units = plates_or_wells(*columns, strata=labels[test])
         made = []
-        for one in ledger(embeddings, known, labels, parts):
+        used = np.sort(np.concatenate(list(parts.values())))  # what follows takes float64 copies of them
+        places = {part: np.searchsorted(used, rows) for part, rows in parts.items()}
+        shortcuts_used = {key: values[used] for key, values in known.items()}
+        for one in ledger(embeddings[used], shortcuts_used, labels[used], places):
             if isinstance(units, Units):
                 drawn = recall_draws(labels[test], one.predicted, units, units.weights(seed=inputs.seed))
                 interval = units.from_draws(one.remaining, drawn)
@@ -117,9 +120,3 @@ def ledgers(
             made.append({**line, "interval": interval})
         found[name] = pd.DataFrame(made)
     return found
-
-
-def _thinned(rows: Int64Array, seed: int) -> Int64Array:
-    if len(rows) <= _MOST_ROWS:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))
