@@ -19,6 +19,7 @@ from morphobench.errors import DamagedFileWarning, MorphobenchError
 
 DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 TRACEBACK = "MORPHOBENCH_TRACEBACK"
+_LONGEST = 1_900  # characters of an error's line: names and values in it may be of any length
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +80,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Command, dict[str, An
 def _failed(error: BaseException, message: str, code: int) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
-    line = printable(message).replace("\n", " ")
+    line = printable(message[:_LONGEST]).replace("\n", " ") + ("..." if len(message) > _LONGEST else "")
     print(f"{PROGRAM}: error: {line}", file=sys.stderr)  # noqa: T201
     return code
 

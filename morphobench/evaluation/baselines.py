@@ -78,7 +78,9 @@ def pca_pixels(
     generator = np.random.default_rng(seed)
     rows = generator.permutation(train_images.shape[0])[:_LARGEST_FIT]
     pixels = _pixels(train_images[np.sort(rows)])
-    model = PCA(min(components, *pixels.shape), svd_solver="randomized", random_state=seed).fit(pixels)
+    model = PCA(min(components, *pixels.shape), svd_solver="randomized", random_state=seed % 2**32)
+    with np.errstate(invalid="ignore"):  # shares of the variance, which nobody reads, where there is none
+        model.fit(pixels)
     parts = [
         model.transform(_pixels(images[start : start + _BLOCK]))
         for start in range(0, images.shape[0], _BLOCK)

@@ -186,6 +186,9 @@ def leading_components(embeddings: Float32Array, train: BoolArray) -> Float32Arr
         (N, min(D, 256)): features standardized on train, as they are where there are no more than 256. Of a
         train part of more than 32,768 rows so many are drawn to fit both, so that memory is bounded.
     """
+    largest = max(embeddings.max(initial=0), -embeddings.min(initial=0))
+    if largest > 1e15:  # their squares may pass float32
+        embeddings = embeddings / largest
     fitted = thinned(np.flatnonzero(train), _MOST_FITTED, seed=0)
     sample = embeddings[fitted]
     mean, spread = sample.mean(axis=0), sample.std(axis=0)

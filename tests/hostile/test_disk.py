@@ -16,8 +16,11 @@ from tests.support.commands import arguments_of, copy_files
 from tests.support.full_disk import FullDisk, build
 from tests.support.killing import complete, contents, start
 
-COMMANDS = ("simulate", "ingest", "embed", "evaluate", "report") if WHOLE else ("simulate", "evaluate")
+LIMIT_S = 900
+STEPS = {"ingest": 5, "report": 40}  # every n-th write; of the other commands every one
 ERRORS = {"full": errno.ENOSPC, "read-only": errno.EROFS, "denied": errno.EACCES, "quota": errno.EDQUOT}
+CASES = [(command, "full") for command in ("simulate", "ingest", "embed", "evaluate", "report")]
+CASES += [("evaluate", kind) for kind in ERRORS if kind != "full"]
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,9 @@ def _place(disk: FullDisk, request: pytest.FixtureRequest, command: str, name: s
     return place
 
 
-@pytest.mark.parametrize("kind", ERRORS if WHOLE else ["full"])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("command", "kind"), CASES if WHOLE else [("simulate", "full"), ("evaluate", "full")]
+)
 def test_full_at_any_write(
     command: str,
     kind: str,
@@ -73,7 +77,7 @@ def test_full_at_any_write(
         assert contents(place) == expected, f"write {number}"
         case("refused")
         tried += 1
-        number += 1 if kind == "full" and WHOLE and command != "report" else 7
+        number += STEPS.get(command, 1) if WHOLE else 11
     assert code == 0, said
     assert contents(place) == expected
     assert tried > 0

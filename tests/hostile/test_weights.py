@@ -190,9 +190,8 @@ def test_changed_bytes(tmp_path: Path, ending: str, seed: int, case: Callable[[s
         assert f"w.{ending}" in said
         case("refused")
         return
-    # what no checksum covers is other numbers: they are finite, and so is what they compute
-    with torch.no_grad():
-        assert torch.isfinite(found(torch.rand(2, 1, 64, 64))).all()
+    # what no checksum covers is other numbers: they are finite (embeddings are checked when they are written)
+    assert all(torch.isfinite(tensor).all() for tensor in found.state_dict().values())
     case("right")
 
 

@@ -42,7 +42,7 @@ def internal_scores(
         silhouette = metrics.silhouette_score(distances, labels, metric="precomputed")
     else:
         size = LARGEST_DISTANCE_MATRIX if len(labels) > LARGEST_DISTANCE_MATRIX else None
-        silhouette = metrics.silhouette_score(points, labels, sample_size=size, random_state=seed)
+        silhouette = metrics.silhouette_score(points, labels, sample_size=size, random_state=seed % 2**32)
     return {
         "silhouette": float(silhouette),
         "calinski_harabasz": float(metrics.calinski_harabasz_score(points, labels)),

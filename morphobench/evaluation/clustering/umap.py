@@ -111,12 +111,15 @@ def umap_learn_points(embeddings: Float32Array, *, neighbours: int, seed: int) -
     Returns:
         float32 (N, 2).
     """
+    largest = np.abs(embeddings).max(initial=0)
+    if largest > 1e15:  # squared distances would pass float32, and UMAP find no neighbours
+        embeddings = embeddings / largest
     with warnings.catch_warnings():
         # It warns of its own use of numba and scikit-learn, and that a fixed seed means one thread.
         warnings.simplefilter("ignore")
         from umap import UMAP
 
-        layout = UMAP(n_neighbors=neighbours, metric="euclidean", random_state=seed, n_jobs=1)
+        layout = UMAP(n_neighbors=neighbours, metric="euclidean", random_state=seed % 2**32, n_jobs=1)
         return np.asarray(layout.fit_transform(embeddings), dtype=np.float32)
 
 

@@ -76,7 +76,7 @@ def harmony(profiles: Float32Array, batches: Int64Array, *, seed: int = 0) -> Fl
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     scores = left[:, :components] * singular[:components]
     table = pd.DataFrame({"batch": batches.astype(str)})
-    found = harmonypy.run_harmony(scores, table, ["batch"], random_state=seed, verbose=False)
+    found = harmonypy.run_harmony(scores, table, ["batch"], random_state=seed % 2**32, verbose=False)
     corrected = np.asarray(found.Z_corr)  # (K, N) in some versions, (N, K) in others
     return np.asarray(corrected if corrected.shape == scores.shape else corrected.T, dtype=np.float32)
 

@@ -79,7 +79,11 @@ def shortcuts(inputs: EvaluationInput) -> TaskResult:
             metrics[f"shortcuts.{name}_remaining"] = float(last["remaining"])
             intervals[f"shortcuts.{name}_remaining"] = last["interval"]
     tables = {"ledger": pd.DataFrame(lines)} if lines else {}
-    return TaskResult(metrics, tables, (), intervals)
+    missing = [name.partition(".")[2] for name, value in metrics.items() if np.isnan(value)]
+    told = (
+        f"shortcuts: no two classes in train and test, or no shortcut that varies, for {', '.join(missing)}"
+    )
+    return TaskResult(metrics, tables, (told,) if missing else (), intervals)
 
 
 def ledgers(
