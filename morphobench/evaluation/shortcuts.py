@@ -198,7 +198,9 @@ def leading_components(embeddings: Float32Array, train: BoolArray) -> Float32Arr
     from sklearn.decomposition import PCA
 
     components = min(COMPONENTS, len(fitted))
-    model = PCA(components, svd_solver="randomized", random_state=0).fit((sample - mean) / spread)
+    model = PCA(components, svd_solver="randomized", random_state=0)
+    with np.errstate(invalid="ignore"):  # shares of the variance, which nobody reads, where there is none
+        model.fit((sample - mean) / spread)
     found = np.empty((len(embeddings), components), dtype=np.float32)
     for rows in row_blocks(embeddings.shape):
         found[rows] = model.transform((embeddings[rows] - mean) / spread)
