@@ -59,6 +59,8 @@ def _raise(number: int, frame: FrameType | None) -> None:
             # libraries abort. Nothing is half done during an import.
             _end(number)
         frame = frame.f_back
+    # Until the process ends: libraries' half-made objects may fail to close, of which nobody needs to know.
+    sys.unraisablehook = lambda _: None
     if number == signal.SIGTERM:
         raise SystemExit(128 + signal.SIGTERM)
     raise KeyboardInterrupt

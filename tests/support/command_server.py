@@ -89,7 +89,10 @@ def _do(arguments: list[str], said: str, variables: dict[str, str]) -> NoReturn:
     os.dup2(file, 1)
     os.dup2(file, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    code = main(arguments)
+    try:
+        code = main(arguments)
+    except KeyboardInterrupt:  # it came when the command was done
+        code = 130
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
