@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from morphobench.evaluation import TASKS, EvaluationInput, evaluate
+from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.clustering.scores import agreement, consistency, homogeneity, internal_scores
 from morphobench.evaluation.tasks.classification import binary_scores
+from morphobench.options import TASK_NAMES
 from tests.support.null_data import SWEEP, null_table
 
 WHOLE = replace(SWEEP, classifier_batch=4096)
@@ -24,7 +25,7 @@ def study() -> EvaluationInput:
 
 @pytest.fixture(scope="module")
 def metrics(study: EvaluationInput) -> dict[str, dict[str, float]]:
-    return {task: found(study, task) for task in TASKS if task != "clustering"}
+    return {task: found(study, task) for task in TASK_NAMES if task != "clustering"}
 
 
 def found(inputs: EvaluationInput, task: str) -> dict[str, float]:

@@ -113,7 +113,7 @@ def test_tables_that_do_not_fit(source: Path, tmp_path: Path, name: str, case: C
 
 FILES: dict[str, bytes] = {
     "latin-1.csv": "path,compound\n0.png,Köln\n".encode("latin-1"),
-    "utf-16.csv": "path\n0.png\n".encode("utf-16"),
+    "utf-16.csv": "path\n0.png\n".encode("utf-16-le"),  # without the mark that tells it
     "binary.csv": bytes(range(256)) * 10,
     "empty.csv": b"",
     "nul.csv": b"path,a\n0.png,\0\n" * 3,

@@ -29,8 +29,9 @@ def write_benchmarks(folder: Path, times: list[float]) -> None:
 
 
 def test_series_in_the_order_of_dates_with_their_changes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # what stands in a cell in one line
     write_benchmarks(tmp_path / "results", [1.0] * 6 + [1.2] * 6)
     time, wall = read_history(tmp_path / "results")
     assert (time.name, time.figure, time.points) == ("unsupervised/aug_one_crop", "relative_time", (6,))

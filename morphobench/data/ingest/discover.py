@@ -149,9 +149,9 @@ def _from_table(root: Root, metadata: PathLike | pd.DataFrame) -> Listing:
     missing = column.isna() | (column.astype(str).str.strip() == "")
     if missing.any():
         raise InputError(f"{name} must have a path in every row, got none in row {int(np.argmax(missing))}")
-    texts = [PurePosixPath(text_of_url(str(path).strip())).as_posix() for path in column]
+    texts = [PurePosixPath(_text_of(path)).as_posix() for path in column]
     if folders and heading_key(paths[0]) in ("filename", "imagefilename"):
-        within = [posix_path(text_of_url(str(each).strip())) for each in given[folders[0]].fillna(".")]
+        within = [posix_path(_text_of(each)) for each in given[folders[0]].fillna(".")]
         texts = [f"{folder}/{text}" for folder, text in zip(within, texts, strict=True)]
         unused = [head for head in unused if head != folders[0]]
     doubled = pd.Series(texts).duplicated()
@@ -160,6 +160,14 @@ def _from_table(root: Root, metadata: PathLike | pd.DataFrame) -> Listing:
         raise InputError(f"{name} must have each path once, got {doubled.sum()} repeated, such as {first}")
     table.insert(0, "Metadata_Path", [shown_path(text) for text in texts])
     return Listing(root, table, [(text,) for text in texts], unused_columns=unused)
+
+
+def _text_of(path: object) -> str:
+    text = str(path).strip()
+    try:
+        return text_of_url(text)
+    except InputError:  # no file has such a path: its image is rejected, and the others are taken
+        return text
 
 
 def _from_folders(root: Root) -> Listing:
