@@ -41,7 +41,7 @@ def test_a_plates_brightness_is_gone() -> None:
     images = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(1))
     # the padding is 0 on both plates, so borders differ a little; nothing else does
     embeddings = [with_statistics_of(encoder, [plate])(plate) for plate in (images, 0.5 * images)]
-    torch.testing.assert_close(*embeddings, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(*embeddings, rtol=1e-3, atol=5e-3)
     plain = [encoder.eval()(plate) for plate in (images, 0.5 * images)]
     assert (plain[0] - plain[1]).abs().max() > 10 * (embeddings[0] - embeddings[1]).abs().max()
 
