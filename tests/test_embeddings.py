@@ -147,8 +147,8 @@ def test_blocks_do_not_change_the_types_of_columns(tmp_path: Path) -> None:
     rows = 10_000
     numbers = np.arange(rows)
     frame = pd.DataFrame({"Metadata_Dose": np.where(numbers < 5000, np.nan, numbers), "Metadata_Well": "A01"})
-    frame["f"] = pd.array(np.where(numbers % 7 == 0, None, numbers), dtype="Int64")
-    frame["Metadata_Site"] = pd.array(np.where(numbers < 5000, None, 3), dtype="Int64")
+    frame["f"] = pd.Series(numbers, dtype="Int64").mask(numbers % 7 == 0)
+    frame["Metadata_Site"] = pd.Series(3, index=frame.index, dtype="Int64").mask(numbers < 5000)
     frame.to_parquet(tmp_path / "set.parquet", row_group_size=3000)
     values, metadata, _ = read_embeddings(tmp_path / "set.parquet")
     np.testing.assert_array_equal(
