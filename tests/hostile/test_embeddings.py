@@ -152,6 +152,11 @@ def test_garbled_files(tmp_path: Path, name: str, ending: str, case: Callable[[s
         pytest.importorskip("anndata", reason="the extra anndata is not installed")
     write_embeddings(path, frame[FEATURES].to_numpy(np.float32), frame.drop(columns=FEATURES))
     path.write_bytes(GARBLED[name](path.read_bytes()))
+    if (name, ending) == ("doubled", "h5ad"):  # HDF5 knows its own end, and what follows is not looked at
+        found, _, _ = read_embeddings(path)
+        np.testing.assert_array_equal(found, frame[FEATURES].to_numpy(np.float32))
+        case("right")
+        return
     with pytest.raises(InputError, match=rf"e\.{ending} must be"):
         read_embeddings(path)
     case("refused")
@@ -254,19 +259,20 @@ def test_anndata_that_does_not_fit(
 ) -> None:
     pytest.importorskip("anndata", reason="the extra anndata is not installed")
     anndata, path, frame = load_extra("anndata", extra="anndata"), tmp_path / "e.h5ad", table()
-    features: Any = frame[FEATURES].to_numpy(np.float32)
-    rows = frame.drop(columns=FEATURES)
-    rows = rows.set_axis(rows.index.astype(str)).astype(object)
+    features: Any = frame[FEATURES].to_numpy(np.float32, copy=True)
+    rows = frame.drop(columns=FEATURES).astype(object)
+    rows = rows.set_axis(pd.Index([f"{number}" for number in range(len(rows))], dtype=object))
     if "NaN" in kind:
         features[3, 3] = np.nan
     if kind == "sparse NaN":
         from scipy import sparse
 
         features = sparse.csr_matrix(features)
-    made = anndata.AnnData(X=None if kind == "no X" else features, obs=rows)
-    if kind == "X of text":
-        made.X = np.full(features.shape, "x", dtype=object)
-    (made[:0] if kind == "no rows" else made).write_h5ad(path)
+    with pd.option_context("future.infer_string", False):  # AnnData cannot write pandas' own type of text
+        made = anndata.AnnData(X=None if kind == "no X" else features, obs=rows)
+        if kind == "X of text":
+            made.X = np.full(features.shape, "x", dtype=object)
+        (made[:0] if kind == "no rows" else made).write_h5ad(path)
     assert command("evaluate", path, *EVALUATE, names=(str(path),)) == "refused"
     case("refused")
 
