@@ -1,7 +1,7 @@
 """What changed between two commits: costs as ratios, quality as differences, each with an interval; no I/O.
 
 Costs and quality are judged apart. A figure is worse only where its change is significant, that is where the
-95 % interval excludes no change, and beyond the figure's threshold.
+95 % interval excludes no change, and beyond the figure's threshold. Times that were unstable are not judged.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ COSTS = {
 """By name; ``time`` is of machines whose speed was measured beside it."""
 BOUNDED_LOSS, OTHER_LOSS = 0.02, 0.05
 """Largest loss that passes: of a metric between -1 and 1, and, as a share of its value, of any other."""
+UNSTABLE = "unstable: not judged"
 _BEFORE_AND_AFTER = "BASE", "NEW"
 
 
@@ -222,11 +223,19 @@ def _benchmark_changes(
             median_interval(item["stats"].get("data") or [item["stats"]["median"]]) for item in (one, other)
         ]
         changes.append(_cost(name, "wall_time", walls[0], walls[1], tolerance))
+    changes = _judged_if_stable(changes, [extra.get("stable") for extra in extras])
     for figure in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
         values = _known(extra.get(figure) for extra in extras)
         if len(values) == 2:
             changes.append(_cost(name, figure, Interval(values[0]), Interval(values[1]), tolerance))
     return changes
+
+
+def _judged_if_stable(times: list[Change], stable: Iterable[bool | None]) -> list[Change]:
+    """Times that were unstable on one side are shown only: they raised alarms where nothing had changed."""
+    if all(one is not False for one in stable):
+        return times
+    return [replace(change, verdict="", note=UNSTABLE) for change in times]
 
 
 def _record_costs(
@@ -241,6 +250,7 @@ def _record_costs(
         walls = [_mean_time(side, "time_per_view_ns", "time_per_view_interval_ns") for side in (base, new)]
         if walls[0] is not None and walls[1] is not None:
             changes.append(_cost(name, "wall_time", walls[0], walls[1], tolerance))
+    changes = _judged_if_stable(changes, [record.stable for record in (*base, *new)])
     for figure in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
         sides = [_known(getattr(record, figure) for record in side) for side in (base, new)]
         if sides[0] and sides[1]:
@@ -298,7 +308,8 @@ def _regressions(changes: list[Change], notes: list[str], what: str, tolerance: 
         raise InputError(f"BASE and NEW must have at least one {what} in common, got none")
     means = []
     for figure, known in COSTS.items():
-        ratios = [change.change.value for change in changes if change.figure == figure]
+        judged_ones = [one for one in changes if one.figure == figure and one.note != UNSTABLE]
+        ratios = [change.change.value for change in judged_ones]
         if len(ratios) < 2:
             continue
         logs = np.log(ratios)

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 from morphobench.measure import Interval, RoundTimes
-from morphobench.report.statistics.regressions import compare_benchmarks, compare_records, ratio_of
+from morphobench.report.statistics.regressions import (
+    UNSTABLE,
+    compare_benchmarks,
+    compare_records,
+    ratio_of,
+)
 from morphobench.run.record import Record
 
 NOISE: dict[str, list[int]] = json.loads(
@@ -101,3 +106,19 @@ def test_a_loss_of_quality_is_found_and_none_where_there_is_none() -> None:
     assert same <= 1
     assert lost >= 95
     assert gained == 0
+
+
+def test_unstable_times_are_shown_and_not_judged() -> None:
+    def measured(time: float, stable: bool) -> dict[str, Any]:
+        extra = {"yardstick": 1, "relative_time": time, "relative_time_interval": [0.99 * time, 1.01 * time]}
+        extras = {"a": {**extra, "stable": True}, "b": {**extra, "stable": stable}}
+        return {
+            "benchmarks": [
+                {"name": name, "stats": {"median": 1.0}, "extra_info": one} for name, one in extras.items()
+            ]
+        }
+
+    found = compare_benchmarks(measured(1.0, True), measured(1.5, False))
+    assert [(one.verdict, one.note) for one in found.changes] == [("worse", ""), ("", UNSTABLE)]
+    assert found.means == ()
+    assert [one.figure for one in found.worse] == ["time"]
