@@ -37,11 +37,12 @@ def test_statistics_are_those_of_the_images_and_the_network_stays() -> None:
 
 def test_a_plates_brightness_is_gone() -> None:
     """Two plates that differ by contrast and brightness only have the same embeddings."""
+    torch.manual_seed(0)  # of the initial weights
     encoder = make_encoder("batch_norm_cnn", 1, 16)
     images = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(1))
     # the padding is 0 on both plates, so borders differ a little; nothing else does
     embeddings = [with_statistics_of(encoder, [plate])(plate) for plate in (images, 0.5 * images)]
-    torch.testing.assert_close(*embeddings, rtol=1e-3, atol=5e-3)
+    torch.testing.assert_close(*embeddings, rtol=1e-3, atol=1e-3)
     plain = [encoder.eval()(plate) for plate in (images, 0.5 * images)]
     assert (plain[0] - plain[1]).abs().max() > 10 * (embeddings[0] - embeddings[1]).abs().max()
 
