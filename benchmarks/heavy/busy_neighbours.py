@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.heavy.identical_work import busy_processes
 from benchmarks.heavy.training_speed import timed
 from morphobench.measure import Remote
 from morphobench.setups import PARADIGMS
@@ -31,20 +29,6 @@ def _busy() -> None:
         number = (number * 6_364_136_223_846_793_005 + 1) % 2**64
 
 
-@contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    """Keep ``count`` processes computing within the block."""
-    started = [multiprocessing.Process(target=_busy, daemon=True) for _ in range(count)]
-    for process in started:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in started:
-            process.terminate()
-            process.join()
-
-
 def slowdown(paradigm: str, *, busy: int, rounds: int, steps: int, images: int) -> dict[str, float]:
     """Seconds of a step alone and beside ``busy`` processes, medians over rounds, and their ratio."""
     seconds: dict[str, list[float]] = {"alone": [], "beside": []}
@@ -53,7 +37,7 @@ def slowdown(paradigm: str, *, busy: int, rounds: int, steps: int, images: int) 
         timed(training, "steps", count=2)
         for _ in range(rounds):
             seconds["alone"].append(timed(training, "steps", count=steps)[0] / steps)
-            with busy_processes(busy):
+            with busy_processes(busy, _busy):
                 seconds["beside"].append(timed(training, "steps", count=steps)[0] / steps)
     alone, beside = (statistics.median(seconds[name]) for name in ("alone", "beside"))
     return {"alone_s": alone, "beside_s": beside, "ratio": beside / alone}

@@ -16,7 +16,7 @@ import json
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,9 @@ def _busy() -> None:
 
 
 @contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    """Keep ``count`` processes computing within the block."""
-    started = [multiprocessing.Process(target=_busy, daemon=True) for _ in range(count)]
+def busy_processes(count: int, work: Callable[[], None] = _busy) -> Iterator[None]:
+    """Keep ``count`` processes at ``work``, which never ends, within the block."""
+    started = [multiprocessing.Process(target=work, daemon=True) for _ in range(count)]
     for process in started:
         process.start()
     try:
