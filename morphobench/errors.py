@@ -1,4 +1,4 @@
-"""The errors that users see. Each message names the file or argument, what was wanted and what was got."""
+"""The errors that users see. Each message names the file or argument, what it must be, and what it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for the types that cross module boundaries; no logic."""
+"""Names for the types that cross module boundaries."""
 
 from __future__ import annotations
 
@@ -66,5 +66,4 @@ ProfileLevel: TypeAlias = Literal["well", "treatment"]
 ProfileMetric: TypeAlias = Literal["cosine", "correlation", "euclidean"]
 """Distance between profiles."""
 
-AGGREGATES: tuple[Aggregate, ...] = ("median", "mean")
 NORMALIZATIONS: tuple[Normalization, ...] = ("mad_robustize", "spherize", "tvn", "harmony", "none")

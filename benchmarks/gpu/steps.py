@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.device import CUDA, DEVICE, Sizes, synchronize
-from morphobench.augment import MultiCrop, PairViews
+from morphobench.augment import BYOLPair, MultiCrop
 from morphobench.data.store.reader import ImageStore
 from morphobench.measure import interleaved
 from morphobench.objectives import create
@@ -28,7 +28,7 @@ class Steps:
         self.precision, self.objective = precision, objective
         self.labels = torch.from_numpy(store.labels[:batch]).to(DEVICE)
         views = MultiCrop(setup.setting, seed=0)(np.ascontiguousarray(store.images[:batch]), ids, 0)
-        pairs = PairViews(seed=0)
+        pairs = BYOLPair(seed=0)
         layout = torch.channels_last if CUDA else torch.contiguous_format
         self.views = [
             tuple(

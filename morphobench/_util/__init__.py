@@ -1,1 +1,1 @@
-"""Tools that every package may use: whole-file writes, hashing, counting cores, JSON, progress."""
+"""Tools that every package may use: whole-file writes, hashing, options, JSON, TOML, progress, cores."""

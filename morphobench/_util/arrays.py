@@ -74,9 +74,8 @@ def empty_array(shape: tuple[int, ...], *, folder: Path | None = None) -> Float3
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(
-                os, "posix_fallocate"
-            ):  # a full disk is an error now, not a signal at some later write
+            if hasattr(os, "posix_fallocate"):
+                # a full disk is an error now, not a signal at some later write
                 os.posix_fallocate(file.fileno(), 0, size)
             return np.asarray(np.memmap(file, np.float32, "w+", shape=shape))
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from morphobench._util.files import read_text, write_whole
+from morphobench._util.typed import show_json
 from morphobench.errors import InputError
 
 
@@ -124,15 +125,8 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """
     value = read_json(path)
     if not isinstance(value, dict):
-        raise InputError(f"{path} must hold a JSON object, got {_json_type(value)}")
+        raise InputError(f"{path} must hold a JSON object, got {show_json(value)}")
     return value
-
-
-def _json_type(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {list: "an array", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), type(value).__name__)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from morphobench._util.files import read_text
 from morphobench.errors import InputError
 
 
@@ -25,10 +26,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: It cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} must be a readable file, got: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} must be a TOML file, got: {error}") from error
 
 

@@ -33,8 +33,8 @@ def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
     """
     from morphobench.data import split
     from morphobench.embeddings import read_embeddings
-    from morphobench.evaluation import evaluate
-    from morphobench.run.evaluate import described, inputs_of
+    from morphobench.evaluation import EvaluationInput, evaluate
+    from morphobench.run.evaluate import described
 
     seed, evaluation = options.seed, options.evaluation
     embeddings, metadata, provenance = read_embeddings(path)
@@ -47,7 +47,7 @@ def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
         parts = split(metadata, seed=seed)
         metadata = metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object))
         warnings += [f"no Metadata_Split: split by {parts.grouped_by}", *parts.warnings]
-    inputs = inputs_of(embeddings, metadata, evaluation, protocol=protocol, seed=seed)
+    inputs = EvaluationInput(embeddings, metadata, evaluation, protocol=protocol, seed=seed)
     results = evaluate(inputs, tasks=evaluation.tasks)
     metrics: dict[str, float] = {}
     for result in results.values():

@@ -18,6 +18,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+MICRO_BATCH = 16
+"""Images that pass through a network at a time on a CPU core, so that what they need stays in its cache."""
+
 _Result = TypeVar("_Result")
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 

@@ -10,13 +10,10 @@ from torch.nn import functional
 
 from morphobench.errors import InputError
 from morphobench.models import fused_layers as layers
-from morphobench.models.microbatch import concatenated
+from morphobench.models.microbatch import MICRO_BATCH, concatenated
 
 IMAGE_SIZE_PX = 64
 """Height and width of the study's images."""
-
-MICRO_BATCH = 16
-"""Images that pass through the encoder at a time on a CPU core, so that what they need stays in its cache."""
 
 
 class Encoder(nn.Module):

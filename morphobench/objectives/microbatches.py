@@ -12,11 +12,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from morphobench.models.microbatch import add_gradients, added, concatenated, map_microbatches
+from morphobench.models.microbatch import (
+    MICRO_BATCH,
+    add_gradients,
+    added,
+    concatenated,
+    map_microbatches,
+)
 from morphobench.objectives.state import NamedNetworks
-
-MICRO_BATCH = 16
-"""Images that pass through the network at a time on a CPU, so that what they need stays in the cache."""
 
 _Result = TypeVar("_Result")
 

@@ -7,48 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from morphobench._util.files import write_whole
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
-from morphobench.options import EvaluationOptions
-from morphobench.types import Float32Array, Protocol
-
-
-def inputs_of(
-    embeddings: Float32Array,
-    metadata: pd.DataFrame,
-    options: EvaluationOptions,
-    *,
-    protocol: Protocol,
-    seed: int,
-    device: str = "cpu",
-) -> EvaluationInput:
-    """Make the input of the tasks.
-
-    Args:
-        embeddings: Embeddings of N images, float (N, D).
-        metadata: Their metadata, N rows.
-        options: How they are evaluated.
-        protocol: Rules of the evaluation.
-        seed: Seed of the tasks' random numbers.
-        device: Device that classifiers train on.
-
-    Returns:
-        The input.
-
-    Raises:
-        InputError: Embeddings or metadata that cannot be evaluated.
-    """
-    return EvaluationInput(
-        embeddings=embeddings,
-        metadata=metadata,
-        protocol=protocol,
-        seed=seed,
-        options=options,
-        device=device,
-    )
 
 
 def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from morphobench._util.typed import to_json_types
 from morphobench.data import split
 from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
+from morphobench.evaluation import EvaluationInput
 from morphobench.run.environment import environment
-from morphobench.run.evaluate import evaluated, inputs_of
+from morphobench.run.evaluate import evaluated
 from morphobench.run.folder import RESULTS, SetupFiles
 from morphobench.run.lock import locked
 from morphobench.run.prepare import read_options
@@ -105,8 +106,10 @@ def add_external(
                 embeddings, described, _run_metadata(out, sibling), seed, sibling, other_images
             )
             started = time.perf_counter()
-            inputs = inputs_of(
-                *(matched.embeddings, matched.metadata, options.evaluation),
+            inputs = EvaluationInput(
+                matched.embeddings,
+                matched.metadata,
+                options.evaluation,
                 protocol=options.protocol,
                 seed=seed,
                 device=execution.device,

@@ -17,10 +17,9 @@ from morphobench import types
 from morphobench.data import ImageStore, subset
 from morphobench.embeddings import embed
 from morphobench.errors import InputError
-from morphobench.evaluation import evaluate
+from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.measure import run_isolated
 from morphobench.run.data import open_data, seed_data
-from morphobench.run.evaluate import inputs_of
 from morphobench.run.job import Job, training_job
 from morphobench.run.options import RunOptions
 from morphobench.run.worker import make_objective, train_measured, use_threads
@@ -289,8 +288,10 @@ def _evaluation_s(
 
 
 def _timed(features: Float32Array, metadata: pd.DataFrame, options: RunOptions, rows: Int64Array) -> float:
-    inputs = inputs_of(
-        *(features[rows], metadata.iloc[rows], options.evaluation),
+    inputs = EvaluationInput(
+        features[rows],
+        metadata.iloc[rows],
+        options.evaluation,
         protocol=options.protocol,
         seed=0,
         device=options.execution.device,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -378,18 +378,6 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
         records: what it shall hold.
     """
     write_whole(path, "".join(f"{to_json(one.to_json())}\n" for one in records))
-
-
-def finished(records: Iterable[Record]) -> set[tuple[str, int]]:
-    """Name what is done.
-
-    Args:
-        records: the records of a run.
-
-    Returns:
-        Setup and seed of every record.
-    """
-    return {(record.setup, record.seed) for record in records}
 
 
 def _is_json(text: str) -> bool:

@@ -17,6 +17,7 @@ from morphobench._util.progress import duration
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError
+from morphobench.evaluation import EvaluationInput
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
 from morphobench.run.audit import audit_of_run
 from morphobench.run.baselines import (
@@ -31,7 +32,7 @@ from morphobench.run.curve import curve_points, train_rows_of, trained_on
 from morphobench.run.data import SeedData, open_data, pixel_statistics, seed_data
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
-from morphobench.run.evaluate import evaluated, inputs_of
+from morphobench.run.evaluate import evaluated
 from morphobench.run.folder import AUDIT, ENGINE, FAILURES, RESULTS, SetupFiles, timing_file
 from morphobench.run.job import Embedding, Job, training_job, training_options
 from morphobench.run.lock import locked
@@ -43,7 +44,6 @@ from morphobench.run.record import (
     Record,
     append_line,
     append_record,
-    finished,
     read_records,
 )
 from morphobench.run.timing import not_timed, timed_once
@@ -128,7 +128,7 @@ class _Run:
     def all(self, *, quiet: bool) -> list[str]:
         """Do what is not done; what failed, by name and reason."""
         results = self.out / RESULTS
-        done = finished(read_records(results)) if results.exists() else set()
+        done = {(one.setup, one.seed) for one in read_records(results)} if results.exists() else set()
         first = self.seeds[min(self.seeds)]
         audit = audit_of_run(self.out / AUDIT, self.store, first.rows, first.metadata)
         left = [item for item in self.work if item not in done]
@@ -208,8 +208,10 @@ class _Run:
         progress.message({"stage": "evaluating"})
         embeddings, metadata, _ = read_embeddings(files.embeddings)
         options = self.options
-        inputs = inputs_of(
-            *(embeddings, metadata, options.evaluation),
+        inputs = EvaluationInput(
+            embeddings,
+            metadata,
+            options.evaluation,
             protocol=options.protocol,
             seed=seed,
             device=options.execution.device,

@@ -19,7 +19,7 @@ import torch
 
 from morphobench._util.cpu import available_cores
 from morphobench._util.json import read_json, write_json
-from morphobench.augment import MultiCrop, PairViews
+from morphobench.augment import BYOLPair, MultiCrop
 from morphobench.data import ImageStore
 from morphobench.errors import MorphobenchError
 from morphobench.measure import (
@@ -34,9 +34,16 @@ from morphobench.measure import (
     time_in_rounds,
 )
 from morphobench.measure import yardstick as yardstick_module
+from morphobench.measure.multiply_adds import multiply_adds
 from morphobench.objectives import Batch
 from morphobench.run.environment import device_name
 from morphobench.run.job import Job
+from morphobench.run.worker import make_objective, use_threads
+from morphobench.training.data.groups import group_codes
+from morphobench.training.data.views import training_views
+from morphobench.training.runtime.gradient_accumulation import make_train_step
+from morphobench.training.runtime.precision import in_precision, matrix_products
+from morphobench.training.runtime.seeding import epoch_order
 
 YARDSTICK = yardstick_module.NAME
 _COUNTED_IMAGES = 8  # a BatchNorm wants several; more would only take longer
@@ -51,12 +58,6 @@ class TrainingStep:
     """
 
     def __init__(self, *, job: Job) -> None:
-        from morphobench.run.worker import make_objective, use_threads
-        from morphobench.training.data.groups import group_codes
-        from morphobench.training.runtime.gradient_accumulation import make_train_step
-        from morphobench.training.runtime.precision import in_precision
-        from morphobench.training.runtime.seeding import epoch_order
-
         options = job.training
         use_threads(options)
         self._job, self._device = job, torch.device(options.device)
@@ -89,8 +90,6 @@ class TrainingStep:
 
     def step(self) -> None:
         """Train on the next view and wait for the device."""
-        from morphobench.training.runtime.precision import matrix_products
-
         with matrix_products(self._job.training.precision, self._device):
             self._losses.append(self._step(next(self._next), self._known)["loss"])
         if self._device.type == "cuda":
@@ -118,8 +117,6 @@ class TrainingStep:
         Returns:
             Multiply-adds divided by images.
         """
-        from morphobench.measure.multiply_adds import multiply_adds
-
         images = min(_COUNTED_IMAGES, len(self._batch))
         views = tuple(view[:images] for view in self._views[0])
         counted = multiply_adds(lambda: self._objective.train_step(views, self._known.part(slice(images))))
@@ -138,10 +135,9 @@ class TrainingStep:
         options = self._job.training
         size_px, ids = store.images.shape[2], store.image_ids[self._batch]
         images = np.ascontiguousarray(store.images[self._batch])
-        crops = MultiCrop(
-            self._job.setup.setting, size_px=size_px, seed=options.seed, threads=options.threads
-        )
-        pairs = PairViews(size_px=size_px, seed=options.seed, threads=options.threads)
+        spec = training_views(self._job.setup.setting, options)
+        crops = MultiCrop(spec, size_px=size_px, seed=options.seed, threads=options.threads)
+        pairs = BYOLPair(self._job.protocol, size_px=size_px, seed=options.seed, threads=options.threads)
         drawn = []
         for number, view in enumerate(crops(images, ids, 0)):
             made = pairs(view, ids, 0, number) if self._objective.pair_views else view[None]

@@ -15,7 +15,7 @@ from morphobench.embeddings import read_embeddings
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput
 from morphobench.options import EvaluationOptions
-from morphobench.run.evaluate import evaluated, inputs_of
+from morphobench.run.evaluate import evaluated
 from morphobench.run.folder import OPTIONS, SetupFiles
 from morphobench.run.options import RunOptions
 from morphobench.run.prepare import read_options
@@ -113,8 +113,8 @@ def _checks_of(out: Path, record: Record, options: RunOptions, metrics: bool) ->
         wrong.append(f"features must be {record.features}, got {embeddings.shape[1]}")
     yield Check(where, "embeddings", "; ".join(wrong))
     if metrics and not wrong:
-        inputs = inputs_of(
-            *(embeddings, metadata, options.evaluation), protocol=options.protocol, seed=record.seed
+        inputs = EvaluationInput(
+            embeddings, metadata, options.evaluation, protocol=options.protocol, seed=record.seed
         )
         yield Check(where, "metrics", _wrong_metrics(inputs, options.evaluation, record))
 

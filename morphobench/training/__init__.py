@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from morphobench.options import TrainingOptions
 from morphobench.training.callbacks.base import Callback
 from morphobench.training.callbacks.metrics_file import MetricsFile
 from morphobench.training.callbacks.mlflow import MLflow
@@ -11,7 +12,6 @@ from morphobench.training.callbacks.tensorboard import TensorBoard
 from morphobench.training.callbacks.wandb import WeightsAndBiases
 from morphobench.training.data.images import ImageRows, LabelledImages
 from morphobench.training.early_stopping import Plateau, convergence_epoch
-from morphobench.training.options import TrainingOptions
 from morphobench.training.results import EpochRecord, TrainingResult
 from morphobench.training.runtime.seeding import epoch_order
 from morphobench.training.state import NonFiniteLossError, TrainingState

@@ -10,13 +10,13 @@ from typing import TypeAlias
 import torch
 
 from morphobench.objectives import Objective
+from morphobench.options import TrainingOptions
 from morphobench.training.callbacks.base import Callback
 from morphobench.training.checkpoint.fingerprint import run_identity
 from morphobench.training.data.images import ImageArray, LabelledImages
 from morphobench.training.data.loader import StepLoader
 from morphobench.training.data.views import Validation, make_loader
 from morphobench.training.memory.estimate import require_memory
-from morphobench.training.options import TrainingOptions
 from morphobench.training.results import TrainingResult
 from morphobench.training.runtime.gradient_accumulation import make_train_step
 from morphobench.training.runtime.precision import in_precision, require_precision

@@ -51,7 +51,7 @@ def test_what_is_no_json_is_refused_by_name(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [([1], "an array"), (None, "null"), ("x", "a text"), (1, "a number")]
+    ("value", "kind"), [([1], "an array of 1"), (None, "null"), ("x", "text 'x'"), (1, "1")]
 )
 def test_an_object_is_wanted(tmp_path: Path, value: Any, kind: str) -> None:
     path = tmp_path / "file.json"

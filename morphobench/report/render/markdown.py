@@ -15,9 +15,6 @@ from morphobench.report.render.terminal import summary_grid
 from morphobench.report.statistics.columns import COSTS
 from morphobench.report.summary import Summary
 
-FORMATS = ("table", "markdown", "csv", "json")
-"""What ``summarize --format`` takes; "table" is for terminals."""
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

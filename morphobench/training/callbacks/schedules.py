@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from morphobench.errors import InputError
+from morphobench.options import TrainingOptions
 from morphobench.training.callbacks.base import Callback, GradientHook
-from morphobench.training.options import TrainingOptions
 from morphobench.training.state import TrainingState
 
 

@@ -11,9 +11,9 @@ import torch
 from morphobench.augment import BYOLPair, MultiCrop, ViewSpec, view_spec
 from morphobench.objectives import Objective
 from morphobench.objectives.sampling import OneGroupPerBatch
+from morphobench.options import TrainingOptions
 from morphobench.training.data.images import LabelledImages
 from morphobench.training.data.loader import TrainingLoader
-from morphobench.training.options import TrainingOptions
 from morphobench.training.runtime.precision import in_precision
 
 WHOLE_IMAGE = "no_aug_one_crop"

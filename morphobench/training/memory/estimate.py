@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from morphobench.errors import InputError
+from morphobench.models.batch_norm_cnn import has_batch_norm
 from morphobench.objectives import Objective
 from morphobench.training.data.loader import StepLoader
 from morphobench.training.memory.activations import measure_activations, probe_batch
@@ -18,7 +19,6 @@ from morphobench.training.state import TrainingState
 
 _PROBE_IMAGES = 2
 CGROUP_FOLDER = Path("/sys/fs/cgroup")
-
 
 LIBRARIES_BYTES = 60_000_000
 """What a process on a CPU grows by in its first steps beside tensors: compiled kernels, thread pools."""
@@ -86,11 +86,7 @@ def images_together(objective: Objective, batch_size: int) -> int:
         The whole batch where statistics are taken over it (BatchNorm); else a part for each of torch's
         threads.
     """
-    if any(
-        isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
-        for _, network in objective.networks
-        for module in network.modules()
-    ):
+    if any(has_batch_norm(network) for _, network in objective.networks):
         return batch_size
     largest = max(part.stop - part.start for part in objective.parts(batch_size))
     return min(batch_size, int(largest) * torch.get_num_threads())

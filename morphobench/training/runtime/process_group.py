@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from morphobench.training.options import TrainingOptions
+from morphobench.options import TrainingOptions
 
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for another one before it gives up; one that dies is noticed at once."""

@@ -7,14 +7,14 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.evaluation.profiles.aggregate import aggregate
-from morphobench.types import AGGREGATES, Aggregate
+from morphobench.types import Aggregate
 
 
 def rows(count: int, features: int = 5, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, features), dtype=np.float32)
 
 
-@pytest.mark.parametrize("how", AGGREGATES)
+@pytest.mark.parametrize("how", ["median", "mean"])
 def test_profiles_are_those_of_each_group_s_rows(how: Aggregate) -> None:
     embeddings, groups = rows(50), np.random.default_rng(1).integers(-1, 6, 50)
     profiles, first = aggregate(embeddings, groups, how=how)
