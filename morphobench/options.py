@@ -26,10 +26,15 @@ from morphobench.types import (
 TASK_NAMES = ("classification", "clustering", "profiling", "restrictions", "shortcuts", "similarity")
 """Evaluation tasks of this package, known without importing them."""
 
-
 BASELINE_NAMES = (
-    *("chance", "mean_intensity", "pca_pixels", "cell_count", "field_density", "cp_measure"),
-    *("untrained_encoder", "untrained_batch_norm"),
+    "chance",
+    "mean_intensity",
+    "pca_pixels",
+    "cell_count",
+    "field_density",
+    "cp_measure",
+    "untrained_encoder",
+    "untrained_batch_norm",
 )
 """Baselines of this package, known without importing them."""
 

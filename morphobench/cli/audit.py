@@ -109,7 +109,11 @@ def shortcut_table(ledgers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         for place, one in enumerate(lines):
             interval = "" if one["low"] != one["low"] else f"{one['low']:.2f} to {one['high']:.2f}"
             table.add_row(
-                *("" if place else name, str(one["shortcut"]).replace("_", " ")),
-                *(f"{one['alone']:.2f}", f"{one['remaining']:.2f}", interval, f"{one['least']:.2f}"),
+                "" if place else name,
+                str(one["shortcut"]).replace("_", " "),
+                f"{one['alone']:.2f}",
+                f"{one['remaining']:.2f}",
+                interval,
+                f"{one['least']:.2f}",
             )
     return table

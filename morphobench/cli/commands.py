@@ -241,7 +241,8 @@ def views(options: ViewsOptions) -> None:
         _show_plain(f"{write_contact_sheet(store, options.out, images=options.images, seed=options.seed)}")
         return
     written = write_views(
-        *(store, options.out),
+        store,
+        options.out,
         setting=options.setting,
         spec=options.spec,
         images=options.images,

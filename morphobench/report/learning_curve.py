@@ -118,7 +118,9 @@ def _curve(setup: str, axis: Literal["plates", "epochs"], points: Sequence[Curve
         gains = [one.gain for one in points]
         errors = [(one.high - one.low) / _INTERVAL_ERRORS for one in gains]
         expected = forecast(
-            *([one.size for one in points], [sign * one.difference for one in gains], errors),
+            [one.size for one in points],
+            [sign * one.difference for one in gains],
+            errors,
             at=_FURTHER * points[-1].size,
         )
         if sign < 0 and math.isfinite(expected.value):

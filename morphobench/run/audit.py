@@ -26,12 +26,19 @@ IMAGES = 4000
 METRICS_OF = {
     "classification": ("classification.", "shortcuts.classification", "restrictions.unseen_compound"),
     "mechanism": (
-        *("profiling.moa", "profiling.matching", "profiling.nsc", "profiling.probe"),
-        *("restrictions.moa", "shortcuts.mechanism"),
+        "profiling.moa",
+        "profiling.matching",
+        "profiling.nsc",
+        "profiling.probe",
+        "restrictions.moa",
+        "shortcuts.mechanism",
     ),
     "compound": (
-        *("profiling.replic", "profiling.knn"),
-        *("restrictions.map", "restrictions.knn", "shortcuts.compound"),
+        "profiling.replic",
+        "profiling.knn",
+        "restrictions.map",
+        "restrictions.knn",
+        "shortcuts.compound",
     ),
 }
 """First letters of the metrics that depend on the labels of each audited task."""

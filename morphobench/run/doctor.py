@@ -77,7 +77,9 @@ def _versions(part: Part) -> Iterator[Finding]:
         wanted = [text for text in requires("morphobench") or () if "extra ==" not in text]
     except PackageNotFoundError:
         yield Finding(
-            *("packages", "note", "morphobench is not installed, so what it needs is not known"),
+            "packages",
+            "note",
+            "morphobench is not installed, so what it needs is not known",
             "run `pip install --editable .` in the checkout",
         )
         return
@@ -93,7 +95,9 @@ def _package(name: str, least: str) -> Finding:
         return Finding(name, "problem", "not installed", f"run `pip install '{name}>={least}'`")
     if _numbers(found) < _numbers(least):
         return Finding(
-            *(name, "problem", f"{found}, which is older than {least}"),
+            name,
+            "problem",
+            f"{found}, which is older than {least}",
             f"run `pip install --upgrade '{name}>={least}'`",
         )
     return Finding(name, "ok", found)
@@ -110,7 +114,9 @@ def _kernels() -> Finding:
     )
     if build["simd"] != build["simd_levels"][0]:
         return Finding(
-            *("kernels", "note", f"{found}; the fastest is not used"),
+            "kernels",
+            "note",
+            f"{found}; the fastest is not used",
             f"unset MORPHOBENCH_SIMD ({os.environ.get('MORPHOBENCH_SIMD', 'not set')})",
         )
     return Finding("kernels", "ok", found)
@@ -122,7 +128,9 @@ def _threads() -> Finding:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) != usable:
         return Finding(
-            *("threads", "note", f"{found}; OMP_NUM_THREADS={asked}"),
+            "threads",
+            "note",
+            f"{found}; OMP_NUM_THREADS={asked}",
             "unset OMP_NUM_THREADS, or give `--threads`, so that torch and the kernels use the same number",
         )
     return Finding("threads", "ok", found)
@@ -134,7 +142,9 @@ def _load() -> Finding:
     load, cores = os.getloadavg()[0], available_cores()
     if load > 0.5 * cores:
         return Finding(
-            *("load", "note", f"{load:.1f} processes ran on {cores} cores in the last minute"),
+            "load",
+            "note",
+            f"{load:.1f} processes ran on {cores} cores in the last minute",
             "times measured now are too long: stop other programs before `cost` or a timed `run`",
         )
     return Finding("load", "ok", f"{load:.1f} processes ran in the last minute")
@@ -180,7 +190,9 @@ def _gpu() -> Finding:
         import torchvision  # noqa: F401  it does not import where it does not match torch
     except Exception as error:
         return Finding(
-            *("torch", "problem", f"torch and torchvision do not import: {type(error).__name__}: {error}"),
+            "torch",
+            "problem",
+            f"torch and torchvision do not import: {type(error).__name__}: {error}",
             "install the two in versions that belong together: `pip install --upgrade torch torchvision`",
         )
     if torch.cuda.is_available():
@@ -190,7 +202,9 @@ def _gpu() -> Finding:
     if Path("/proc/driver/nvidia/version").exists():
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
         return Finding(
-            *("GPU", "problem", f"an NVIDIA driver is loaded, but torch ({built}) sees no device"),
+            "GPU",
+            "problem",
+            f"an NVIDIA driver is loaded, but torch ({built}) sees no device",
             "update the driver, install a torch for its CUDA version, or start the container with the GPU",
         )
     return Finding("GPU", "ok", "none; everything runs on the CPU")
@@ -202,7 +216,9 @@ def _disk(folder: Path) -> Finding:
         stat = os.statvfs(folder)
     except OSError as error:
         return Finding(
-            *("disk", "problem", f"{folder}: {error.strerror or error}"),
+            "disk",
+            "problem",
+            f"{folder}: {error.strerror or error}",
             "give a folder that can be written to with --folder, and free space there",
         )
     free = stat.f_bavail * stat.f_frsize
@@ -247,7 +263,9 @@ def _self_test(seconds: float) -> Finding:
     result = self_test(seconds=seconds)
     if result.failures:
         return Finding(
-            *("self-test", "problem", "; ".join(result.failures[:3])),
+            "self-test",
+            "problem",
+            "; ".join(result.failures[:3]),
             "do not use this build: install the package again, and report this at "
             "https://github.com/morphobench/morphobench/issues",
         )

@@ -118,18 +118,6 @@ def classification(inputs: EvaluationInput) -> TaskResult:
         metrics[f"{name}_by_line"], deviation = median_and_deviation(table[name])
         if name == "roc_auc":
             metrics["roc_auc_by_line_deviation"] = deviation
-    if np.isnan(pooled["roc_auc"]):
-        warnings = (
-            *warnings,
-            "classification: the test split lacks a class, so some scores are undefined",
-        )
-    elif np.isnan(pooled["precision"]):
-        warnings = (*warnings, "classification: no test image was called a drug, so precision is undefined")
-    elif (lines := int(table["roc_auc"].isna().sum())) > 0:
-        warnings = (
-            *warnings,
-            f"classification: {lines} of {len(table)} cell lines lack a class in the test split",
-        )
     return TaskResult(
         {f"classification.{name}": value for name, value in metrics.items()},
         {
@@ -137,7 +125,7 @@ def classification(inputs: EvaluationInput) -> TaskResult:
             "grid": grid,
             "predictions": _predictions(inputs, test, labels, probabilities),
         },
-        warnings,
+        (*warnings, *_undefined_scores(pooled, table)),
         {
             f"classification.{name}": one
             for name, one in score_intervals(
@@ -153,6 +141,18 @@ def classification(inputs: EvaluationInput) -> TaskResult:
     )
 
 
+def _undefined_scores(pooled: dict[str, float], by_line: pd.DataFrame) -> tuple[str, ...]:
+    """The warning of scores that the test split cannot define, where there are any."""
+    if np.isnan(pooled["roc_auc"]):
+        return ("classification: the test split lacks a class, so some scores are undefined",)
+    if np.isnan(pooled["precision"]):
+        return ("classification: no test image was called a drug, so precision is undefined",)
+    lines = int(by_line["roc_auc"].isna().sum())
+    if lines:
+        return (f"classification: {lines} of {len(by_line)} cell lines lack a class in the test split",)
+    return ()
+
+
 def _predictions(
     inputs: EvaluationInput, test: Int64Array, labels: Int64Array, probabilities: Float64Array
 ) -> pd.DataFrame:
@@ -165,10 +165,8 @@ def _predictions(
 def _corrected(
     inputs: EvaluationInput, labels: Int64Array, rows: dict[str, Int64Array]
 ) -> tuple[Float64Array, pd.DataFrame, tuple[str, ...]]:
-    from morphobench.evaluation.classifier.batched_mlp import (
-        ClassifierGrid,
-        Scaling,
-    )  # torch is slow to import
+    # torch is slow to import, and most of the evaluation needs none
+    from morphobench.evaluation.classifier.batched_mlp import ClassifierGrid, Scaling
 
     points = grid_points(inputs.options.sweep)
     scaling = Scaling.standard(inputs.embeddings, inputs.in_split("train") & (labels >= 0))

@@ -8,8 +8,8 @@ chance level, the mean over compounds (or mechanisms), and the value without the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -149,8 +149,12 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
             continue
         found = _retrieve(treated, columns, inputs)
         by_compound = pd.Series(found.scores).groupby(found.compounds).mean()
-        pooled = float(found.scores.mean()) if len(found.scores) else NAN
-        _set(metrics, f"map_{name}", found.macro(), ("pooled", pooled), found, found.without_top().macro())
+        metrics |= {
+            f"map_{name}": found.macro(),
+            f"map_{name}_pooled": _mean(found.scores),
+            f"map_{name}_without_top": found.without_top().macro(),
+            f"map_{name}_chance": replace(found, scores=found.chance).macro(),
+        }
         if len(by_compound):
             units = Units.of(by_compound.index.to_numpy(dtype=object), "compound")
             # Random rankings alone vary by this much; the wells of a compound share their pairs.
@@ -161,20 +165,15 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
         matched = _match(treated, "Compound", columns, inputs)
         _set_share(metrics, intervals, f"knn_{name}", matched, "compound", inputs.seed)
         tables |= {f"map_{name}": found.table(), f"knn_{name}": matched.table()}
-    unanswerable = []
-    if treated.knows("MOA"):
-        doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
-        for name, (_, columns) in _MOA_STEPS.items():
-            if name == "nscb" and not has_batches:
-                continue
-            of = treated.consensus("CellLine", *doses, "Compound", *columns[1:])
-            matched = _match(of, "MOA", columns, inputs)
-            _set_share(metrics, intervals, f"moa_{name}", matched, "mechanism", inputs.seed)
-            tables[f"moa_{name}"] = matched.table()
-            missing = sorted(set(of.columns["MOA"]) - {""} - set(matched.names))
-            unanswerable += [{"restriction": name, "Metadata_MOA": one} for one in missing]
-            if missing:
-                warnings.append(f"restrictions: {name} excludes {', '.join(missing)}: nothing to match with")
+    unanswerable: list[dict[str, str]] = []
+    for name, of, columns in _mechanism_profiles(treated, has_batches):
+        matched = _match(of, "MOA", columns, inputs)
+        _set_share(metrics, intervals, f"moa_{name}", matched, "mechanism", inputs.seed)
+        tables[f"moa_{name}"] = matched.table()
+        missing = sorted(set(of.columns["MOA"]) - {""} - set(matched.names))
+        unanswerable += [{"restriction": name, "Metadata_MOA": one} for one in missing]
+        if missing:
+            warnings.append(f"restrictions: {name} excludes {', '.join(missing)}: nothing to match with")
     metrics["unseen_compound_auc"], one = leave_compound_out(wells, seed=inputs.seed)
     intervals["unseen_compound_auc"] = one
     for name, info in _METRICS.items():
@@ -188,6 +187,18 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
         tuple(warnings),
         {f"restrictions.{name}": one for name, one in intervals.items()},
     )
+
+
+def _mechanism_profiles(
+    treated: ProfileTable, has_batches: bool
+) -> Iterator[tuple[str, ProfileTable, tuple[str, ...]]]:
+    """Each restriction on mechanisms that the data allow: its name, treatments' profiles and columns."""
+    if not treated.knows("MOA"):
+        return
+    doses = ("Concentration_uM",) if (treated.columns["Concentration_uM"] != "").all() else ()
+    for name, (_, columns) in _MOA_STEPS.items():
+        if name != "nscb" or has_batches:
+            yield name, treated.consensus("CellLine", *doses, "Compound", *columns[1:]), columns
 
 
 def _retrieve(treated: ProfileTable, columns: tuple[str, ...], inputs: EvaluationInput) -> _Queries:
@@ -220,21 +231,6 @@ def _codes(of: ProfileTable, columns: tuple[str, ...]) -> list[NDArray[np.int64]
     return [of.codes("Plate", "Well") if name == "Well" else of.codes(name) for name in columns]
 
 
-def _set(
-    metrics: dict[str, float],
-    name: str,
-    value: float,
-    mean: tuple[str, float],
-    found: _Queries,
-    without_top: float,
-) -> None:
-    metrics[name], metrics[f"{name}_{mean[0]}"] = value, mean[1]
-    metrics[f"{name}_without_top"] = without_top
-    macro = mean[0] == "pooled"  # the chance of a mean over compounds is a mean over compounds
-    chance = _Queries(found.chance, found.chance, found.names, found.compounds)
-    metrics[f"{name}_chance"] = chance.macro() if macro else _mean(found.chance)
-
-
 def _set_share(
     metrics: dict[str, float],
     intervals: dict[str, Interval],
@@ -243,10 +239,12 @@ def _set_share(
     unit: str,
     seed: int,
 ) -> None:
-    _set(
-        *(metrics, name, _mean(found.scores), ("macro", found.macro()), found),
-        _mean(found.without_top().scores),
-    )
+    metrics |= {
+        name: _mean(found.scores),
+        f"{name}_macro": found.macro(),
+        f"{name}_without_top": _mean(found.without_top().scores),
+        f"{name}_chance": _mean(found.chance),
+    }
     if len(found.scores):
         intervals[name] = share_interval(found.scores > 0, Units.of(found.names, unit), seed=seed)
 

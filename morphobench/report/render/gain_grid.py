@@ -21,8 +21,11 @@ CAPTION = (
 
 
 RESTRICTED = (
-    *("restrictions.map_nsp", "restrictions.map_nsp_without_top"),
-    *("restrictions.moa_nsc", "restrictions.moa_nscb", "restrictions.moa_nscb_without_top"),
+    "restrictions.map_nsp",
+    "restrictions.map_nsp_without_top",
+    "restrictions.moa_nsc",
+    "restrictions.moa_nscb",
+    "restrictions.moa_nscb_without_top",
     "restrictions.unseen_compound_auc",
 )
 """Restricted metrics whose gains have a table of their own."""

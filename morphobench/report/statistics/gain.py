@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from morphobench.evaluation.bootstrap.reason import Reason
 from morphobench.evaluation.bootstrap.resampling import RESAMPLES, Units
 from morphobench.report.statistics.columns import Column
 from morphobench.report.statistics.comparisons import holm, p_of_draws
@@ -65,7 +64,8 @@ QUERY_TABLES: Mapping[str, QueryTable] = {
         )
         for name in (
             *(f"{kind}_{apart}" for kind in ("map", "knn") for apart in ("nsw", "nsp", "nsb")),
-            *("moa_nsc", "moa_nscb"),
+            "moa_nsc",
+            "moa_nscb",
         )
         for suffix in ("", "_pooled" if name.startswith("map") else "_macro", "_without_top")
     },
@@ -168,8 +168,17 @@ def _paired_by_seed_or_plate(setup: str, reference: str, column: Column, pairing
     (one,) = pairing.against(reference, column, [setup])
     over_groups = column.key == AUC and pairing.draws is not None
     return Gain(
-        *(setup, reference, column.key, column.direction, one.difference, one.low, one.high, one.p),
-        *(one.blocks, pairing.unit if over_groups else "seed", one.reason),
+        setup,
+        reference,
+        column.key,
+        column.direction,
+        one.difference,
+        one.low,
+        one.high,
+        p_holm=one.p,  # corrected once all setups of the metric are known
+        units=one.blocks,
+        unit=pairing.unit if over_groups else "seed",
+        reason=one.reason,
     )
 
 
@@ -200,8 +209,17 @@ def _paired_by_query(
     one = units.from_draws(float(gains.mean()), drawn)
     p = p_of_draws(one.estimate, drawn, units.count) if one else math.nan
     return Gain(
-        *(setup, reference, column.key, column.direction, one.estimate, one.low, one.high, p),
-        *(units.count, query.unit, _text(one.reason)),
+        setup,
+        reference,
+        column.key,
+        column.direction,
+        one.estimate,
+        one.low,
+        one.high,
+        p_holm=p,  # corrected once all setups of the metric are known
+        units=units.count,
+        unit=query.unit,
+        reason=str(one.reason or ""),
     )
 
 
@@ -210,7 +228,3 @@ def _scores(table: pd.DataFrame, query: QueryTable) -> Float64Array:
         return np.asarray(table[query.score], dtype=np.float64)
     right = table["predicted"].astype(str) == table[query.label].astype(str)
     return np.asarray(right, dtype=np.float64)
-
-
-def _text(reason: Reason | None) -> str:
-    return "" if reason is None else str(reason)

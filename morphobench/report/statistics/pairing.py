@@ -109,7 +109,8 @@ class Pairing:
         kept = [self.setups.index(name) for name in dict.fromkeys((*chosen, reference))]
         shown = [self.setups[k] for k in kept]
         over = compare(
-            *(self.values[column.key][:, kept], shown),
+            self.values[column.key][:, kept],
+            shown,
             direction=column.direction,
             reference=reference,
             unit="seed",
