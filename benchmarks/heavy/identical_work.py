@@ -74,8 +74,9 @@ def as_file(times: dict[str, StepTime], *, slower: dict[str, float] | None = Non
     benchmarks = []
     for name, one in times.items():
         extra, factor = one.record(), (slower or {}).get(name, 1.0)
-        extra["relative_time"] *= factor
-        extra["relative_time_interval"] = [factor * bound for bound in extra["relative_time_interval"]]
+        for figure in ("relative_time", "relative_cpu_time"):
+            extra[figure] *= factor
+            extra[f"{figure}_interval"] = [factor * bound for bound in extra[f"{figure}_interval"]]
         benchmarks.append({"name": name, "stats": {"median": one.time_ns.value}, "extra_info": extra})
     return {"benchmarks": benchmarks}
 

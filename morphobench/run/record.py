@@ -120,16 +120,14 @@ class Record:
     encoder: str | None = None
     precision: str | None = None
     features: Annotated[int | None, "length of an embedding"] = None
-    time_per_view_ns: Annotated[
-        Number, "training step / batch size, timed in turns with all setups where it could be"
-    ] = None
+    time_per_view_ns: Annotated[Number, "training step / batch size, timed in turns with all setups"] = None
     time_per_view_interval_ns: Annotated[tuple[Number, ...] | None, "its 95 % interval (low, high)"] = None
     stable: Annotated[bool | None, "false where the time is not sure enough to be ranked by"] = None
     unstable_reason: str | None = None
-    relative_time: Annotated[
-        Number, "training step / yardstick's step within rounds; commits are compared by it"
-    ] = None
+    relative_time: Annotated[Number, "training step / yardstick's step; commits are compared by it"] = None
     relative_time_interval: Annotated[tuple[Number, ...] | None, "its 95 % interval (low, high)"] = None
+    relative_cpu_time: Annotated[Number, "the same of CPU time; compared where the time is unstable"] = None
+    relative_cpu_time_interval: Annotated[tuple[Number, ...] | None, "its 95 % interval (low, high)"] = None
     yardstick: Annotated[int | None, "version of the yardstick"] = None
     cpu_ns_per_view: Annotated[Number, "CPU time of the process, all threads"] = None
     instructions_per_view: Annotated[Number, "in user mode; null where not measured"] = None

@@ -152,6 +152,7 @@ class StepTime:
     Attributes:
         time_ns: wall time, drift of the machine taken off (see ``RoundTimes.time``).
         relative: the step's time over the yardstick's, within rounds.
+        relative_cpu: the same of CPU time, which other programs disturb less; NaN where not measured.
         counted: CPU time, instructions, cycles and joules per view; None where not measured.
         multiply_adds: of a view, counted.
         share_of_limit: rate of multiply-adds over the yardstick's.
@@ -165,6 +166,7 @@ class StepTime:
 
     time_ns: Interval
     relative: Interval
+    relative_cpu: Interval
     counted: Mapping[str, float | None]
     multiply_adds: float
     share_of_limit: float
@@ -186,6 +188,8 @@ class StepTime:
             "time_per_view_interval_ns": [self.time_ns.low, self.time_ns.high],
             "relative_time": self.relative.value,
             "relative_time_interval": [self.relative.low, self.relative.high],
+            "relative_cpu_time": self.relative_cpu.value,
+            "relative_cpu_time_interval": [self.relative_cpu.low, self.relative_cpu.high],
             "yardstick": yardstick_module.VERSION,
             **{f"{name}_per_view": value for name, value in self.counted.items()},
             "multiply_adds_per_view": self.multiply_adds,
@@ -250,6 +254,7 @@ def time_setups(jobs: Mapping[str, Job], plan: RoundPlan) -> tuple[dict[str, Ste
         times[name] = StepTime(
             time_ns=found.time(name).scaled(share),
             relative=relative,
+            relative_cpu=found.ratio(name, to=YARDSTICK, what="cpu_ns"),
             counted={one: None if math.isnan(value) else value for one, value in counted.items()},
             multiply_adds=counts[name],
             share_of_limit=counts[name] * images_per_step(job) / limit / relative.value,

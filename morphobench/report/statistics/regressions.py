@@ -1,7 +1,8 @@
 """What changed between two commits: costs as ratios, quality as differences, each with an interval; no I/O.
 
 Costs and quality are judged apart. A figure is worse only where its change is significant, that is where the
-95 % interval excludes no change, and beyond the figure's threshold. Times that were unstable are not judged.
+95 % interval excludes no change, and beyond the figure's threshold. Where a time was unstable, CPU time is
+judged in its place.
 """
 
 from __future__ import annotations
@@ -15,70 +16,20 @@ import numpy as np
 
 from morphobench.errors import InputError
 from morphobench.measure import Interval, median, median_interval
+from morphobench.report.statistics.changes import COSTS, UNSTABLE, Change, Sides, cost_change, time_changes
 from morphobench.report.statistics.comparisons import mean_interval
 from morphobench.run.record import Record
 from morphobench.types import Direction
 
-
-@dataclass(frozen=True)
-class CostFigure:
-    """A cost that commits are compared by; smaller is better.
-
-    Attributes:
-        threshold: largest ratio new / base that passes.
-        judged: whether a larger one fails a comparison; others are shown.
-    """
-
-    threshold: float
-    judged: bool = True
-
-
-COSTS = {
-    "time": CostFigure(1.08),  # relative to the yardstick, or to a peer, in the same rounds
-    "wall_time": CostFigure(1.25, judged=False),  # of machines that may be busier the second time
-    "peak_host_memory_bytes": CostFigure(1.10),
-    "peak_device_memory_bytes": CostFigure(1.05),
-}
-"""By name; ``time`` is of machines whose speed was measured beside it."""
 BOUNDED_LOSS, OTHER_LOSS = 0.02, 0.05
 """Largest loss that passes: of a metric between -1 and 1, and, as a share of its value, of any other."""
-UNSTABLE = "unstable: not judged"
 _BEFORE_AND_AFTER = "BASE", "NEW"
-
-
-@dataclass(frozen=True)
-class Change:
-    """One figure of one setup or benchmark in both.
-
-    Attributes:
-        name: setup or benchmark.
-        figure: what was measured.
-        kind: "cost", with ``change`` new / base, or "quality", with ``change`` new - base.
-        base: value before.
-        new: value after.
-        change: with its 95 % interval; without bounds where there is too little to tell.
-        threshold: largest ratio, or largest loss, that passes.
-        verdict: "worse", "better" or "".
-        note: why it is not judged; empty where it is.
-    """
-
-    name: str
-    figure: str
-    kind: str
-    base: float
-    new: float
-    change: Interval
-    threshold: float
-    verdict: str
-    note: str = ""
-
-    @property
-    def changed(self) -> bool:
-        """Whether the interval excludes no change; without one, whether the values differ."""
-        same = 1.0 if self.kind == "cost" else 0.0
-        if math.isfinite(self.change.low):
-            return not self.change.low <= same <= self.change.high
-        return self.change.value != same
+_TIMES = {
+    "time": ("relative_time", "relative_time_interval"),
+    "cpu_time": ("relative_cpu_time", "relative_cpu_time_interval"),
+    "wall_time": ("time_per_view_ns", "time_per_view_interval_ns"),
+}
+"""By figure, the keys of its value and interval in a record."""
 
 
 @dataclass(frozen=True)
@@ -99,28 +50,6 @@ class Regressions:
     def worse(self) -> tuple[Change, ...]:
         """What is significantly worse than its threshold allows."""
         return tuple(change for change in (*self.changes, *self.means) if change.verdict == "worse")
-
-
-def ratio_of(new: Interval, base: Interval) -> Interval:
-    """Divide two independent estimates.
-
-    The distances to the bounds add up in squares on the logarithms (MOVER; Donner and Zou 2012, Statistical
-    Methods in Medical Research 21:347).
-
-    Args:
-        new: positive.
-        base: positive.
-
-    Returns:
-        The ratio; without bounds where one of the two has none.
-    """
-    ratio = new.value / base.value if base.value else math.inf if new.value else 1.0
-    bounds = (new.low, new.high, base.low, base.high)
-    if not all(math.isfinite(bound) and bound > 0 for bound in bounds):
-        return Interval(ratio)
-    below = math.hypot(math.log(new.value / new.low), math.log(base.high / base.value))
-    above = math.hypot(math.log(new.high / new.value), math.log(base.value / base.low))
-    return Interval(ratio, ratio * math.exp(-below), ratio * math.exp(above))
 
 
 def compare_benchmarks(
@@ -213,49 +142,42 @@ def _benchmark_changes(
     name: str, one: Mapping[str, Any], other: Mapping[str, Any], tolerance: float | None
 ) -> list[Change]:
     extras = [item.get("extra_info") or {} for item in (one, other)]
-    same_yardstick = extras[0].get("yardstick") == extras[1].get("yardstick")
-    relative = [_interval(extra, "relative_time", "relative_time_interval") for extra in extras]
-    changes = []
-    if same_yardstick and relative[0] is not None and relative[1] is not None:
-        changes.append(_cost(name, "time", relative[0], relative[1], tolerance))
-    else:
-        walls = [
-            median_interval(item["stats"].get("data") or [item["stats"]["median"]]) for item in (one, other)
-        ]
-        changes.append(_cost(name, "wall_time", walls[0], walls[1], tolerance))
-    changes = _judged_if_stable(changes, [extra.get("stable") for extra in extras])
+    times: dict[str, Sides] = {
+        figure: [_interval(extra, *keys) for extra in extras] for figure, keys in _TIMES.items()
+    }
+    times["wall_time"] = [
+        median_interval(item["stats"].get("data") or [item["stats"]["median"]]) for item in (one, other)
+    ]
+    changes = time_changes(
+        name,
+        times,
+        comparable=extras[0].get("yardstick") == extras[1].get("yardstick"),
+        stable=all(extra.get("stable") is not False for extra in extras),
+        tolerance=tolerance,
+    )
     for figure in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
         values = _known(extra.get(figure) for extra in extras)
         if len(values) == 2:
-            changes.append(_cost(name, figure, Interval(values[0]), Interval(values[1]), tolerance))
+            changes.append(cost_change(name, figure, Interval(values[0]), Interval(values[1]), tolerance))
     return changes
-
-
-def _judged_if_stable(times: list[Change], stable: Iterable[bool | None]) -> list[Change]:
-    """Times that were unstable on one side are shown only: they raised alarms where nothing had changed."""
-    if all(one is not False for one in stable):
-        return times
-    return [replace(change, verdict="", note=UNSTABLE) for change in times]
 
 
 def _record_costs(
     name: str, base: Sequence[Record], new: Sequence[Record], tolerance: float | None
 ) -> list[Change]:
     changes = []
-    same_yardstick = {record.yardstick for record in base} == {record.yardstick for record in new}
-    times = [_mean_time(side, "relative_time", "relative_time_interval") for side in (base, new)]
-    if same_yardstick and times[0] is not None and times[1] is not None:
-        changes.append(_cost(name, "time", times[0], times[1], tolerance))
-    else:
-        walls = [_mean_time(side, "time_per_view_ns", "time_per_view_interval_ns") for side in (base, new)]
-        if walls[0] is not None and walls[1] is not None:
-            changes.append(_cost(name, "wall_time", walls[0], walls[1], tolerance))
-    changes = _judged_if_stable(changes, [record.stable for record in (*base, *new)])
+    changes = time_changes(
+        name,
+        {figure: [_mean_time(side, *keys) for side in (base, new)] for figure, keys in _TIMES.items()},
+        comparable={record.yardstick for record in base} == {record.yardstick for record in new},
+        stable=all(record.stable is not False for record in (*base, *new)),
+        tolerance=tolerance,
+    )
     for figure in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
         sides = [_known(getattr(record, figure) for record in side) for side in (base, new)]
         if sides[0] and sides[1]:
             medians = [Interval(median(side)) for side in sides]
-            changes.append(_cost(name, figure, medians[0], medians[1], tolerance))
+            changes.append(cost_change(name, figure, medians[0], medians[1], tolerance))
     return changes
 
 
@@ -289,18 +211,6 @@ def _quality(
     if not found.changed or abs(gain) <= threshold:
         return [found]
     return [replace(found, verdict="better" if gain > 0 else "worse")]
-
-
-def _cost(name: str, figure: str, base: Interval, new: Interval, tolerance: float | None) -> Change:
-    known = COSTS[figure]
-    threshold = known.threshold if tolerance is None else tolerance
-    found = Change(name, figure, "cost", base.value, new.value, ratio_of(new, base), threshold, "")
-    if not known.judged and tolerance is None:
-        return replace(found, note="no yardstick or peer beside it: not judged")
-    ratio = found.change.value
-    if not found.changed or 1 / threshold <= ratio <= threshold:
-        return found
-    return replace(found, verdict="worse" if ratio > 1 else "better")
 
 
 def _regressions(changes: list[Change], notes: list[str], what: str, tolerance: float | None) -> Regressions:

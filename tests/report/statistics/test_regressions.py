@@ -11,12 +11,8 @@ import numpy as np
 import pytest
 
 from morphobench.measure import Interval, RoundTimes
-from morphobench.report.statistics.regressions import (
-    UNSTABLE,
-    compare_benchmarks,
-    compare_records,
-    ratio_of,
-)
+from morphobench.report.statistics.changes import UNSTABLE, ratio_of
+from morphobench.report.statistics.regressions import compare_benchmarks, compare_records
 from morphobench.run.record import Record
 
 NOISE: dict[str, list[int]] = json.loads(
@@ -122,3 +118,24 @@ def test_unstable_times_are_shown_and_not_judged() -> None:
     assert [(one.verdict, one.note) for one in found.changes] == [("worse", ""), ("", UNSTABLE)]
     assert found.means == ()
     assert [one.figure for one in found.worse] == ["time"]
+
+
+@pytest.mark.parametrize(
+    ("half", "verdict", "note"), [(0.02, "worse", ""), (0.08, "", UNSTABLE)], ids=["stable", "unstable"]
+)
+def test_cpu_time_is_judged_where_the_time_is_unstable(half: float, verdict: str, note: str) -> None:
+    def measured(cpu: float, *, stable: bool) -> dict[str, Any]:
+        extra = {"yardstick": 1, "stable": stable, "relative_time": 1.0, "relative_time_interval": [0.9, 1.1]}
+        extra |= {
+            "relative_cpu_time": cpu,
+            "relative_cpu_time_interval": [(1 - half) * cpu, (1 + half) * cpu],
+        }
+        return {"benchmarks": [{"name": "a", "stats": {"median": 1.0}, "extra_info": extra}]}
+
+    changes = compare_benchmarks(measured(1.0, stable=True), measured(1.15, stable=False)).changes
+    assert [(one.figure, one.verdict, one.note) for one in changes] == [
+        ("time", "", UNSTABLE),
+        ("cpu_time", verdict, note),
+    ]
+    changes = compare_benchmarks(measured(1.0, stable=True), measured(1.15, stable=True)).changes
+    assert [one.figure for one in changes] == ["time"]
