@@ -63,13 +63,10 @@ def shortcuts(inputs: EvaluationInput) -> TaskResult:
             "shortcuts", "shortcuts: the metadata know no shortcut (brightness, cell count, position)"
         )
     embeddings = leading_components(inputs.embeddings, train)
-    # Its matrices are so small that several threads wait for each other longer than they compute.
-    with threadpool_limits(limits=1, user_api="blas"):
-        tables_by_question = ledgers(inputs, embeddings, known)
     metrics = {f"shortcuts.{name}": float("nan") for name in _METRICS}
     intervals: dict[str, Interval] = {}
     lines = []
-    for name, table in tables_by_question.items():
+    for name, table in ledgers(inputs, embeddings, known).items():
         for row in table.to_dict("records"):
             lines.append({"question": name, **{key: row[key] for key in LINE}})
         first, last = table.iloc[0], table.iloc[-1]
@@ -117,7 +114,10 @@ def ledgers(
         used = np.sort(np.concatenate(list(parts.values())))  # what follows takes float64 copies of them
         places = {part: np.searchsorted(used, rows) for part, rows in parts.items()}
         shortcuts_used = {key: values[used] for key, values in known.items()}
-        for one in ledger(embeddings[used], shortcuts_used, labels[used], places):
+        # Its matrices are so small that several threads wait for each other longer than they compute.
+        with threadpool_limits(limits=1, user_api="blas"):
+            entries = ledger(embeddings[used], shortcuts_used, labels[used], places)
+        for one in entries:
             if isinstance(units, Units):
                 drawn = recall_draws(labels[test], one.predicted, units, units.weights(seed=inputs.seed))
                 interval = units.from_draws(one.remaining, drawn)
