@@ -54,13 +54,13 @@ def ingest_images(options: IngestOptions) -> None:
 
     further = _rest(options, "source", "store", "dry_run")
     if options.dry_run:
-        _show_plain(str(inspect_source(options.source, **further)))
+        _show(str(inspect_source(options.source, **further)))
         return
     with _counter("reading images") as count:
         store = ingest(options.source, options.store, **further, progress=count)
     _show_store(store)
     if "summary" in store.manifest:  # a store made by an earlier version has none
-        _show_plain(str(summary(store)))
+        _show(str(summary(store)))
     rejected = len(store.rejected)
     if rejected:
         _show(f"{rejected} not read: {store.path / 'rejected.csv'} says why")
@@ -238,7 +238,7 @@ def views(options: ViewsOptions) -> None:
 
     store = ImageStore.open(options.store)
     if options.contact:
-        _show_plain(f"{write_contact_sheet(store, options.out, images=options.images, seed=options.seed)}")
+        _show(f"{write_contact_sheet(store, options.out, images=options.images, seed=options.seed)}")
         return
     written = write_views(
         store,
@@ -327,21 +327,12 @@ def _counter(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: shown.update(done, total=total)
 
 
-def _show_plain(text: str) -> None:
-    """Print text as it is: neither markup nor line breaks of a terminal's width."""
-    print(text)  # noqa: T201
-
-
 def _show_store(store: ImageStore) -> None:
     channels, height, width = store.images.shape[1:]
     _show(f"{store.path}: {len(store)} images, {channels} x {height} x {width}")
 
 
 def _show(what: RenderableType) -> None:
-    from morphobench.report.render.terminal import console
+    from morphobench.report.render.terminal import show
 
-    printer: Callable[..., None] = console().print
-    if isinstance(what, str):
-        printer(what, markup=False, soft_wrap=True)
-    else:
-        printer(what)
+    show(what)

@@ -13,9 +13,8 @@ from rich.table import Table
 from morphobench._util.json import plain
 from morphobench.cli.options import EvaluateOptions
 from morphobench.errors import InputError
+from morphobench.report.render.formats import ARROWS
 from morphobench.types import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
-
-_ARROWS = {"up": "↑", "down": "↓", "none": ""}
 
 
 def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def metric_table(found: Mapping[str, Any]) -> Table:
             name,
             "undefined" if value is None else f"{value:.4g}",
             _bounds((found.get("intervals") or {}).get(name)),
-            _ARROWS[known.direction],
+            ARROWS[known.direction],
             "" if known.chance is None else f"{known.chance:.3g}",
             known.unit,
             known.description,

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 from morphobench._util.text import printable
 from morphobench.errors import InputError
-from morphobench.report.statistics.columns import COSTS, Column, metric_columns, primary
+from morphobench.report.statistics.columns import Column, metric_columns, primary
 from morphobench.report.statistics.comparisons import Comparison
-from morphobench.report.statistics.gain import Gain, learning_gains
+from morphobench.report.statistics.gain import UNTRAINED, Gain, learning_gains
 from morphobench.report.statistics.pairing import Pairing, Tables
 from morphobench.report.statistics.table import Row, build_rows, is_better
 from morphobench.run.record import Record
 
-UNTRAINED = "baseline/untrained_encoder"
 STUDY_EPOCHS = 50
 _CHEAP = 0.5
 """A setup is called cheaper where it takes at most this share of the choice's time."""
@@ -185,8 +184,8 @@ def decide(
         for row in rows
         if math.isfinite(row.cells[column.key].value)
     ]
-    sign = -1 if column.direction == "down" else 1
-    found = sorted(_mark_undominated(found, sign), key=lambda one: (not one.fits, -sign * one.quality))
+    found = _mark_undominated(found, column.sign)
+    found = sorted(found, key=lambda one: (not one.fits, -column.sign * one.quality))
     fitting = [one for one in found if one.fits]
     winners = [one for one in fitting if one.baseline and is_better(one.baseline, column.direction)]
     leader = next(iter(winners or fitting), None)
@@ -221,7 +220,10 @@ def decide(
 
 def _candidate(row: Row, column: Column, baseline: Comparison | None, limits: Limits) -> Candidate:
     cell = row.cells[column.key]
-    time, host, device = (row.cells[key].value for key in (COSTS[0].key, COSTS[1].key, COSTS[2].key))
+    time, host, device = (
+        row.cells[key].value
+        for key in ("time_per_image_ns", "peak_host_memory_bytes", "peak_device_memory_bytes")
+    )
     hours = time * limits.images * limits.epochs / 3600e9 if limits.images and limits.epochs else math.nan
     memory = device if math.isfinite(device) else host
     # what is not known keeps no limit
@@ -291,8 +293,7 @@ def _changes(leader: Candidate | None, records: Sequence[Record], column: Column
     if not math.isfinite(one.low):
         return [*changes, f"more plates, wells or seeds ({one.reason or 'no interval could be made'})"]
     half = (one.high - one.low) / 2
-    sign = -1 if column.direction == "down" else 1
-    if sign * one.difference > 0:
+    if column.sign * one.difference > 0:
         # the half-width falls with the square root of the units
         needed = math.ceil(one.blocks * (half / abs(one.difference)) ** 2)
         if needed > one.blocks:

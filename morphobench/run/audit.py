@@ -16,6 +16,7 @@ from morphobench.data import ImageStore, split, subset
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput, baselines
 from morphobench.evaluation.audit import TaskAudit, audit, plates_with_few_controls
+from morphobench.evaluation.profiles.table import LEAST_CONTROLS
 from morphobench.evaluation.shortcuts import leading_components, shortcut_features, statistics_columns
 from morphobench.evaluation.tasks.shortcuts import LINE, ledgers
 from morphobench.types import Float32Array, Int64Array
@@ -94,8 +95,8 @@ def audit_images(store: ImageStore, rows: Int64Array, metadata: pd.DataFrame, se
     verdicts = [text for one in found.values() for text in one.verdicts]
     if few:
         verdicts.append(
-            f"{len(few)} of {plates} plates have fewer than six control wells, so profiles cannot be "
-            "normalized plate by plate"
+            f"{len(few)} of {plates} plates have fewer than {LEAST_CONTROLS} control wells, so profiles "
+            "cannot be normalized plate by plate"
         )
     return {
         "images": len(rows),

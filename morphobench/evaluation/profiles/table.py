@@ -171,7 +171,9 @@ def normalize_profiles(
         if controls[strata].min() >= LEAST_CONTROLS:
             break
     else:
-        warnings.append("profiling: fewer than six control profiles, so profiles are not normalized")
+        warnings.append(
+            f"profiling: fewer than {LEAST_CONTROLS} control profiles, so profiles are not normalized"
+        )
         return wells, "none"
     function = {"mad_robustize": mad_robustize, "spherize": spherize}[normalize]
     values = function(wells.values, wells.controls, strata=strata)

@@ -143,8 +143,11 @@ def make_sprite(store: ImageStore, ids: Int64Array) -> Sprite | None:
         sheet.paste(tile, (place % _COLUMNS * _TILE_PX, place // _COLUMNS * _TILE_PX))
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=70, method=4)
-    uri = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Sprite(uri, {int(image): place for place, image in enumerate(ids)}, rows=height)
+    return Sprite(
+        _data_uri("webp", buffer.getvalue()),
+        {int(image): place for place, image in enumerate(ids)},
+        rows=height,
+    )
 
 
 def umap(out: Path, records: Sequence[Record], sprite: Sprite | None) -> Figure | None:
@@ -285,7 +288,7 @@ def views_picture(store: ImageStore) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         file = write_views(store, Path(folder) / "views.png", setting="all", images=min(3, len(store)))
-        return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
+        return _data_uri("png", file.read_bytes())
 
 
 def reconstructions(out: Path, records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
@@ -302,9 +305,12 @@ def reconstructions(out: Path, records: Sequence[Record]) -> tuple[tuple[str, st
     for record in records:
         file = SetupFiles.of(out, record.setup, record.seed).reconstructions
         if record.seed == records[0].seed and file.is_file():
-            uri = f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
-            found.append((printable(record.setup), uri))
+            found.append((printable(record.setup), _data_uri("png", file.read_bytes())))
     return tuple(found)
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _assignments(out: Path, record: Record) -> pd.DataFrame | None:

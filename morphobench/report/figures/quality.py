@@ -69,8 +69,7 @@ def quality_against_cost(summary: Summary, *, quality: Column, cost: Column) -> 
         }
         for row in rows
     ]
-    sign = -1 if quality.direction == "down" else 1
-    front = _front(points, sign)
+    front = _front(points, quality.sign)
     x = {
         "field": "cost",
         "type": "quantitative",
@@ -106,7 +105,7 @@ def quality_against_cost(summary: Summary, *, quality: Column, cost: Column) -> 
         _points("multi-crop", {"x": x, "y": {**y, "field": "value"}, **marks, "tooltip": tooltip}),
         *_baseline_layers(summary, quality, axis="y"),
     ]
-    best = max(points, key=lambda one: sign * float(one["value"]))
+    best = max(points, key=lambda one: quality.sign * float(one["value"]))
     names = ", ".join(one["setup"] for one in front)
     alt = (
         f"Scatter of {quality.label} against {cost.label} for {len(points)} setups. Best {quality.label}: "

@@ -209,3 +209,16 @@ def bounds(low: float, high: float, *, digits: int = 2) -> str:
         return MISSING
     texts = number(low, digits=digits), number(high, digits=digits)
     return "–".join(texts) if low >= 0 else " to ".join(texts)
+
+
+def signed_bounds(low: float, high: float) -> str:
+    """Write the interval of a difference.
+
+    Args:
+        low: lower bound.
+        high: upper bound.
+
+    Returns:
+        Such as "-0.010 to +0.120"; a dash where there is none.
+    """
+    return f"{signed(low)} to {signed(high)}" if math.isfinite(low) else MISSING

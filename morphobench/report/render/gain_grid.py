@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from morphobench.report.render.formats import MISSING, number, signed
+from morphobench.report.render.formats import ARROWS, MISSING, number, signed, signed_bounds
 from morphobench.report.render.grid import Grid
 from morphobench.report.statistics.columns import PRIMARY, Column
 from morphobench.report.statistics.gain import Gain
 from morphobench.report.summary import Summary
-
-ARROWS = {"up": "↑", "down": "↓"}
 
 CAPTION = (
     "Learning gain: trained minus the same encoder untrained, of all seeds. *: the 95 % interval excludes 0 "
@@ -105,15 +103,21 @@ def curve_grid(summary: Summary) -> Grid | None:
             continue
         for place, one in enumerate(curve.points):
             size = f"{one.size:,.0f} {curve.axis}"
-            rows.append(("" if place else curve.setup, size, gain_value(one.gain), gain_bounds(one.gain)))
+            rows.append(
+                (
+                    "" if place else curve.setup,
+                    size,
+                    gain_value(one.gain),
+                    signed_bounds(one.gain.low, one.gain.high),
+                )
+            )
         expected = curve.expected
         if expected is not None:
             found = ("", f"{expected.size:,.0f} {curve.axis}, forecast")
             if expected.reason:
                 rows.append((*found, "none", expected.reason))
             else:
-                bounds = f"{signed(expected.low)} to {signed(expected.high)}"
-                rows.append((*found, signed(expected.value), bounds))
+                rows.append((*found, signed(expected.value), signed_bounds(expected.low, expected.high)))
     column = summary.decision.column
     if not rows or column is None:
         return None
@@ -223,7 +227,7 @@ def gain_grid(summary: Summary, chosen: Sequence[Column] | None = None) -> Grid 
         headers += ["95 %\ninterval"] * has_bounds
         for row, one in zip(rows, gains, strict=True):
             row.append(MISSING if one is None else gain_value(one))
-            row += [MISSING if one is None else gain_bounds(one)] * has_bounds
+            row += [MISSING if one is None else signed_bounds(one.low, one.high)] * has_bounds
     return Grid(tuple(headers), tuple(map(tuple, rows))) if rows else None
 
 
@@ -275,15 +279,3 @@ def gain_value(one: Gain) -> str:
     """
     mark = "*" if one.has_learned else "!" if one.excludes_zero else ""
     return f"{signed(one.difference)}{mark}"
-
-
-def gain_bounds(one: Gain) -> str:
-    """Write the interval of a gain.
-
-    Args:
-        one: The gain.
-
-    Returns:
-        Such as "+0.010 to +0.090"; a dash where there is none.
-    """
-    return MISSING if one.reason else f"{signed(one.low)} to {signed(one.high)}"

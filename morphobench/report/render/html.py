@@ -16,11 +16,12 @@ from morphobench.report.figures.effects import effects, ranks
 from morphobench.report.figures.quality import heat_map, intervals, learning_curves, quality_against_cost
 from morphobench.report.figures.vega import COLOURS, Figure, available, scripts
 from morphobench.report.load import load_records
-from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed
+from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed, signed_bounds
 from morphobench.report.render.gain_grid import further_tables, gain_tables
-from morphobench.report.render.sentences import decision_sentences, signed_bounds
+from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.statistics.claims import study_claims
 from morphobench.report.statistics.columns import PRIMARY, marked
+from morphobench.report.statistics.gain import UNTRAINED
 from morphobench.report.summary import Summary, load_summary
 from morphobench.run.folder import FIGURES, REPORT
 from morphobench.run.record import split_name
@@ -114,7 +115,7 @@ def load_cells(out: pathlib.Path, summary: Summary, *, store: pathlib.Path | Non
         return Cells(umap=cells.umap(out, records, None), reconstructions=pictures, reason=told)
     sprite = cells.make_sprite(found, cells.cells_shown(out, records))
     leader = summary.decision.leader
-    wanted = [leader.setup if leader else "", "baseline/untrained_encoder"]
+    wanted = [leader.setup if leader else "", UNTRAINED]
     compared = [next((r for r in records if r.setup == name), None) for name in wanted]
     near = [cells.neighbours(out, r, sprite) for r in compared if r is not None] if sprite is not None else []
     return Cells(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from morphobench.report.decision import UNTRAINED, Candidate, Decision
-from morphobench.report.render.formats import MISSING, bounds, number, p_text, signed, with_unit
+from morphobench.report.decision import Candidate, Decision
+from morphobench.report.render.formats import bounds, number, p_text, signed, signed_bounds, with_unit
 from morphobench.report.statistics.comparisons import Comparison
+from morphobench.report.statistics.gain import UNTRAINED
 
 _LEVEL = 0.05
 
@@ -104,26 +105,14 @@ def _gain(leader: Candidate) -> list[str]:
     over = f"{one.units} {one.unit}{'s' * (one.units != 1)}"
     return [
         f"{verdict}: learning gain {signed(one.difference)} over the same encoder untrained (95 % interval "
-        f"{signed(one.low)} to {signed(one.high)}, {over}; Holm: {p_text(one.p_holm)})."
+        f"{signed_bounds(one.low, one.high)}, {over}; Holm: {p_text(one.p_holm)})."
     ]
 
 
 def _difference(one: Comparison) -> str:
     if not math.isfinite(one.low):
         return f"{signed(one.difference)}, without an interval: {one.reason}"
-    return f"{signed(one.difference)}, paired 95 % interval {signed_bounds(one)}"
-
-
-def signed_bounds(one: Comparison) -> str:
-    """Write the interval of a difference.
-
-    Args:
-        one: the comparison.
-
-    Returns:
-        Such as "-0.010 to +0.120"; a dash where there is none.
-    """
-    return f"{signed(one.low)} to {signed(one.high)}" if math.isfinite(one.low) else MISSING
+    return f"{signed(one.difference)}, paired 95 % interval {signed_bounds(one.low, one.high)}"
 
 
 def _cost(decision: Decision, one: Candidate) -> list[str]:

@@ -14,16 +14,24 @@ from rich.text import Text
 
 from morphobench._util.text import printable
 from morphobench.report.decision import Decision
-from morphobench.report.render.formats import ARROWS, BEATS, MISSING, Format, number, signed, with_unit
+from morphobench.report.render.formats import (
+    ARROWS,
+    BEATS,
+    MISSING,
+    Format,
+    number,
+    signed,
+    signed_bounds,
+    with_unit,
+)
 from morphobench.report.render.gain_grid import (
     CAPTION,
     fitting_gains,
     further_tables,
-    gain_bounds,
     gain_value,
 )
 from morphobench.report.render.grid import Grid
-from morphobench.report.render.sentences import decision_sentences, signed_bounds
+from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.statistics.benchmarks import BenchmarkRow, benchmark_rows
 from morphobench.report.statistics.columns import Column, marked
 from morphobench.report.statistics.table import Row
@@ -180,9 +188,9 @@ class DecisionText:
                 one.setup,
                 number(one.quality),
                 MISSING if one.baseline is None else signed(one.baseline.difference),
-                MISSING if one.baseline is None else signed_bounds(one.baseline),
+                MISSING if one.baseline is None else signed_bounds(one.baseline.low, one.baseline.high),
                 MISSING if one.gain is None else gain_value(one.gain),
-                MISSING if one.gain is None else gain_bounds(one.gain),
+                MISSING if one.gain is None else signed_bounds(one.gain.low, one.gain.high),
                 with_unit(one.hours * 3600e9, "ns", digits=1),
                 f"{number(one.memory_bytes / 1e9, digits=1)} GB",
             )

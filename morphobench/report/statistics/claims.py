@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from morphobench.report.statistics.analysis import Findings
-from morphobench.report.statistics.columns import COSTS, PRIMARY, Column
+from morphobench.report.statistics.columns import PRIMARY, Column
 from morphobench.report.statistics.cost import CLAIM, FAST
 from morphobench.report.statistics.effects import Effect
 from morphobench.report.statistics.table import BASELINE, EXTERNAL, Row
@@ -48,7 +48,9 @@ def study_claims(findings: Findings, rows: Sequence[Row]) -> tuple[StudyClaim, .
     """
     setups = [row for row in rows if row.group in PARADIGMS]
     times = {
-        row.name: time for row in setups if math.isfinite(time := row.cells[COSTS[0].key].value) and time > 0
+        row.name: time
+        for row in setups
+        if math.isfinite(time := row.cells["time_per_image_ns"].value) and time > 0
     }
     by_quality = (_of_quality(column, effects) for column, effects in _primary(findings))
     return (
@@ -69,17 +71,16 @@ def _primary(findings: Findings) -> Iterator[tuple[Column, Sequence[Effect]]]:
 
 
 def _of_quality(column: Column, effects: Sequence[Effect]) -> Iterator[StudyClaim]:
-    sign = -1 if column.direction == "down" else 1
     for one in effects:
         if one.kind == "main" and one.name in _HELPS:
             pairs = f"on average over all else; better in {one.wins} of {one.of} pairs of setups"
             claim = f"{_HELPS[one.name]} ({column.label})"
-            yield StudyClaim(claim, f"{_with_interval(one)}, {pairs}", _verdict(one, sign))
+            yield StudyClaim(claim, f"{_with_interval(one)}, {pairs}", _verdict(one, column.sign))
     paradigms = {one.name: one for one in effects if one.kind == "paradigm"}
     if (own := paradigms.get(_RICHEST)) is not None:
-        first = max(paradigms.values(), key=lambda one: sign * one.estimate)
+        first = max(paradigms.values(), key=lambda one: column.sign * one.estimate)
         measured = f"{_with_interval(own)}, against the mean of all paradigms; the best is {first.name}"
-        verdict = _verdict(own, sign)
+        verdict = _verdict(own, column.sign)
         if verdict == "agrees" and first is not own:
             verdict = "not decided"
         yield StudyClaim(f"Regularized training is the most informative ({column.label})", measured, verdict)

@@ -38,6 +38,11 @@ class Column:
         """The label over a narrow column."""
         return self.header or self.label
 
+    @property
+    def sign(self) -> int:
+        """-1 where less is better, else 1: of values times it, the larger is better."""
+        return -1 if self.direction == "down" else 1
+
 
 COSTS = (
     Column(

@@ -89,7 +89,7 @@ class Pairing:
         }
         if not means or column.direction == "none":
             return None
-        return max(means, key=lambda name: means[name] * (1 if column.direction == "up" else -1))
+        return max(means, key=lambda name: means[name] * column.sign)
 
     def against(
         self, reference: str, column: Column, names: Sequence[str] | None = None
@@ -153,7 +153,7 @@ class Pairing:
         drawn = (
             self.draws.drawn
             if column.key == AUC and self.draws is not None
-            else self.values[column.key] * (1 if column.direction == "up" else -1)
+            else self.values[column.key] * column.sign
         )
         whole = drawn[np.isfinite(drawn[:, kept]).all(axis=1)]
         if len(whole) < MIN_INTERVAL_BLOCKS:
