@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morphobench import _core
+from morphobench._util.integers import check_integer
 from morphobench.augment.params import PARAMS_DTYPE, ViewParams, view_distribution
 from morphobench.augment.spec import MOST_VIEWS, ViewGroup
 from morphobench.augment.validation import (
     MOST_SIDE_PX,
     allocate,
     check_image_ids,
-    check_integer,
     check_params,
     thread_count,
 )

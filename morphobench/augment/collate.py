@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from morphobench._util.integers import check_integer
 from morphobench.augment.multi_crop import MultiCrop
-from morphobench.augment.validation import check_image_ids, check_integer
+from morphobench.augment.validation import check_image_ids
 from morphobench.errors import InputError
 from morphobench.types import UInt8Array
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from morphobench._util.integers import check_integer
 from morphobench.augment.multi_crop import DTYPES, Images, MultiCrop, Views
 from morphobench.augment.prefetch import Prefetcher
-from morphobench.augment.validation import allocate, check_image_ids, check_images, check_integer
+from morphobench.augment.validation import allocate, check_image_ids, check_images
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
 

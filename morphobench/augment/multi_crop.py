@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morphobench import _core
+from morphobench._util.integers import check_integer
 from morphobench.augment.params import ViewParams, params_dtype, view_distribution
 from morphobench.augment.spec import ViewSpec, view_spec
 from morphobench.augment.validation import (
@@ -17,7 +18,6 @@ from morphobench.augment.validation import (
     check_image_ids,
     check_image_shape,
     check_images,
-    check_integer,
     check_params,
     check_rows,
     thread_count,

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any
 
-from morphobench.augment.validation import MOST_SIDE_PX, check_integer, check_number, check_range
+from morphobench._util.integers import check_integer
+from morphobench.augment.validation import MOST_SIDE_PX, check_number, check_range
 from morphobench.errors import InputError
 
 WHOLE = (1.0, 1.0)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morphobench._util.cpu import available_cores
+from morphobench._util.integers import check_integer
 from morphobench.errors import InputError
 from morphobench.types import Int64Array
 
@@ -35,26 +36,6 @@ def thread_count(threads: int | None) -> int:
     if threads is None:
         return available_cores()
     return check_integer("threads", threads, MOST_THREADS, least=1)
-
-
-def check_integer(name: str, value: Any, most: int, *, least: int = 0) -> int:
-    """Check an integer.
-
-    Args:
-        name: name of the argument, for the error message.
-        value: its value.
-        most: highest value allowed.
-        least: lowest value allowed.
-
-    Returns:
-        The value as int.
-
-    Raises:
-        InputError: for anything else.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise InputError(f"{name} must be an integer in {least}..{most}, got {value!r}")
-    return int(value)
 
 
 def check_number(name: str, value: Any, least: float, most: float) -> float:

@@ -59,6 +59,25 @@ def current_host_memory_bytes() -> int | None:
     return _status_field("VmRSS")
 
 
+def free_host_memory_bytes(*, limits: Path = Path("/sys/fs/cgroup")) -> int:
+    """Read how much memory of the host this process can still take.
+
+    Args:
+        limits: the folder of what a container or batch system allows (Linux control groups).
+
+    Returns:
+        What the system has free, or what the limit leaves where that is less.
+    """
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit, used = (int((limits / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no such group, or "max": no limit here
+        return free
+    return min(free, max(0, limit - used))
+
+
 def reset_peak_host_memory() -> bool:
     """Start the peak of this process anew from its current size.
 

@@ -17,6 +17,7 @@ from typing import Literal
 import morphobench
 from morphobench import _core
 from morphobench._util.cpu import available_cores, cpu_model
+from morphobench.measure import free_host_memory_bytes
 from morphobench.run.self_test import self_test
 
 Part = Literal["all", "views"]
@@ -151,37 +152,13 @@ def _load() -> Finding:
 
 
 def _memory() -> Finding:
-    limits = [_meminfo("MemAvailable"), _cgroup_room()]
-    known = [limit for limit in limits if limit is not None]
-    if not known:
-        return Finding("memory", "note", "this system does not say how much is free")
-    free = min(known)
+    free = free_host_memory_bytes()
     found = f"{free / 2**30:.1f} GiB can be used"
     if free < _LEAST_MEMORY_BYTES:
         return Finding(
             "memory", "note", found, "give `run` a smaller --batch-size or --train-images, or close programs"
         )
     return Finding("memory", "ok", found)
-
-
-def _meminfo(key: str) -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    values = (line.split()[1] for line in lines if line.startswith(f"{key}:"))
-    return next((int(value) * 1024 for value in values), None)
-
-
-def _cgroup_room() -> int | None:
-    """Memory that a container or batch system leaves (Linux control groups); None without a limit."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit = int((folder / "memory.max").read_text(encoding="utf-8"))
-        used = int((folder / "memory.current").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return max(0, limit - used)
 
 
 def _gpu() -> Finding:

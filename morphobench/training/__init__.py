@@ -10,8 +10,8 @@ from morphobench.training.callbacks.progress import progress
 from morphobench.training.callbacks.schedules import EmaSchedule, GradientClipping, LearningRateSchedule
 from morphobench.training.callbacks.tensorboard import TensorBoard
 from morphobench.training.callbacks.wandb import WeightsAndBiases
+from morphobench.training.convergence import Plateau, convergence_epoch
 from morphobench.training.data.images import ImageRows, LabelledImages
-from morphobench.training.early_stopping import Plateau, convergence_epoch
 from morphobench.training.results import EpochRecord, TrainingResult
 from morphobench.training.runtime.seeding import epoch_order
 from morphobench.training.state import NonFiniteLossError, TrainingState

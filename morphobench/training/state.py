@@ -12,8 +12,8 @@ import torch
 from morphobench.errors import CheckError
 from morphobench.objectives import Objective
 from morphobench.options import TrainingOptions
+from morphobench.training.convergence import convergence_epoch
 from morphobench.training.data.loader import Step, StepLoader
-from morphobench.training.early_stopping import convergence_epoch
 from morphobench.training.results import EpochRecord, MemoryEstimate, TrainingResult
 from morphobench.training.runtime.process_group import ProcessGroup
 from morphobench.training.runtime.seeding import generator_states, restore_generators

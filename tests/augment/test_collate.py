@@ -113,7 +113,7 @@ def test_bad_settings_are_refused() -> None:
         CollateViews(MultiCrop("aug_one_crop", dtype="uint8"))
     with pytest.raises(InputError, match="order must name views, labels and ids"):
         CollateViews(MultiCrop("aug_one_crop"), order="views labels")
-    with pytest.raises(InputError, match="epoch must be an integer"):
+    with pytest.raises(InputError, match="epoch must be a whole number"):
         CollateViews(MultiCrop("aug_one_crop")).epoch = 1.5  # type: ignore[assignment]
     with pytest.raises(InputError, match=r"dataset must have samples \(image, label"):
         WithIds([IMAGES[0]])[0]

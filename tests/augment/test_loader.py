@@ -136,7 +136,7 @@ def test_views_of_two_sizes_and_any_type(dtype: str) -> None:
     ("change", "error", "match"),
     [
         ({"image_ids": IDS[:5]}, InputError, "image_ids must have one entry for each of 50 images, got 5"),
-        ({"depth": 0}, InputError, "depth must be an integer in 1..64, got 0"),
+        ({"depth": 0}, InputError, "depth must be a whole number in 1..64, got 0"),
         ({"epoch": -1}, InputError, "epoch"),
         ({"crops": "aug_one_crop"}, TypeError, "crops must be a MultiCrop, got str"),
         ({"images": IMAGES.astype(np.float32)}, TypeError, "images must have dtype uint8 or uint16.*float32"),

@@ -16,6 +16,7 @@ from morphobench.errors import InputError
 from morphobench.measure import (
     Interval,
     Timings,
+    free_host_memory_bytes,
     heap_profile,
     interleaved,
     mad,
@@ -140,3 +141,15 @@ def test_memory_of_started_processes_is_sampled() -> None:
     with subprocess.Popen(wait) as process, sampled_private_memory(every_s=0.01) as peaks:
         process.wait()
     assert peaks[process.pid] > 50 << 20
+
+
+def test_what_a_container_may_take_counts_as_free(tmp_path: Path) -> None:
+    host = free_host_memory_bytes(limits=tmp_path)  # no such files
+    assert host > 0
+    (tmp_path / "memory.current").write_text("1000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_host_memory_bytes(limits=tmp_path) > 5000
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert free_host_memory_bytes(limits=tmp_path) == 4000
+    (tmp_path / "memory.max").write_text("500\n")
+    assert free_host_memory_bytes(limits=tmp_path) == 0

@@ -17,6 +17,7 @@ import pandas as pd
 from PIL import Image
 
 from morphobench._util.cpu import available_cores
+from morphobench._util.integers import check_integer
 from morphobench._util.text import printable
 from morphobench.data.ingest.decode import Pages
 from morphobench.data.ingest.discover import list_source, warn_of_tables
@@ -205,10 +206,8 @@ def _plan(
     **prepared: Any,
 ) -> tuple[Listing, Preparation, FieldReader, dict[str, object]]:
     plan = preparation(**prepared)
-    if threads is not None and (
-        isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 4096
-    ):
-        raise InputError(f"threads must be a whole number from 1 to 4096, or None, got {threads!r}")
+    if threads is not None:
+        check_integer("threads", threads, 4096, least=1)
     if pages not in (None, "images", "channels"):
         raise InputError(f"pages must be images or channels, got {pages!r}")
     if locations is not None and plan.tile is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from morphobench._util.integers import check_integer
 from morphobench.data.ingest.decode import Pixels
 from morphobench.errors import InputError
 from morphobench.types import Float64Array, Int64Array, UInt8Array
@@ -155,10 +156,8 @@ def preparation(
     """
     crop_px = size_px if crop_px is None else crop_px
     for name, value in (("size_px", size_px), ("tile", tile), ("crop_px", crop_px)):
-        if name == "tile" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= 16384:
-            raise InputError(f"{name} must be a whole number of pixels, 1 to 16384, got {value!r}")
+        if name != "tile" or value is not None:
+            check_integer(name, value, 16384, least=1)
     if fit not in ("resize", "crop"):
         raise InputError(f"fit must be resize or crop, got {fit!r}")
     if edge not in ("drop", "pad"):

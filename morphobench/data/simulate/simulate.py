@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from morphobench._util.cpu import available_cores
+from morphobench._util.integers import check_integer
 from morphobench.data.simulate.design import StudyDesign
 from morphobench.data.simulate.ground_truth import CELL_LINES, COMPOUNDS
 from morphobench.data.simulate.render import SIZE_PX
 from morphobench.data.store.reader import ImageStore, existing_store
 from morphobench.data.store.writer import StoreWriter
-from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 
 SIMULATION_VERSION = 1
@@ -111,11 +111,9 @@ def _check(**arguments: int | None) -> None:
         "threads": (1, 4096),
     }
     for name, value in arguments.items():
-        if value is None and name == "threads":
-            continue
-        low, high = limits[name]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-            raise InputError(f"{name} must be a whole number {low} to {high}, got {value!r}")
+        least, most = limits[name]
+        if name != "threads" or value is not None:
+            check_integer(name, value, most, least=least)
 
 
 def _planted(compounds: int, *, null: bool) -> dict[str, dict[str, object]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from morphobench._util.integers import check_integer
 from morphobench.data.metadata import NEGCON, SPLITS
 from morphobench.data.splits.group_assignment import FRACTIONS, assign_groups
 from morphobench.errors import CheckError, InputError
@@ -66,8 +67,7 @@ def split(
         CheckError: where a given split has one file in two parts.
         InputError: where no assignment gives every part both classes, with the reason.
     """
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed must be a whole number from 0 on, got {seed!r}")
+    check_integer("seed", seed)
     if len(metadata) == 0:
         raise InputError("metadata must have at least one image to split, got none")
     if "Metadata_Split" in metadata and group_by is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from morphobench._util.integers import check_integer
 from morphobench.data.metadata import NEGCON
-from morphobench.errors import InputError
 from morphobench.types import BoolArray, Int64Array
 
 _PER_PLATE = 8
@@ -32,9 +32,8 @@ def subset(metadata: pd.DataFrame, *, images: int, seed: int = 0) -> Int64Array:
     Raises:
         InputError: for a number out of range.
     """
-    for name, value, least in (("images", images, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name} must be a whole number from {least} on, got {value!r}")
+    check_integer("images", images, least=1)
+    check_integer("seed", seed)
     total = len(metadata)
     if images >= total:
         return np.arange(total, dtype=np.int64)

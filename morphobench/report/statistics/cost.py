@@ -13,7 +13,7 @@ from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.report.statistics.comparisons import mean_interval
 from morphobench.run.record import split_name
-from morphobench.training.early_stopping import Plateau
+from morphobench.training.convergence import Plateau
 
 CLAIM = 11.0
 """How many times faster self-supervised training is said to be, at most, by the study."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from morphobench.errors import InputError
+from morphobench.measure import free_host_memory_bytes
 from morphobench.models.batch_norm_cnn import has_batch_norm
 from morphobench.objectives import Objective
 from morphobench.training.data.loader import StepLoader
@@ -18,7 +17,6 @@ from morphobench.training.results import MemoryEstimate
 from morphobench.training.state import TrainingState
 
 _PROBE_IMAGES = 2
-CGROUP_FOLDER = Path("/sys/fs/cgroup")
 
 LIBRARIES_BYTES = 60_000_000
 """What a process on a CPU grows by in its first steps beside tensors: compiled kernels, thread pools."""
@@ -103,14 +101,7 @@ def available_bytes(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit, used = (
-            (CGROUP_FOLDER / name).read_text().strip() for name in ("memory.max", "memory.current")
-        )
-        return free if limit == "max" else min(free, int(limit) - int(used))
-    except (OSError, ValueError):
-        return free
+    return free_host_memory_bytes()
 
 
 def require_memory(state: TrainingState, loader: StepLoader) -> None:

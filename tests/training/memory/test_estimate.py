@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from torch import nn
@@ -186,14 +184,3 @@ def test_the_refusal_names_what_fits(
     with pytest.raises(InputError, match="With accumulate=4, batch_size=4 it fits"):
         trained(16 // accumulate, accumulate)
     assert trained(4, 4).epochs_done == 1
-
-
-def test_container_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "CGROUP_FOLDER", tmp_path)
-    host = psutil.virtual_memory().total
-    assert 0 < memory.available_bytes(CPU) <= host  # no such files
-    (tmp_path / "memory.current").write_text("1000\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert 0 < memory.available_bytes(CPU) <= host
-    (tmp_path / "memory.max").write_text("5000\n")
-    assert memory.available_bytes(CPU) == 4000
