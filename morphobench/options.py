@@ -117,7 +117,7 @@ class TrainingOptions(Options):
     )
     optimizer: Literal["adam", "adamw"] = option("optimizer of every setup", default="adam")
     learning_rate: float = option(
-        "learning rate, the highest one of a schedule", default=1e-4, metavar="X", minimum=0, maximum=10
+        "learning rate; of a schedule, the highest", default=1e-4, metavar="X", minimum=0, maximum=10
     )
     weight_decay: float = option("weight decay", default=0.0, metavar="X", minimum=0, maximum=10)
     schedule: Literal["constant", "one_cycle"] = option(
@@ -128,13 +128,13 @@ class TrainingOptions(Options):
         "flip and turn every view by quarters at random: cells have no up and no left", default=False
     )
     plate_batches: bool = option(
-        "train on batches of one plate each, so that nothing in a batch tells plates apart; objectives with "
-        "a way of sampling of their own keep it",
+        "train on batches of one plate each, so that nothing in a batch tells plates apart; objectives that "
+        "have a way of sampling of their own keep to it",
         default=False,
     )
     batch_norm: Literal["running", "train", "plate"] = option(
-        "statistics of an encoder's BatchNorm when images are embedded, trained and untrained alike: the "
-        "running ones of training, those of all training images, or those of each plate's own images",
+        "statistics that an encoder's BatchNorm uses to embed images, trained or untrained: the running ones "
+        "of training, those of all training images, or those of each plate's own images",
         default="running",
     )
     seed: int = 0
@@ -243,7 +243,7 @@ class ExecutionOptions(DeviceOptions):
     """Where the work is done, and how long its steps are timed."""
 
     timing_s: float = option(
-        "most seconds, over all seeds, in which the training steps of all setups are timed in turns; 0: not",
+        "time the training steps of all setups in turns, for at most S seconds over all seeds; 0: not at all",
         default=30.0,
         metavar="S",
         minimum=0,
@@ -266,7 +266,7 @@ class EngineOptions(Options):
         "address of a running Ray cluster, such as auto or 10.0.0.1:6379",
         default=None,
         metavar="ADDRESS",
-        default_text="one of its own on this machine",
+        default_text="one is started on this machine",
         saved=False,
     )
     partition: str | None = option(

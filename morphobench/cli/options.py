@@ -56,7 +56,7 @@ class IngestOptions(Options):
         metavar="FILE",
     )
     locations: str | None = option(
-        "cut one image per cell out at the locations in this table (x, y and plate, well, site; or a folder "
+        "cut out one image per cell at the locations in this table (x, y and plate, well, site; or a folder "
         "PLATE/WELL-SITE-Nuclei.csv). auto: find nuclei (Otsu's threshold, watershed)",
         default=None,
         metavar="CSV|auto",
@@ -80,11 +80,9 @@ class IngestOptions(Options):
         default_text="as the file says",
     )
     separate_files: bool = option(
-        "take each file for an image though their names say that they are channels", default=False
+        "take each file for an image of its own, though the names look like channels", default=False
     )
-    allow_outside: bool = option(
-        "read files outside of SOURCE too, which tables or links name", default=False
-    )
+    allow_outside: bool = option("also read files outside SOURCE that tables or links name", default=False)
     dry_run: bool = option("show what would be read and write nothing", default=False, saved=False)
     pattern: str | None = option(
         "regular expression over the path; its named groups become Metadata_ columns, and files that differ "

@@ -147,7 +147,7 @@ def _add(parser: Any, one: OptionField, default: str | None) -> None:
         action = "append" if is_list else "store"
         parser.add_argument(told.flag, dest=one.name, action=action, metavar=_metavar(one), **common)
     if told.off is not None:
-        off = {**common, "help": f"the same as {told.flag} without any"}
+        off = {**common, "help": f"as {told.flag} with an empty list"}
         parser.add_argument(told.off, dest=one.name, action="store_const", const=(), **off)
 
 

@@ -40,7 +40,7 @@ class SetupOptions(Options):
 
     setups: tuple[Setup, ...] = option(
         "PARADIGM/SETTING, with wildcards in quotes, separated by commas, such as 'byol/*,*/aug_multi_crop'. "
-        f"Paradigms of the study: {', '.join(PARADIGMS)}; further ones, named only in full or in part: "
+        f"Paradigms of the study: {', '.join(PARADIGMS)}; further ones, which '*' alone leaves out: "
         f"{', '.join(FURTHER_PARADIGMS)}; also understood: "
         f"{', '.join(f'{alias} for {name}' for alias, name in ALIASES.items())}. "
         f"Settings: {', '.join(SETTINGS)}",
@@ -179,8 +179,8 @@ class RunOptions(SetupOptions):
         "repetitions, each with its own random seed", default=1, metavar="K", minimum=1, maximum=10_000
     )
     train_fraction: tuple[float, ...] = option(
-        "fractions of the training plates for learning curves, such as 0.1,0.3,1, each within the next: the "
-        "largest is the run itself, the others are trained anew in OUT/curves",
+        "fractions of the training plates for learning curves, such as 0.1,0.3,1, plates of one also in the "
+        "next: the largest is the run itself, the others are trained anew in OUT/curves",
         default=(1.0,),
         metavar="F",
         minimum=1e-6,

@@ -15,7 +15,15 @@ from morphobench.cli.program import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-RUNNABLE = ("README.md", "custom.md", "distances.md", "my-data.md", "options.md", "pretrained.md")
+RUNNABLE = (
+    "README.md",
+    "custom.md",
+    "distances.md",
+    "my-data.md",
+    "options.md",
+    "pretrained.md",
+    "statistics.md",
+)
 """Pages whose Python blocks run from top to bottom; other pages have tests of their own."""
 
 

@@ -33,7 +33,11 @@ class SearchOptions(Options):
         saved=False,  # its content is kept
     )
     trials: int = option(
-        "trials in all, those of earlier calls counted", metavar="K", minimum=1, maximum=100_000, saved=False
+        "trials in all, including those of earlier calls",
+        metavar="K",
+        minimum=1,
+        maximum=100_000,
+        saved=False,
     )
     measure: Literal["probe", "loss"] = option(
         "what is maximized or minimized on the validation part, which alone is looked at. probe: balanced "
@@ -59,7 +63,7 @@ class SearchOptions(Options):
     )
     protocol: Protocol = option("rules of training", default=DEFAULT_PROTOCOL)
     trained_encoder: str = option(
-        "encoder that is trained, as of `run`", default="study", flag="--encoder", metavar="NAME"
+        "encoder that is trained; names are those of `run`", default="study", flag="--encoder", metavar="NAME"
     )
     data: DataOptions = group(DataOptions)
     training: TrainingOptions = group(TrainingOptions)
