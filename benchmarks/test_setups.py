@@ -1,9 +1,9 @@
 """The training step of each of the 16 setups under identical conditions, each in a living process of its own.
 
 All setups that were chosen are timed together, in interleaved rounds beside a yardstick
-(``morphobench.run.timing``); each test then hands its setup's times over to pytest-benchmark, whose file,
-``compare`` and histogram show them. What they lack is in ``extra_info``: the interval of the time per view,
-whether it is stable, the time relative to the yardstick, which commits are compared by.
+(``morphobench.run.cost.timing``); each test then hands its setup's times over to pytest-benchmark, whose
+file, ``compare`` and histogram show them. What they lack is in ``extra_info``: the interval of the time per
+view, whether it is stable, the time relative to the yardstick, which commits are compared by.
 
 Paradigms of your own join them: MORPHOBENCH_OBJECTIVES=package.module:Class (several: comma-separated).
 """
@@ -23,8 +23,8 @@ from morphobench._util.cpu import available_cores
 from morphobench.data.store.reader import ImageStore
 from morphobench.measure import RoundPlan
 from morphobench.objectives.registry import find
+from morphobench.run.cost.timing import StepTime, TrainingStep, time_setups
 from morphobench.run.job import Job
-from morphobench.run.timing import StepTime, TrainingStep, time_setups
 from morphobench.setups import SETTINGS, SETUPS, Setup
 from morphobench.training import TrainingOptions
 

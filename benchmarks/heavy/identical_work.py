@@ -27,8 +27,8 @@ from morphobench._util.cpu import available_cores
 from morphobench.data import ImageStore, simulate
 from morphobench.measure import RoundPlan
 from morphobench.report.statistics.regressions import compare_benchmarks
+from morphobench.run.cost.timing import StepTime, time_setups
 from morphobench.run.job import Job
-from morphobench.run.timing import StepTime, time_setups
 from morphobench.setups import PARADIGMS, SETTINGS, Setup
 from morphobench.training import TrainingOptions
 

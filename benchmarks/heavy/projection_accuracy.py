@@ -17,8 +17,8 @@ import pytest
 import morphobench as mb
 from morphobench.objectives.registry import names
 from morphobench.run import run
+from morphobench.run.cost.projection import project
 from morphobench.run.options import RunOptions
-from morphobench.run.projection import project
 from morphobench.setups import FURTHER_PARADIGMS, PARADIGMS
 
 BATCH, CALIBRATED, LONGER = 64, 12, 10

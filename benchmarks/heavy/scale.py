@@ -81,8 +81,8 @@ def parts_of_run(out: Path) -> list[dict[str, Any]]:
 def projected_epochs(store: Path) -> dict[str, float]:
     """Seconds of an epoch of the study's images by setup, from a few batches of each here."""
     from morphobench.data import ImageStore
+    from morphobench.run.cost.projection import project
     from morphobench.run.options import RunOptions
-    from morphobench.run.projection import project
 
     options = RunOptions.resolve(profile="paper", tasks=(), baselines=(), timing_s=0)
     found = project(store, options)

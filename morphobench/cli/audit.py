@@ -36,7 +36,7 @@ def audit(options: AuditOptions) -> None:
     """
     from morphobench._util.json import write_json
     from morphobench.report.render.terminal import console
-    from morphobench.run.audit import audit_store
+    from morphobench.run.checks.audit import audit_store
 
     found = audit_store(options.store, images=options.images, seed=options.seed)
     screen = console()
@@ -53,7 +53,7 @@ def audit_table(found: Mapping[str, Any]) -> Table:
     """Make a table with a row per task.
 
     Args:
-        found: What `morphobench.run.audit.audit_store` returned.
+        found: What `morphobench.run.checks.audit.audit_store` returned.
 
     Returns:
         The table.
@@ -94,7 +94,7 @@ def shortcut_table(ledgers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """Make a table of what the components of pixels lose with each shortcut.
 
     Args:
-        ledgers: Lines by question, as ``shortcuts`` of `morphobench.run.audit.audit_store` holds them.
+        ledgers: Lines by question, as ``shortcuts`` of `morphobench.run.checks.audit.audit_store` holds them.
 
     Returns:
         The table.

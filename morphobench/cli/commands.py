@@ -89,7 +89,7 @@ def project(options: ProjectOptions) -> None:
     from morphobench.report.render.formats import with_unit
     from morphobench.report.render.grid import Grid
     from morphobench.report.render.terminal import GridTable
-    from morphobench.run import projection
+    from morphobench.run.cost import projection
 
     names = iter(range(len(options.run.setups)))
     with Progress("trying a few batches of each setup", len(options.run.setups)) as shown:
@@ -134,7 +134,7 @@ def cost(options: CostCommand) -> None:
     from morphobench._util.files import write_whole
     from morphobench._util.json import write_json
     from morphobench.report.render.cost_page import cost_page, fill_page, summary
-    from morphobench.run.cost import measure_cost
+    from morphobench.run.cost.rounds import measure_cost
     from morphobench.run.folder import COST_PAGE, COST_SUMMARY
 
     if options.docs is not None:

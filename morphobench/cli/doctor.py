@@ -18,7 +18,7 @@ def doctor(options: DoctorOptions) -> int:
     Returns:
         Exit code: 0, or 1 where something will not work.
     """
-    from morphobench.run.doctor import examine
+    from morphobench.run.checks.doctor import examine
 
     problems = notes = 0
     for finding in examine(part=options.part, folder=options.folder, seconds=options.seconds):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from morphobench._util.options import Options, argument, group, option, option_fields
 from morphobench.errors import InputError
 from morphobench.options import EvaluationOptions
-from morphobench.run.cost_options import CostOptions
+from morphobench.run.cost.options import CostOptions
 from morphobench.run.options import RunOptions
 from morphobench.setups import PRESETS, SETTINGS
 from morphobench.types import Protocol

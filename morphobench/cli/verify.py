@@ -39,7 +39,7 @@ def verify_path(options: VerifyOptions) -> None:
         text = f"{options.path}: {len(store):,} images, every file matches its checksum"
         print(printable(text))  # noqa: T201
         return
-    from morphobench.run.verify import Check, verify_run
+    from morphobench.run.checks.verify import Check, verify_run
 
     def show(check: Check) -> None:
         told = f"{check.where}: {check.what}: {check.wrong or 'as recorded'}"

@@ -19,7 +19,6 @@ from morphobench.embeddings import read_embeddings, write_embeddings
 from morphobench.errors import CheckError
 from morphobench.evaluation import EvaluationInput
 from morphobench.measure import IsolatedError, RoundPlan, run_isolated
-from morphobench.run.audit import audit_of_run
 from morphobench.run.baselines import (
     BASELINES,
     BATCH_NORM_ENCODER,
@@ -28,6 +27,8 @@ from morphobench.run.baselines import (
     Inputs,
     baseline_names,
 )
+from morphobench.run.checks.audit import audit_of_run
+from morphobench.run.cost.timing import not_timed, timed_once
 from morphobench.run.curve import curve_points, train_rows_of, trained_on
 from morphobench.run.data import SeedData, open_data, pixel_statistics, seed_data
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
@@ -46,7 +47,6 @@ from morphobench.run.record import (
     append_record,
     read_records,
 )
-from morphobench.run.timing import not_timed, timed_once
 from morphobench.setups import Setup
 from morphobench.training.callbacks.tracking import require_tracker
 from morphobench.training.data.views import training_views

@@ -49,7 +49,7 @@ def cost_page(measured: Mapping[str, Any]) -> CostPage:
     """Make the page of a cost measurement.
 
     Args:
-        measured: What ``run.cost.measure_cost`` returned.
+        measured: What ``run.cost.rounds.measure_cost`` returned.
 
     Returns:
         The page.
@@ -69,7 +69,7 @@ def summary(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the tables show as numbers.
 
     Args:
-        measured: What ``run.cost.measure_cost`` returned.
+        measured: What ``run.cost.rounds.measure_cost`` returned.
 
     Returns:
         Setups and claims as plain types; NaN where something is not known.

@@ -114,7 +114,7 @@ def setup_costs(measured: Mapping[str, Any]) -> list[SetupCost]:
     """Merge the rounds of each setup.
 
     Args:
-        measured: What ``run.cost.measure_cost`` returned.
+        measured: What ``run.cost.rounds.measure_cost`` returned.
 
     Returns:
         One per setup, in the order asked for.

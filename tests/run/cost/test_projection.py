@@ -9,7 +9,8 @@ import pytest
 
 from morphobench.cli import main
 from morphobench.data import ImageStore
-from morphobench.run import projection, run
+from morphobench.run import run
+from morphobench.run.cost import projection
 from morphobench.run.data import open_data, seed_data
 from morphobench.run.job import training_job
 from morphobench.run.progress import RunProgress

@@ -1,6 +1,6 @@
 """What training costs: every setup in rounds that take turns, to convergence or a cap; resumable.
 
-Each setup has a living process of its own. Before the rounds all steps are timed in turns (``run.timing``). A
+Each setup has a living process of its own. Before the rounds all steps are timed in turns (``timing``). A
 round then trains each setup for some epochs more, one process at a time, in an order that turns around every
 round: epochs stand side by side under the same load, and add up to one whole training of each setup.
 """
@@ -20,7 +20,8 @@ from morphobench._util.json import plain
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.measure import Remote, RoundPlan, median, readings
-from morphobench.run.cost_options import CostOptions
+from morphobench.run.cost.options import CostOptions
+from morphobench.run.cost.timing import timed_once
 from morphobench.run.data import SeedData, open_data, seed_data
 from morphobench.run.environment import environment
 from morphobench.run.folder import COSTS, SetupFiles, timing_file
@@ -29,7 +30,6 @@ from morphobench.run.lock import locked
 from morphobench.run.prepare import prepare, require_own
 from morphobench.run.progress import RunProgress
 from morphobench.run.record import append_line, read_lines
-from morphobench.run.timing import timed_once
 from morphobench.run.worker import make_objective, train_measured, use_threads
 from morphobench.setups import Setup
 from morphobench.training import Callback, Plateau, TrainingState

@@ -18,7 +18,7 @@ import morphobench
 from morphobench import _core
 from morphobench._util.cpu import available_cores, cpu_model
 from morphobench.measure import free_host_memory_bytes
-from morphobench.run.self_test import self_test
+from morphobench.run.checks.self_test import self_test
 
 Part = Literal["all", "views"]
 State = Literal["ok", "note", "problem"]

@@ -13,9 +13,9 @@ from morphobench.data import ImageStore
 from morphobench.errors import InputError
 from morphobench.measure import Remote
 from morphobench.report.statistics.cost import setup_costs
-from morphobench.run import cost
-from morphobench.run.cost import measure_cost, rounds_left
-from morphobench.run.cost_options import CostOptions
+from morphobench.run.cost import rounds
+from morphobench.run.cost.options import CostOptions
+from morphobench.run.cost.rounds import measure_cost, rounds_left
 from morphobench.run.folder import COSTS
 
 SETUPS = ["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"]
@@ -83,7 +83,7 @@ def test_asked_again_it_measures_nothing(
     measured: tuple[Path, dict[str, Any]], store: ImageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, found = measured
-    monkeypatch.setattr(cost, "Remote", None)
+    monkeypatch.setattr(rounds, "Remote", None)
     assert measure_cost(store.path, out, options=options_of(), quiet=True)["records"] == found["records"]
     with pytest.raises(InputError, match="--rounds 2 there, 1 asked"):
         measure_cost(store.path, out, options=options_of(rounds=1), quiet=True)
@@ -101,7 +101,7 @@ def test_interrupted_it_goes_on(store: ImageStore, tmp_path: Path, monkeypatch: 
 
     options = options_of(rounds=2, epochs=2)
     with monkeypatch.context() as patched:
-        patched.setattr(cost, "Remote", Interrupted)
+        patched.setattr(rounds, "Remote", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             measure_cost(store.path, tmp_path / "out", options=options, quiet=True)
     assert len((tmp_path / "out" / COSTS).read_text().splitlines()) == 2

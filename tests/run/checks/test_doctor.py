@@ -13,8 +13,8 @@ from morphobench import _core
 from morphobench.augment import MultiCrop
 from morphobench.cli import main
 from morphobench.evaluation import distances
-from morphobench.run import doctor
-from morphobench.run.self_test import self_test, view_oracle
+from morphobench.run.checks import doctor
+from morphobench.run.checks.self_test import self_test, view_oracle
 
 
 def _by_name(**options: Any) -> dict[str, doctor.Finding]:

@@ -12,9 +12,9 @@ import pytest
 from morphobench.cli import main
 from morphobench.data import ImageStore
 from morphobench.run import run
+from morphobench.run.checks.verify import verify_run
 from morphobench.run.folder import SetupFiles
 from morphobench.run.record import append_record, read_records
-from morphobench.run.verify import verify_run
 from tests.run.conftest import tiny_options
 
 SETUP = "weakly_supervised/no_aug_one_crop"

@@ -9,7 +9,7 @@ import numpy as np
 
 import morphobench as mb
 from morphobench.report.statistics.columns import MARK, metric_columns
-from morphobench.run.audit import audit_images, audit_of_run, audit_store
+from morphobench.run.checks.audit import audit_images, audit_of_run, audit_store
 from tests.support.report_records import record
 
 

@@ -11,9 +11,9 @@ import pytest
 from morphobench.data import ImageStore
 from morphobench.measure import RoundPlan
 from morphobench.run import run
+from morphobench.run.cost.timing import TrainingStep, time_setups, timed_once
 from morphobench.run.folder import timing_file
 from morphobench.run.job import Job
-from morphobench.run.timing import TrainingStep, time_setups, timed_once
 from morphobench.setups import Setup
 from morphobench.training import TrainingOptions
 from tests.run.conftest import tiny_options

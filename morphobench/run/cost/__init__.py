@@ -1,0 +1,1 @@
+"""What training costs: steps timed in turns, epochs in rounds to convergence, and what a run will take."""
