@@ -15,9 +15,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.beside import relative
 from benchmarks.peers import study_views
 from morphobench import _core
-from morphobench.augment import MultiCrop, reference
+from morphobench.augment import MultiCrop
 from morphobench.data.store.reader import ImageStore
 from morphobench.measure.timing import interleaved
+from tests.support import view_reference
 
 SIZE_PX, BATCH, THREADS = 64, 256, 2
 REPEATS = 20  # of ours and memset in a round: one alone takes milliseconds, and would be timed cold
@@ -86,7 +87,7 @@ def test_five_views_of_grey_images(benchmark: BenchmarkFixture, cells: ImageStor
     rows = benchmark.pedantic(ours, rounds=20, warmup_rounds=2)
     params = ours.crops.draw(cells.image_ids[rows], ours.epoch, cells.images.shape)
     for n in range(0, BATCH, 37):
-        theirs = reference.apply(cells.images[rows[n : n + 1]], params[:, n : n + 1], size_px=SIZE_PX)
+        theirs = view_reference.apply(cells.images[rows[n : n + 1]], params[:, n : n + 1], size_px=SIZE_PX)
         assert np.abs(ours.out[:, n : n + 1] - theirs).max() <= 1e-6
 
     peer = study_views.loader(jpeg_folder, size_px=SIZE_PX, batch_size=BATCH, workers=THREADS)

@@ -15,8 +15,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.beside import beside
 from benchmarks.peers.case import Case
 from benchmarks.peers.tensor_views import PEERS
-from morphobench.augment import MultiCrop, ViewGroup, ViewSpec, reference
+from morphobench.augment import MultiCrop, ViewGroup, ViewSpec
 from morphobench.measure.timing import interleaved
+from tests.support import view_reference
 
 THREADS = 2
 REPEATS = 40  # of ours in a round: one alone takes less than a millisecond
@@ -45,7 +46,7 @@ def test_views_beside_a_peer(benchmark: BenchmarkFixture, peer: str, case: Case)
 
     benchmark.pedantic(crops, (images, ids, 1, out), rounds=5, warmup_rounds=1)
     params = crops.draw(ids[:2], 1, images.shape)
-    assert np.abs(out[:, :2] - reference.apply(images[:2], params, size_px=case.size_px)).max() <= 1e-6
+    assert np.abs(out[:, :2] - view_reference.apply(images[:2], params, size_px=case.size_px)).max() <= 1e-6
     started = time.perf_counter()
     views = theirs(images)
     calls = math.ceil(LEAST_S / (time.perf_counter() - started)) if benchmark.enabled else 1

@@ -10,8 +10,9 @@ import pytest
 import torch
 from scipy import stats
 
-from morphobench.augment import SPECS, MultiCrop, ViewGroup, ViewSpec, reference
+from morphobench.augment import SPECS, MultiCrop, ViewGroup, ViewSpec
 from morphobench.errors import InputError
+from tests.support import view_reference
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 3, 50, 40), dtype=np.uint8)
 EVERYTHING = ViewGroup(
@@ -34,7 +35,7 @@ def test_every_operation_equals_torchvisions() -> None:
     assert params["brightness"].shape == (3, 12, 3)
     assert 0.6 <= params["brightness"].min() < 0.8 < 1.2 < params["brightness"].max() <= 1.4
     assert 0.0 <= params["contrast"].min() < 0.5 < 1.5 < params["contrast"].max() <= 2.2
-    theirs = reference.apply(IMAGES, params, size_px=33)
+    theirs = view_reference.apply(IMAGES, params, size_px=33)
     assert np.abs(crops.apply(IMAGES, params) - theirs).max() <= 2e-6
 
 
@@ -42,7 +43,7 @@ def test_orientation_is_exact() -> None:
     group = ViewGroup(count=4, scale=(0.2, 0.9), flip=0.5, flip_vertical=0.5, quarter_turns=True)
     crops = MultiCrop(ViewSpec((group,)), size_px=50)
     params = crops.draw(range(12), 0, IMAGES.shape)
-    assert np.array_equal(crops.apply(IMAGES, params), reference.apply(IMAGES, params, size_px=50))
+    assert np.array_equal(crops.apply(IMAGES, params), view_reference.apply(IMAGES, params, size_px=50))
 
 
 def test_what_a_spec_adds_does_not_change_what_it_had() -> None:
@@ -73,8 +74,8 @@ def test_sizes_may_differ_between_groups() -> None:
     large, small = crops(IMAGES, range(12), 5)
     assert [large.shape, small.shape] == crops.shapes(12, 3) == [(2, 12, 3, 48, 48), (3, 12, 3, 16, 16)]
     params = crops.draw(range(12), 5, IMAGES.shape)
-    assert np.array_equal(large, reference.apply(IMAGES, params[:2], size_px=48))
-    assert np.array_equal(small, reference.apply(IMAGES, params[2:], size_px=16))
+    assert np.array_equal(large, view_reference.apply(IMAGES, params[:2], size_px=48))
+    assert np.array_equal(small, view_reference.apply(IMAGES, params[2:], size_px=16))
     outs = tuple(np.empty_like(each) for each in (large, small))
     assert crops(IMAGES, range(12), 5, outs)[1] is outs[1]
     assert np.array_equal(outs[1], small)
@@ -110,7 +111,7 @@ def test_types_of_views_are_the_rounded_float32() -> None:
 def test_uint8_views_are_pillows_pixels() -> None:
     crops = MultiCrop("no_aug_multi_crop", dtype="uint8")
     params = crops.draw(range(12), 0, IMAGES.shape)
-    theirs = reference.apply(IMAGES, params, size_px=64)
+    theirs = view_reference.apply(IMAGES, params, size_px=64)
     ours = crops.apply(IMAGES, params)
     assert ours.dtype == np.uint8
     assert np.array_equal(ours / np.float32(255), theirs)

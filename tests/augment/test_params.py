@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from morphobench.augment import MultiCrop, ViewGroup, ViewSpec, reference
+from morphobench.augment import MultiCrop, ViewGroup, ViewSpec
+from tests.support import view_reference
 
 SIDES = ("top", "left", "height", "width")
 
@@ -24,7 +25,7 @@ def test_windows_follow_the_same_law_as_torchvisions(
     height: int, width: int, scale: tuple[float, float], ratio: tuple[float, float]
 ) -> None:
     count = 3000
-    theirs = reference.windows(height, width, scale=scale, ratio=ratio, count=count, seed=5)
+    theirs = view_reference.windows(height, width, scale=scale, ratio=ratio, count=count, seed=5)
     spec = ViewSpec((ViewGroup(scale=scale, ratio=ratio),))
     params = MultiCrop(spec, seed=5).draw(np.arange(count), 0, (height, width))[0]
     ours = np.stack([params[side] for side in SIDES], axis=1).astype(np.int64)
@@ -77,7 +78,9 @@ def test_ten_failures_end_in_the_central_window(
     assert {tuple(int(record[side]) for side in SIDES) for record in params} == {window}
     assert {
         tuple(row)
-        for row in reference.windows(*shape, scale=(0.5, 0.9), ratio=(3 / 4, 4 / 3), count=5, seed=0).tolist()
+        for row in view_reference.windows(
+            *shape, scale=(0.5, 0.9), ratio=(3 / 4, 4 / 3), count=5, seed=0
+        ).tolist()
     } == {window}
 
 

@@ -9,7 +9,8 @@ import PIL
 import pytest
 
 from morphobench import _core
-from morphobench.augment import PARAMS_DTYPE, BYOLPair, MultiCrop, reference
+from morphobench.augment import PARAMS_DTYPE, BYOLPair, MultiCrop
+from tests.support import view_reference
 
 RECENT_PILLOW = int(PIL.__version__.split(".")[0]) >= 13
 
@@ -56,7 +57,7 @@ def test_views_equal_pillows_bit_for_bit(part: int) -> None:
     rng = np.random.default_rng([7, part])
     for case in range(2500):
         images, params, size = random_case(rng)
-        theirs = reference.apply(images, params, size_px=size)
+        theirs = view_reference.apply(images, params, size_px=size)
         for level in simd_levels():
             ours = MultiCrop("no_aug_one_crop", size_px=size, threads=1).apply(images, params)
             assert np.array_equal(ours, theirs), (part, case, level, images.shape, params, size)
@@ -67,7 +68,7 @@ def test_study_settings_equal_torchvisions_pipeline(setting: str) -> None:
     images = np.random.default_rng(1).integers(0, 256, (40, 2, 64, 64), dtype=np.uint8)
     crops = MultiCrop(setting, seed=9)
     params = crops.draw(np.arange(40), 2, images.shape)
-    ours, theirs = crops(images, np.arange(40), 2), reference.apply(images, params, size_px=64)
+    ours, theirs = crops(images, np.arange(40), 2), view_reference.apply(images, params, size_px=64)
     sharp = params["blur_sigma"] == 0
     assert sharp.any()
     assert np.array_equal(ours[sharp], theirs[sharp])
@@ -88,7 +89,9 @@ def test_blur_equals_torchvisions(size: int, sigma: float) -> None:
     crops = MultiCrop("no_aug_one_crop", size_px=size)
     params = crops.draw(range(3), 0, images.shape)
     params["blur_sigma"] = sigma
-    assert np.abs(crops.apply(images, params) - reference.apply(images, params, size_px=size)).max() <= 1e-6
+    assert (
+        np.abs(crops.apply(images, params) - view_reference.apply(images, params, size_px=size)).max() <= 1e-6
+    )
 
 
 def test_blur_of_a_single_pixel_keeps_it() -> None:
@@ -107,7 +110,7 @@ def test_pairs_equal_torchs(protocol: str, mean: float, deviation: float) -> Non
     for view in range(4):
         pair = BYOLPair(protocol, seed=view)  # type: ignore[arg-type]
         params = pair.draw(np.arange(24), 0, view)
-        theirs = reference.apply_pair(views, params, size_px=64, mean=mean, deviation=deviation)
+        theirs = view_reference.apply_pair(views, params, size_px=64, mean=mean, deviation=deviation)
         ours = pair(views, np.arange(24), 0, view)
         assert ours.shape == (2, 24, 2, 64, 64)
         assert np.abs(ours - theirs).max() <= 2e-6 / deviation
@@ -122,7 +125,7 @@ def test_pairs_of_other_sizes_equal_torchs() -> None:
         params["width"] = rng.integers(1, size_in + 1, (2, 6))
         params["flip"] = rng.random((2, 6)) < 0.5
         ours = BYOLPair(size_px=size_out).apply(views, params)
-        assert np.abs(ours - reference.apply_pair(views, params, size_px=size_out)).max() <= 2e-6
+        assert np.abs(ours - view_reference.apply_pair(views, params, size_px=size_out)).max() <= 2e-6
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 7])

@@ -235,13 +235,13 @@ def _check_segments(series: tifffile.TiffPageSeries, file: io.BufferedReader) ->
             continue
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
             if page.compression == _LZMA:
-                _check_segment(file, offset, count, lzma.LZMADecompressor(), compressed_with=lzma.LZMAError)
+                _check_segment(file, offset, count, lzma.LZMADecompressor(), damage=lzma.LZMAError)
             elif count * _MAX_DEFLATE_RATIO > MAX_COST_BYTES // 3:
-                _check_segment(file, offset, count, zlib.decompressobj(), compressed_with=zlib.error)
+                _check_segment(file, offset, count, zlib.decompressobj(), damage=zlib.error)
 
 
 def _check_segment(
-    file: io.BufferedReader, offset: int, count: int, decompressor: Any, *, compressed_with: type[Exception]
+    file: io.BufferedReader, offset: int, count: int, decompressor: Any, *, damage: type[Exception]
 ) -> None:
     file.seek(offset)
     total = 0
@@ -259,7 +259,7 @@ def _check_segment(
                     raise InputError(
                         "the TIFF must hold what it declares, got compressed data of more pixels"
                     )
-        except compressed_with as error:
+        except damage as error:
             raise InputError(f"the TIFF must be whole, but its data are damaged: {error}") from error
         if decompressor.eof:
             return

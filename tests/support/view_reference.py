@@ -1,4 +1,4 @@
-"""Slow, simple reference of the views: Pillow, torch and torchvision, one image at a time."""
+"""Slow and obvious versions of the views: Pillow, torch and torchvision, one image at a time."""
 
 from __future__ import annotations
 
