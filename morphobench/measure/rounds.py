@@ -33,7 +33,7 @@ UNSTABLE = 0.05
 _FEWEST = 6  # rounds that give an interval of a median
 
 
-class Work(Protocol):
+class Steps(Protocol):
     """What a process of the rounds holds."""
 
     def step(self) -> object:
@@ -72,7 +72,7 @@ class Stepper:
     """The object that a process of the rounds serves: it takes turns and reads counters around them.
 
     Args:
-        target: what makes the ``Work``, as "package.module:callable".
+        target: what makes the ``Steps``, as "package.module:callable".
         kwargs: its arguments.
         device: what it computes on.
     """
@@ -80,7 +80,7 @@ class Stepper:
     def __init__(self, *, target: str, kwargs: Mapping[str, Any], device: str = "cpu") -> None:
         self._counters = Counters(device)  # before any thread is made, so that all are counted
         self._device, self._libraries = device, current_host_memory_bytes()
-        self._work: Any = find(target)(**kwargs)
+        self._steps: Steps = find(target)(**kwargs)
         self._made = current_host_memory_bytes()
 
     def turn(self, *, steps: int) -> dict[str, float | None]:
@@ -94,7 +94,7 @@ class Stepper:
         """
         before, start = self._counters.read(), time.perf_counter_ns()
         for _ in range(steps):
-            self._work.step()
+            self._steps.step()
         wall_ns = time.perf_counter_ns() - start
         counted = used(before, self._counters.read())
         return {name: None if n is None else n / steps for name, n in {"wall_ns": wall_ns, **counted}.items()}
@@ -125,7 +125,7 @@ class Stepper:
         Returns:
             Its value.
         """
-        return getattr(self._work, method)(**kwargs)
+        return getattr(self._steps, method)(**kwargs)
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,28 @@ def umap(out: Path, records: Sequence[Record], sprite: Sprite | None) -> Figure 
     Returns:
         The figure; None where the run has no clustering.
     """
+    points, setups = _umap_points(out, records, sprite)
+    if not points:
+        return None
+    common = {by: _common([one[by] for one in points]) for by in _COLOURINGS}
+    for one in points:
+        for by in _COLOURINGS:
+            if one[by] not in common[by]:
+                one[f"{by}_all"], one[by] = one[by], "other"
+    spec = _umap_spec(points, setups, ["setup", *_COLOURINGS, *(["cell"] if sprite else [])])
+    count = len({(one["x"], one["y"]) for one in points if one["setup"] == setups[0]})
+    alt = (
+        f"UMAP of the embeddings of {count} drug images of the test split for {len(setups)} setups and "
+        f"baselines, one at a time, coloured by compound, mechanism, plate or cluster."
+    )
+    title = "Drug images by similarity of their embeddings"
+    return Figure("umap", title, alt, spec, broad=True, sprite="cells" if sprite else "")
+
+
+def _umap_points(
+    out: Path, records: Sequence[Record], sprite: Sprite | None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The cells of every setup that has a clustering, trained ones first, and the names of these setups."""
     shown = set(cells_shown(out, records).tolist())
     points: list[dict[str, Any]] = []
     setups: list[str] = []
@@ -187,17 +209,13 @@ def umap(out: Path, records: Sequence[Record], sprite: Sprite | None) -> Figure 
                     **({} if place is None else {"cell": place}),
                 }
             )
-    if not points:
-        return None
-    common = {by: _common([one[by] for one in points]) for by in _COLOURINGS}
-    for one in points:
-        for by in _COLOURINGS:
-            if one[by] not in common[by]:
-                one[f"{by}_all"], one[by] = one[by], "other"
+    return points, setups
+
+
+def _umap_spec(points: list[dict[str, Any]], setups: list[str], fields: list[str]) -> dict[str, Any]:
     hidden = {"axis": None, "scale": {"zero": False, "nice": False}}
     legend = {"title": None, "columns": 3, "symbolLimit": _MAX_NAMES + 1}
-    fields = ["setup", *_COLOURINGS, *(["cell"] if sprite else [])]
-    spec = {
+    return {
         "height": 420,
         "data": {"values": points},
         "params": [
@@ -230,13 +248,6 @@ def umap(out: Path, records: Sequence[Record], sprite: Sprite | None) -> Figure 
             "tooltip": [{"field": key, "type": "nominal"} for key in fields],
         },
     }
-    count = len({(one["x"], one["y"]) for one in points if one["setup"] == setups[0]})
-    alt = (
-        f"UMAP of the embeddings of {count} drug images of the test split for {len(setups)} setups and "
-        f"baselines, one at a time, coloured by compound, mechanism, plate or cluster."
-    )
-    title = "Drug images by similarity of their embeddings"
-    return Figure("umap", title, alt, spec, broad=True, sprite="cells" if sprite else "")
 
 
 def neighbours(out: Path, record: Record, sprite: Sprite) -> Neighbours | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphobench.report.figures.vega import (
@@ -80,8 +80,31 @@ def quality_against_cost(summary: Summary, *, quality: Column, cost: Column) -> 
     tooltip = [
         {"field": key, "type": "nominal"} for key in ("setup", quality.label, "95 % interval", cost.label)
     ]
-    marks: dict[str, Any] = by_paradigm([row.group for row in rows])
-    layers: list[dict[str, Any]] = [
+    layers = [
+        *_cost_layers(front, by_paradigm([row.group for row in rows]), x, y, tooltip),
+        *_baseline_layers(summary, quality, axis="y"),
+    ]
+    best = max(points, key=lambda one: quality.sign * float(one["value"]))
+    names = ", ".join(one["setup"] for one in front)
+    alt = (
+        f"Scatter of {quality.label} against {cost.label} for {len(points)} setups. Best {quality.label}: "
+        f"{best['setup']}, {number(best['value'])} at {number(best['cost'], digits=2)} {form.unit}. "
+        f"Not beaten in both at once: {names}."
+    )
+    title = f"{quality.label} against {cost.label}; filled: multi-crop, open: one crop"
+    spec = {"height": 360, "data": {"values": points}, "layer": layers}
+    return Figure(f"cost-{_slug(quality.key)}", title, alt, spec)
+
+
+def _cost_layers(
+    front: Sequence[Mapping[str, Any]],
+    marks: Mapping[str, Any],
+    x: Mapping[str, Any],
+    y: Mapping[str, Any],
+    tooltip: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """The front as a line, intervals, and a mark a setup: open for one crop, filled for multi-crops."""
+    return [
         {
             "data": {"values": front},
             "mark": {
@@ -103,18 +126,7 @@ def quality_against_cost(summary: Summary, *, quality: Column, cost: Column) -> 
         },
         _points("one crop", {"x": x, "y": {**y, "field": "value"}, **marks, "tooltip": tooltip}),
         _points("multi-crop", {"x": x, "y": {**y, "field": "value"}, **marks, "tooltip": tooltip}),
-        *_baseline_layers(summary, quality, axis="y"),
     ]
-    best = max(points, key=lambda one: quality.sign * float(one["value"]))
-    names = ", ".join(one["setup"] for one in front)
-    alt = (
-        f"Scatter of {quality.label} against {cost.label} for {len(points)} setups. Best {quality.label}: "
-        f"{best['setup']}, {number(best['value'])} at {number(best['cost'], digits=2)} {form.unit}. "
-        f"Not beaten in both at once: {names}."
-    )
-    title = f"{quality.label} against {cost.label}; filled: multi-crop, open: one crop"
-    spec = {"height": 360, "data": {"values": points}, "layer": layers}
-    return Figure(f"cost-{_slug(quality.key)}", title, alt, spec)
 
 
 def intervals(summary: Summary, column: Column) -> Figure | None:
@@ -184,6 +196,22 @@ def heat_map(summary: Summary) -> Figure | None:
     columns = [column for column in summary.columns if column.direction != "none"]
     if not summary.setups or not columns:
         return None
+    cells = _heat_cells(summary, columns)
+    spec = {
+        "height": {"step": LABEL_STEP_PX + 2},
+        "data": {"values": cells},
+        "layer": _heat_layers(cells),
+        **_rows("setup"),
+    }
+    alt = (
+        f"Heat map of {len(summary.setups)} setups by {len(columns)} columns, dark for the best of a column: "
+        + "; ".join(_best_in(summary, column) for column in columns)
+        + "."
+    )
+    return Figure("heat-map", "All setups by all columns; dark: the best of a column", alt, spec, broad=True)
+
+
+def _heat_cells(summary: Summary, columns: Sequence[Column]) -> list[dict[str, Any]]:
     cells: list[dict[str, Any]] = []
     for column in columns:
         form = Format.of(column, summary.rows)
@@ -203,6 +231,10 @@ def heat_map(summary: Summary) -> Figure | None:
                     column.label: form.value(row.cells[column.key]),
                 }
             )
+    return cells
+
+
+def _heat_layers(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     order = list(dict.fromkeys(cell["column"] for cell in cells))
     x = {
         "field": "column",
@@ -218,7 +250,7 @@ def heat_map(summary: Summary) -> Figure | None:
         "scale": {"scheme": "blues", "domain": [-0.15, 1.15]},
         "legend": None,
     }
-    layers = [
+    return [
         {"mark": band, "encoding": {"x": x, "color": shade}},
         {
             "mark": {"type": "text", "yOffset": 7, "fontSize": 11},
@@ -237,18 +269,6 @@ def heat_map(summary: Summary) -> Figure | None:
         },
         label_layer(),
     ]
-    spec = {
-        "height": {"step": LABEL_STEP_PX + 2},
-        "data": {"values": cells},
-        "layer": layers,
-        **_rows("setup"),
-    }
-    alt = (
-        f"Heat map of {len(summary.setups)} setups by {len(columns)} columns, dark for the best of a column: "
-        + "; ".join(_best_in(summary, column) for column in columns)
-        + "."
-    )
-    return Figure("heat-map", "All setups by all columns; dark: the best of a column", alt, spec, broad=True)
 
 
 def learning_curves(summary: Summary, *, paradigm: str) -> Figure | None:
