@@ -11,7 +11,8 @@ from morphobench._util.text import printable
 from morphobench.report.render.formats import MISSING
 from morphobench.report.render.grid import Grid
 from morphobench.report.render.terminal import GridTable
-from morphobench.report.statistics.regressions import Change, Regressions
+from morphobench.report.statistics.changes import Change
+from morphobench.report.statistics.regressions import Regressions
 
 _HEADERS = ("name and figure", "base", "new", "change", "95 %", "passes", "")
 _TITLES = {"cost": "Costs, new / base", "quality": "Quality, new - base"}
