@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "rotation.py").write_text(found[1])
     for name in ("torch", "umap", "pathlib"):  # only what the command line names is taken from the folder
         (path / f"{name}.py").write_text("raise RuntimeError('a file of the current folder was run')\n")
-    _command(path, "-m", "morphobench", "simulate", "store", "--images", "300")
+    _command(path, "-m", "morphobench", "simulate", "store", "--images", "128")
     return path
 
 
@@ -46,21 +46,9 @@ def _command(folder: Path, *arguments: str, at: Path | None = None, **more: str)
 
 
 def test_in_a_runs_record_and_table(folder: Path) -> None:
-    options = [
-        "--profile",
-        "smoke",
-        "--images",
-        "96",
-        "--batch-size",
-        "16",
-        "--threads",
-        "1",
-        "--timing-s",
-        "0",
-        "--quiet",
-    ]
+    options = "--profile smoke --images 96 --batch-size 16 --threads 1 --timing-s 0 --no-baselines --quiet"
     tasks = ["--task", "classification", "--setups", SETUP, "--objective", "rotation:Rotation"]
-    _command(folder, "-m", "morphobench", "run", "store", "out", *options, *tasks)
+    _command(folder, "-m", "morphobench", "run", "store", "out", *options.split(), *tasks)
     lines = (folder / "out" / "results.jsonl").read_text().splitlines()
     (record,) = [one for one in map(json.loads, lines) if one["setup"] == SETUP]
     assert record["profile"]["objectives"] == ["rotation:Rotation"]

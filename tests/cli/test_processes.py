@@ -45,7 +45,6 @@ def test_an_interrupted_run_leaves_a_valid_out_and_goes_on(
     out = tmp_path / "out"
     arguments = _command(
         *("run", store.path, out, "--profile", "smoke", "--batch-size", "16", "--threads", "1"),
-        *("--timing-s", "0"),
         *("--setups", "weakly_supervised/no_aug_one_crop,weakly_supervised/aug_multi_crop"),
         *("--task", "classification", "--no-baselines", "--epochs", "3", "--timing-s", "0"),
     )
