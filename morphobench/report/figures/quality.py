@@ -1,4 +1,4 @@
-"""Figures of a run: quality against cost, quality with intervals, the heat map, learning curves."""
+"""Figures of a run: quality against cost, quality with intervals, learning curves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from morphobench.report.figures.vega import (
     by_paradigm,
     colour,
     label_layer,
+    rows_by,
     setting_place,
 )
 from morphobench.report.render.formats import Format, bounds, number
@@ -19,9 +20,6 @@ from morphobench.report.statistics.columns import Column
 from morphobench.report.statistics.table import Cell, Row, best_of
 from morphobench.report.summary import Summary
 from morphobench.run.record import split_name
-
-_HEADING = "split(width < 700 ? datum.label : replace(datum.label, '- ', ''), ' ')"
-"""Labels of the heat map: a word a line, long words parted where there is little room."""
 
 
 def plain(name: str) -> str:
@@ -180,95 +178,13 @@ def intervals(summary: Summary, column: Column) -> Figure | None:
         },
         *([] if column.is_cost else _baseline_layers(summary, column, axis="x")),
     ]
-    spec = {"height": {"step": LABEL_STEP_PX}, "data": {"values": points}, "layer": layers, **_rows("setup")}
-    return Figure(f"quality-{_slug(column.key)}", form.title, _intervals_alt(column, form, rows), spec)
-
-
-def heat_map(summary: Summary) -> Figure | None:
-    """Draw every setup by every column of the main table, shaded from the worst to the best of the column.
-
-    Args:
-        summary: the summary.
-
-    Returns:
-        The figure; None without setups.
-    """
-    columns = [column for column in summary.columns if column.direction != "none"]
-    if not summary.setups or not columns:
-        return None
-    cells = _heat_cells(summary, columns)
     spec = {
-        "height": {"step": LABEL_STEP_PX + 2},
-        "data": {"values": cells},
-        "layer": _heat_layers(cells),
-        **_rows("setup"),
+        "height": {"step": LABEL_STEP_PX},
+        "data": {"values": points},
+        "layer": layers,
+        **rows_by("setup"),
     }
-    alt = (
-        f"Heat map of {len(summary.setups)} setups by {len(columns)} columns, dark for the best of a column: "
-        + "; ".join(_best_in(summary, column) for column in columns)
-        + "."
-    )
-    return Figure("heat-map", "All setups by all columns; dark: the best of a column", alt, spec, broad=True)
-
-
-def _heat_cells(summary: Summary, columns: Sequence[Column]) -> list[dict[str, Any]]:
-    cells: list[dict[str, Any]] = []
-    for column in columns:
-        form = Format.of(column, summary.rows)
-        values = [row.cells[column.key].value for row in summary.setups]
-        best = best_of(values, column)
-        worst = max((abs(v - best), v) for v in values if math.isfinite(v))[1] if math.isfinite(best) else 0.0
-        span = abs(worst - best)
-        for row, value in zip(summary.setups, values, strict=True):
-            share = 1 - abs(value - best) / span if span else 0.5
-            cells.append(
-                {
-                    "setup": row.title,
-                    "label": row.title if column is columns[0] else "",
-                    "column": f"{column.heading} {form.unit}".rstrip(),
-                    "text": form.value(row.cells[column.key]).partition("±")[0],
-                    "share": share if math.isfinite(value) else None,  # without a value no shade
-                    column.label: form.value(row.cells[column.key]),
-                }
-            )
-    return cells
-
-
-def _heat_layers(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    order = list(dict.fromkeys(cell["column"] for cell in cells))
-    x = {
-        "field": "column",
-        "type": "nominal",
-        "sort": order,
-        "axis": {"orient": "top", "title": None, "labelAngle": 0, "domain": False, "ticks": False,
-                 "labelExpr": _HEADING, "labelFontSize": 11, "labelBaseline": "top", "labelPadding": 44},
-    }  # fmt: skip
-    band = {"type": "rect", "yOffset": 7, "height": 18, "cornerRadius": 2}
-    shade = {
-        "field": "share",
-        "type": "quantitative",
-        "scale": {"scheme": "blues", "domain": [-0.15, 1.15]},
-        "legend": None,
-    }
-    return [
-        {"mark": band, "encoding": {"x": x, "color": shade}},
-        {
-            "mark": {"type": "text", "yOffset": 7, "fontSize": 11},
-            "encoding": {
-                "x": x,
-                "text": {"field": "text", "type": "nominal"},
-                "color": {
-                    "condition": [
-                        {"test": "datum.share > 0.55", "value": "#ffffff"},
-                        {"test": "datum.share !== null", "value": "#101418"},
-                    ],
-                    "value": colour("ink"),
-                },
-                "tooltip": [{"field": key, "type": "nominal"} for key in ("setup", "column", "text")],
-            },
-        },
-        label_layer(),
-    ]
+    return Figure(f"quality-{_slug(column.key)}", form.title, _intervals_alt(column, form, rows), spec)
 
 
 def learning_curves(summary: Summary, *, paradigm: str) -> Figure | None:
@@ -345,11 +261,6 @@ def _points(cropping: str, encoding: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rows(field: str) -> dict[str, Any]:
-    """Rows in the order of the data, without an axis: labels stand above the marks."""
-    return {"encoding": {"y": {"field": field, "type": "nominal", "sort": None, "axis": None}}}
-
-
 def _reach(cell: Cell) -> dict[str, float]:
     """What a whisker spans: the interval, else one deviation to each side, else nothing."""
     if math.isfinite(cell.low):
@@ -396,11 +307,6 @@ def _baseline_layers(summary: Summary, column: Column, *, axis: str) -> list[dic
         label = {**place, "x": {"value": "width"}, "text": {"field": "name", "type": "nominal"}}
         layers.append({"data": data, "mark": {**text, "color": colour("baseline")}, "encoding": label})
     return layers
-
-
-def _best_in(summary: Summary, column: Column) -> str:
-    best = next((row.title for row in summary.setups if row.cells[column.key].best), "none")
-    return f"{column.label}: {best}"
 
 
 def _intervals_alt(column: Column, form: Format, rows: Sequence[Row]) -> str:

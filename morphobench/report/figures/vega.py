@@ -146,6 +146,18 @@ def setting_place(label: str) -> int:
     return SETTINGS.index(setting) if setting in SETTINGS else len(SETTINGS)
 
 
+def rows_by(field: str) -> dict[str, Any]:
+    """Give each value of a field a row, in the order of the data; labels above the marks are the axis.
+
+    Args:
+        field: the field.
+
+    Returns:
+        What a figure's specification is to have.
+    """
+    return {"encoding": {"y": {"field": field, "type": "nominal", "sort": None, "axis": None}}}
+
+
 def label_layer(text: str = "label") -> dict[str, Any]:
     """Write the label of each row above its mark, at the left edge, where any width has room for it.
 

@@ -13,7 +13,8 @@ from typing import Any
 from morphobench._util.files import write_whole
 from morphobench.report.figures import cells
 from morphobench.report.figures.effects import effects, ranks
-from morphobench.report.figures.quality import heat_map, intervals, learning_curves, quality_against_cost
+from morphobench.report.figures.heat_map import heat_map
+from morphobench.report.figures.quality import intervals, learning_curves, quality_against_cost
 from morphobench.report.figures.vega import COLOURS, Figure, available, scripts
 from morphobench.report.load import load_records
 from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed, signed_bounds

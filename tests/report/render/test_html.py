@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.report.figures.quality import heat_map
+from morphobench.report.figures.heat_map import heat_map
 from morphobench.report.render import html
 from morphobench.report.render.html import NO_FIGURES, render, write_report
 from morphobench.report.summary import Summary, summarize
