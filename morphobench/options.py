@@ -20,6 +20,7 @@ from morphobench.types import (
     Precision,
     ProfileLevel,
     ProfileMetric,
+    SplitBy,
     SplitChoice,
 )
 
@@ -59,6 +60,12 @@ class DataOptions(Options):
         metavar="N",
         minimum=1,
         default_text="all",
+    )
+    split_by: SplitBy = option(
+        "what train, validation and test images must not share: plate, well or image; auto: the column "
+        "Metadata_Split where the store has one, else plates, wells of a single plate, or images where "
+        "neither is known",
+        default="auto",
     )
 
 

@@ -57,6 +57,9 @@ Aggregate: TypeAlias = Literal["mean", "median"]
 Normalization: TypeAlias = Literal["mad_robustize", "spherize", "tvn", "harmony", "none"]
 """How profiles are normalized to negative controls, or corrected for batch effects."""
 
+SplitBy: TypeAlias = Literal["auto", "plate", "well", "image"]
+"""What the parts of a split do not share; ``"auto"``: a plate, or a well where there is one plate."""
+
 SplitChoice: TypeAlias = Literal["auto", "none"]
 """Whether tasks report the test split, or all images where nothing was trained on them."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morphobench._util.options import Options, argument, option
+from morphobench.types import SplitBy
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +26,9 @@ class AuditOptions(Options):
         minimum=1,
     )
     seed: int = option("random seed of the split", default=0, metavar="S", minimum=0)
+    split_by: SplitBy = option(
+        "what train, validation and test images must not share, as for run", default="auto"
+    )
     json: Path | None = option("write the audit to this file", default=None)
 
 
@@ -38,7 +42,7 @@ def audit(options: AuditOptions) -> None:
     from morphobench.report.render.terminal import console
     from morphobench.run.checks.audit import audit_store
 
-    found = audit_store(options.store, images=options.images, seed=options.seed)
+    found = audit_store(options.store, images=options.images, seed=options.seed, split_by=options.split_by)
     screen = console()
     screen.print(audit_table(found))
     if found["shortcuts"]:

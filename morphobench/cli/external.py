@@ -42,10 +42,11 @@ def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
     warnings: list[str] = []
     if made_under not in (None, protocol):
         warnings.append(f"made under {made_under}, evaluated under {protocol}: belongs in neither's tables")
-    if "Metadata_Split" not in metadata and evaluation.split == "auto":
-        parts = split(metadata, seed=seed)
+    if evaluation.split == "auto" and (options.split_by != "auto" or "Metadata_Split" not in metadata):
+        by = options.split_by
+        parts = split(metadata, seed=seed, group_by=None if by == "auto" else by)
         metadata = metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object))
-        warnings += [f"no Metadata_Split: split by {parts.grouped_by}", *parts.warnings]
+        warnings += [f"split made here, by {parts.grouped_by}", *parts.warnings]
     inputs = EvaluationInput(embeddings, metadata, evaluation, protocol=protocol, seed=seed)
     results = evaluate(inputs, tasks=evaluation.tasks)
     metrics: dict[str, float] = {}

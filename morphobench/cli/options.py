@@ -12,7 +12,7 @@ from morphobench.options import EvaluationOptions
 from morphobench.run.cost.options import CostOptions
 from morphobench.run.options import RunOptions
 from morphobench.setups import PRESETS, SETTINGS
-from morphobench.types import Protocol
+from morphobench.types import Protocol, SplitBy
 
 _STORE = "store of images, as `simulate` and `ingest` make it"
 _OUT = "folder of the results; run again with the same options to go on where it stopped"
@@ -225,6 +225,11 @@ class EvaluateOptions(Options):
         default_text="those the file was made under, else corrected-1",
     )
     seed: int = option("random seed of splits and classifiers", default=0, metavar="S", minimum=0)
+    split_by: SplitBy = option(
+        "what train, validation and test rows must not share, as for run; auto: the column Metadata_Split "
+        "where the file has one",
+        default="auto",
+    )
     profile: str = option(
         "preset whose hyper-parameter grids the tasks try", default="paper", choices=tuple(PRESETS)
     )
@@ -237,7 +242,13 @@ class EvaluateOptions(Options):
     @classmethod
     def _with_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
         if given.get("into") is not None:
-            runs = {"protocol", "seed", "profile", *(one.name for one in option_fields(EvaluationOptions))}
+            runs = {
+                "protocol",
+                "seed",
+                "profile",
+                "split_by",
+                *(one.name for one in option_fields(EvaluationOptions)),
+            }
             besides = [one.label for one in option_fields(cls) if one.name in given and one.name in runs]
             if besides:
                 raise InputError(f"--into takes the options of the run, got {', '.join(besides)} besides")

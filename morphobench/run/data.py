@@ -14,6 +14,7 @@ from morphobench.data.splits.split import Split
 from morphobench.errors import InputError
 from morphobench.evaluation.shortcuts import statistics_columns
 from morphobench.objectives.registry import find
+from morphobench.options import DataOptions
 from morphobench.run.options import SetupOptions
 from morphobench.setups import Setup
 from morphobench.training import ImageRows
@@ -96,7 +97,7 @@ def seed_data(
     store: ImageStore,
     rows: Int64Array,
     seed: int,
-    train_images: int | None,
+    options: DataOptions,
     statistics: pd.DataFrame | None = None,
 ) -> SeedData:
     """Split the images that a run uses.
@@ -105,14 +106,15 @@ def seed_data(
         store: The store.
         rows: Rows that are used, int64.
         seed: Seed of the split.
-        train_images: How many of the train part stay at most; None: all.
+        options: What the parts must not share, and how many images of the train part stay at most.
         statistics: Further columns of metadata, by row of the store.
 
     Returns:
         The rows that stay, their split and their metadata.
     """
     metadata = store.metadata.iloc[rows]
-    parts = split(metadata, seed=seed)
+    parts = split(metadata, seed=seed, group_by=None if options.split_by == "auto" else options.split_by)
+    train_images = options.train_images
     train = np.flatnonzero(parts.labels == "train")
     if train_images is not None and len(train) > train_images:
         kept = parts.labels != "train"

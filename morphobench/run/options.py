@@ -307,6 +307,7 @@ def upgraded(described: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {
         **{"balance_classes": False, "aggregate": "median", "normalize": "mad_robustize"},
+        **{"split_by": "auto"},
         **{"objective_settings": [], **described},
     }
     if "encoder" in found:

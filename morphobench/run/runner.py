@@ -81,10 +81,7 @@ def run(
     require_tracker(options.track)
     store, rows, data = open_data(store_path, options)
     statistics = pixel_statistics(store, rows)
-    seeds = {
-        seed: seed_data(store, rows, seed, options.data.train_images, statistics)
-        for seed in range(options.seeds)
-    }
+    seeds = {seed: seed_data(store, rows, seed, options.data, statistics) for seed in range(options.seeds)}
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         prepare(out, options, data, store=store.path, fresh=fresh)

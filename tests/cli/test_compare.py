@@ -81,7 +81,7 @@ def test_a_slower_setup_fails_by_name(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["compare", base, new]) == 1
     captured = capsys.readouterr()
     assert "error: 1 of 6 worse than allowed: a time" in captured.err
-    assert "geometric mean of 3" in captured.out
+    assert "geometric mean of 3 benchmarks: time" in captured.out
     assert main(["compare", base, new, "--changed-only"]) == 1
     assert "5 figures did not change" in capsys.readouterr().out
     assert main(["compare", new, base]) == 0

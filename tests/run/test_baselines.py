@@ -8,6 +8,7 @@ import pytest
 
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
+from morphobench.options import DataOptions
 from morphobench.run.baselines import BASELINES, Inputs, baseline_names
 from morphobench.run.data import open_data, pixel_statistics, seed_data
 from tests.run.conftest import tiny_options
@@ -37,9 +38,18 @@ def test_untrained_encoders_stand_once_for_each_encoder() -> None:
     ]
 
 
+def test_a_run_splits_by_what_is_asked(store: ImageStore) -> None:
+    options = tiny_options(split_by="well")
+    _, rows, _ = open_data(store.path, options)
+    assert seed_data(store, rows, 0, DataOptions()).parts.grouped_by == "plate"
+    parts = seed_data(store, rows, 0, options.data).parts
+    assert parts.grouped_by == "well"
+    assert "plates are shared by the parts" in parts.warnings[0]
+
+
 def test_a_runs_metadata_hold_brightness_contrast_and_background(store: ImageStore) -> None:
     _, rows, _ = open_data(store.path, tiny_options())
-    data = seed_data(store, rows, 0, None, pixel_statistics(store, rows))
+    data = seed_data(store, rows, 0, DataOptions(), pixel_statistics(store, rows))
     bright = store.images[data.rows].reshape(len(data.rows), -1).mean(axis=1) / 255
     np.testing.assert_allclose(data.metadata["Metadata_Brightness_0"], bright, rtol=1e-6)
     assert {"Metadata_Contrast_0", "Metadata_Background_0"} <= set(data.metadata)

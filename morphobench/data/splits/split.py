@@ -77,7 +77,8 @@ def split(
     classes = _classes(metadata)
     strata, further = _strata(metadata, classes)
     if len(names) < len(SPLITS) or classes is not None:
-        _refuse_impossible(codes, len(names), classes, grouped_by)
+        wells = grouped_by == "plate" and _known(metadata, "Metadata_Well") > 0
+        _refuse_impossible(codes, len(names), classes, grouped_by, wells_known=wells)
     parts = assign_groups(codes, strata, further=further, seed=int(seed))
     labels = np.array(SPLITS)[parts[codes]]
     check_leakage(metadata, labels, grouped_by=grouped_by)
@@ -126,11 +127,11 @@ def _choose_groups(
     if group_by is None:
         group_by = "plate" if plates > 1 else "well" if wells else "image"
     elif group_by not in ("plate", "well", "image"):
-        raise InputError(f"group_by must be plate, well or image, got {group_by!r}")
+        raise InputError(f"--split-by (group_by) must be plate, well or image, got {group_by!r}")
     elif group_by != "image" and not {"plate": plates, "well": wells}[group_by]:
         raise InputError(
-            f"group_by must be a group that is known, got {group_by}: Metadata_{group_by.title()} is absent "
-            "or empty"
+            f"--split-by (group_by) must be a group that is known, got {group_by}: "
+            f"Metadata_{group_by.title()} is absent or empty"
         )
     if group_by == "image":
         why = "neither plate nor well is known" if not plates + wells else "plates and wells are shared"
@@ -185,12 +186,15 @@ def _strata(
 
 
 def _refuse_impossible(
-    codes: Int64Array, groups: int, classes: Int64Array | None, grouped_by: GroupedBy
+    codes: Int64Array, groups: int, classes: Int64Array | None, grouped_by: GroupedBy, *, wells_known: bool
 ) -> None:
     """InputError unless three parts with both classes exist; counting groups by their classes decides it."""
-    advice = f"give a column Metadata_Split, or images of more {grouped_by}s with controls"
-    if grouped_by == "plate":
-        advice = "give a column Metadata_Split, or split by well (group_by='well')"
+    advice = (
+        f"ingest images of more {grouped_by}s with controls, or a column Metadata_Split (train, validation "
+        "or test) with --metadata or --platemap"
+    )
+    if wells_known:
+        advice = f"--split-by well (group_by) lets wells of one plate be in different parts; better {advice}"
     if groups < len(SPLITS):
         raise InputError(
             f"a split by {grouped_by} must have at least 3 {grouped_by}s for train, validation and test, "

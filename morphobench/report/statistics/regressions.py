@@ -227,7 +227,7 @@ def _regressions(changes: list[Change], notes: list[str], what: str, tolerance: 
         mean = Interval(*(float(np.exp(value)) for value in (logs.mean(), low, high)))
         threshold = known.threshold if tolerance is None else tolerance
         shown = Change(
-            f"geometric mean of {len(ratios)}", figure, "cost", 1.0, mean.value, mean, threshold, ""
+            f"geometric mean of {len(ratios)} {what}s:", figure, "cost", 1.0, mean.value, mean, threshold, ""
         )
         judged = known.judged or tolerance is not None
         worse = judged and shown.changed and mean.value > threshold

@@ -45,13 +45,20 @@ METRICS_OF = {
 """First letters of the metrics that depend on the labels of each audited task."""
 
 
-def audit_store(store_path: types.Path, *, images: int | None = IMAGES, seed: int = 0) -> dict[str, Any]:
+def audit_store(
+    store_path: types.Path,
+    *,
+    images: int | None = IMAGES,
+    seed: int = 0,
+    split_by: types.SplitBy = "auto",
+) -> dict[str, Any]:
     """Audit the images of a store, as a run of the same size and seed would split them.
 
     Args:
         store_path: The store.
         images: Images to look at, at most; None: all.
         seed: Seed of the split.
+        split_by: What its parts must not share, as for a run.
 
     Returns:
         As `audit_images`.
@@ -63,7 +70,7 @@ def audit_store(store_path: types.Path, *, images: int | None = IMAGES, seed: in
     count = len(store) if images is None else min(images, len(store))
     rows = subset(store.metadata, images=count, seed=0)
     metadata = store.metadata.iloc[rows]
-    parts = split(metadata, seed=seed)
+    parts = split(metadata, seed=seed, group_by=None if split_by == "auto" else split_by)
     return audit_images(
         store, rows, metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object)), seed
     )

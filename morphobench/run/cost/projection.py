@@ -137,7 +137,7 @@ def project(
         IsolatedError: A setup cannot be trained.
     """
     store, rows, _ = open_data(store_path, options)
-    data = seed_data(store, rows, 0, options.data.train_images)
+    data = seed_data(store, rows, 0, options.data)
     times = 1.0 if as_if_images is None else as_if_images / len(data.rows)
     images = round(times * len(data.rows))
     sample = subset(data.metadata, images=min(_EVALUATED, len(data.rows)), seed=0)

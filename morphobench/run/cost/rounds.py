@@ -65,7 +65,7 @@ def measure_cost(
     out = Path(out)
     require_own(out)
     store, rows, data = open_data(store_path, options)
-    parts = seed_data(store, rows, 0, options.data.train_images)
+    parts = seed_data(store, rows, 0, options.data)
     counts = {name: len(parts.part(name)) for name in ("train", "validation")}
     if not counts["validation"]:
         raise InputError("the validation part must have at least one image to see convergence, got none")

@@ -107,6 +107,7 @@ class SearchOptions(Options):
             ],
             images=self.data.images,
             train_images=self.data.train_images,
+            split_by=self.data.split_by,
             device=self.execution.device,
             threads=self.execution.threads,
             **{**training, **values.get("training", {})},

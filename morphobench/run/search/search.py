@@ -107,7 +107,7 @@ def search(
     }
     base = options.of_trial({})
     store, rows, data = open_data(store_path, base)
-    parts = seed_data(store, rows, 0, base.data.train_images)
+    parts = seed_data(store, rows, 0, base.data)
     _require_measurable(store, parts, options)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):

@@ -168,7 +168,8 @@ def test_tiles_of_one_image_stay_together() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (_table([(5, 5), (5, 5)]), "at least 3 plates .* got 2"),
+        (_table([(5, 5), (5, 5)]), "at least 3 plates .* got 2; ingest images of more plates"),
+        (_table([(5, 5), (5, 5)]).assign(Metadata_Well="A01"), "got 2; --split-by well "),
         (
             _table([(5, 5), (5, 5), (0, 9), (0, 9)]),
             "of 4 plates 2 hold both, 0 controls only and 2 drugs only",

@@ -9,6 +9,7 @@ import pytest
 
 from morphobench.cli import main
 from morphobench.data import ImageStore
+from morphobench.options import DataOptions
 from morphobench.run import run
 from morphobench.run.cost import projection
 from morphobench.run.data import open_data, seed_data
@@ -20,7 +21,7 @@ from tests.run.conftest import tiny_options
 def test_a_prediction_is_times_multiplied_by_numbers(store: ImageStore) -> None:
     options = tiny_options(batch_size=8, epochs=7)
     _, rows, _ = open_data(store.path, options)
-    data = seed_data(store, rows, 0, None)
+    data = seed_data(store, rows, 0, DataOptions())
     job = training_job(options.setups[0], options, store, data, seed=0, checkpoint_dir=Path("unused"))
     trained, validated = len(job.train_rows), len(job.validation_rows)
     found = {
