@@ -68,7 +68,9 @@ def audit_table(found: Mapping[str, Any]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD, title=f"audit of {found['images']} images; scores: mean recall, chance"
     )
-    for header in ("task", "plates", "effective", "wells", "compounds", "predictable from", "baselines"):
+    longest = max((len(word) + 1 for name in found["tasks"] for word in name.split()), default=0)
+    table.add_column("task", overflow="fold", min_width=longest)
+    for header in ("plates", "effective", "wells", "compounds", "predictable from", "baselines"):
         table.add_column(header, overflow="fold")
     table.add_column("difference seen", justify="right")
     table.add_column("mark")

@@ -60,7 +60,18 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
 
 _BY_HEADING = {heading: name for name, headings in _HEADINGS.items() for heading in headings}
 _CONTROLS = r"(?:neg(?:ative)?[ _-]?)?(?:controls?|ctrls?|con)|negcons?"
-_CONTROL_NAME = re.compile(_CONTROLS + r"|dmso|vehicle|untreated|mock|pbs|water|medium", re.IGNORECASE)
+_SOLVENT = r"dmso|vehicle|untreated|mock|pbs|water|medium"
+_AMOUNT = r"\d+(?:[.,]\d+)?[ _]*%?(?:[ _]*\(?v/v\)?)?"
+_CONTROL_NAME = re.compile(
+    rf"{_CONTROLS}|(?:{_AMOUNT}[ _-]*)?(?:{_SOLVENT})(?:[ _-]*(?:{_AMOUNT}|{_CONTROLS}))?"
+    rf"|(?:{_CONTROLS})[ _-]*(?:{_SOLVENT})|jcp2022_(?:033924|800001|800002|999999)",
+    re.IGNORECASE,
+)
+"""Names of negative controls, also with an amount beside them; and JUMP's own of DMSO and its kind."""
+
+LIKE_CONTROL = re.compile(r"(?:.*[\W_])?(?:dmso|vehicle|untreated|controls?)(?:[\W_].*)?", re.IGNORECASE)
+"""Names that hold a word for a control, so that a reader should look at them."""
+
 _CLASS_NAME = re.compile(_CONTROLS + r"|drugs?|treated|treatments?|trt|compounds?", re.IGNORECASE)
 
 

@@ -14,6 +14,7 @@ from morphobench.data.ingest.limits import MAX_CHANNELS
 from morphobench.data.ingest.pillow import pillow_frame
 from morphobench.data.ingest.preprocess import Preparation, preparation
 from morphobench.data.metadata import is_class_name
+from morphobench.data.store.format import channels_are_last
 from morphobench.data.store.writer import StoreWriter
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
@@ -174,11 +175,17 @@ def _parts(sample: Any) -> tuple[Any, Any]:
 def _prepared(images: Iterable[Any], plan: Preparation, names: Sequence[str]) -> Iterator[UInt8Array]:
     if isinstance(images, np.ndarray) and images.ndim not in (3, 4):
         raise InputError(f"images must have shape (N, H, W) or (N, C, H, W), got {images.shape}")
+    channels = 0
     for number, image in enumerate(images):
         pixels = _pixels(image, number)
         if names and len(names) != len(pixels):
             raise InputError(f"channel_names must name {len(pixels)} channels, got {len(names)}")
-        yield plan.apply(pixels, names=names)[0]
+        prepared = plan.apply(pixels, names=names)[0]
+        if len(prepared) != (channels := channels or len(prepared)):
+            raise InputError(
+                f"images must have {channels} channels like the first, got {len(prepared)} in image {number}"
+            )
+        yield prepared
 
 
 def _pixels(image: Any, number: int) -> Pixels:
@@ -197,7 +204,7 @@ def _pixels(image: Any, number: int) -> Pixels:
         array = array[None]
     if array.ndim != 3 or 0 in array.shape:
         raise InputError(f"images must have shape (H, W) or (C, H, W), got {array.shape} in image {number}")
-    if array.shape[-1] <= 4 < min(array.shape[:2]):
+    if channels_are_last(array.shape):
         raise InputError(
             f"images must have shape (C, H, W), got {array.shape} in image {number}, with channels last: "
             "numpy.moveaxis(image, -1, 0) puts them first"

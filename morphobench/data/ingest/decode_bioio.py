@@ -22,9 +22,13 @@ def is_bioio(path: Path) -> bool:
         path: the file or folder.
 
     Returns:
-        Whether its name ends in one of BIOIO_EXTENSIONS.
+        Whether its name ends in one of BIOIO_EXTENSIONS, or it is a group within a Zarr.
     """
-    return path.suffix.lower() in BIOIO_EXTENSIONS
+    return path.suffix.lower() in BIOIO_EXTENSIONS or _is_zarr(path)
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in (".zattrs", "zarr.json"))
 
 
 def bioio_cost(path: Path) -> int:
@@ -68,7 +72,11 @@ def decode_bioio(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
 def _open(path: Path) -> Any:
     if not path.exists():
         raise InputError("the file must exist, got no such file")
-    return load_extra("bioio", extra="formats").BioImage(path)
+    open_image = load_extra("bioio", extra="formats").BioImage
+    if path.suffix or not _is_zarr(path):
+        return open_image(path)
+    # a field of a plate, whose name says nothing
+    return open_image(path, reader=load_extra("bioio_ome_zarr", extra="formats").Reader)
 
 
 def _cost(image: Any) -> int:

@@ -1,12 +1,14 @@
 """Decoding of TIFF and OME-TIFF.
 
 Pages, planes or samples are channels, whichever there are; alpha is dropped; "white is zero" is inverted. Of
-several series (a pyramid, a thumbnail) the first is read, unless all are single pages of one size: then they
-are a stack of pages. A three-dimensional array without named axes is (H, W, C) where its last axis is at most
-16 and the shortest.
+several series of different sizes (a pyramid, a thumbnail) the first is read. Series of one size are a stack
+of pages where each is one page, and images of their own elsewhere, for which the caller must ask. A
+three-dimensional array without named axes is (H, W, C), with a note, where its last axis is at most 16 and
+the shortest.
 
 A stack of pages whose axis has no name may be channels or images of their own. Up to MOST_CHANNEL_PAGES pages
-are taken for channels, with a note; more are refused unless the caller says what they are.
+are taken for channels, with a note; more are refused unless the caller says what they are. ImageJ's channels
+without labels count as unnamed, because programs write stacks of any kind so.
 """
 
 from __future__ import annotations
@@ -27,13 +29,18 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from morphobench.data.ingest.limits import MAX_CHANNELS, MAX_COST_BYTES, check_cost, check_size
+from morphobench.data.ingest.limits import MAX_COST_BYTES, check_cost, check_size
 from morphobench.data.ingest.pillow import pillow_frame
 from morphobench.errors import InputError
 
 MOST_CHANNEL_PAGES = 5
 """Cell Painting has 5 channels; few assays have more, few stacks of images have less."""
 
+PAGES = "--pages (pages)"
+"""How an error begins that asks the caller what the pages of a TIFF are."""
+
+_APART = "; --pages images reads each as an image of its own"
+_IMAGE_END = re.compile(r"</(?:\w+:)?Image>")
 _CHANNEL = re.compile(r"<(?:\w+:)?Channel\b([^>]*)>")
 _NAME = re.compile(r"\bName=\"([^\"]*)\"")
 _DEFLATE, _LZMA = (8, 32946), 34925  # numbers of compressions in a TIFF
@@ -116,16 +123,16 @@ def _cost(tiff: tifffile.TiffFile) -> int:
     if not tiff.series:
         return 0
     size = 0
-    for series in tiff.series if _is_series_of_pages(tiff) else tiff.series[:1]:
+    for series in _series_to_read(tiff):
         size += math.prod(series.shape) * int(np.dtype(series.dtype).itemsize)
     return 3 * size
 
 
-def _is_series_of_pages(tiff: tifffile.TiffFile) -> bool:
+def _series_to_read(tiff: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """All series where they are of one size, else the first."""
     first = tiff.series[0]
-    return len(tiff.series) > 1 and all(
-        other.shape == first.shape == first.shape[-2:] and other.dtype == first.dtype for other in tiff.series
-    )
+    alike = all(other.shape == first.shape and other.dtype == first.dtype for other in tiff.series)
+    return list(tiff.series) if alike else [first]
 
 
 def _decode(
@@ -139,77 +146,90 @@ def _decode(
     check_size(page.imagelength, page.imagewidth)
     cost = _cost(tiff)
     check_cost(cost)
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        return DecodedTiff(_by_pillow(file)[None], (), "")
     if tiff.is_ome and series.kind != "ome":
         raise InputError("the OME-TIFF must hold all its pixels, got one that refers to other files")
     if any(each is None for each in series.pages):
         raise InputError("the TIFF must hold all its pages, got one with pages missing")
-    for each in tiff.series if _is_series_of_pages(tiff) else [series]:
+    read = _series_to_read(tiff)
+    if len(read) > 1 and pages != "images" and (tiff.is_ome or len(series.shape) > 2):
+        raise InputError(f"{PAGES} must be images for {len(read)} images in one file, got {pages or 'none'}")
+    for each in read:
         _check_segments(each, file)
+    array, axes = _squeezed(*_array(read, file))
+    if tiff.is_imagej and axes[0] == "C" and not _channel_names(tiff, len(array)):
+        axes = "I" + axes[1:]
+    apart = pages == "images" and len(axes) > 2 and axes[0] in "QITZS"
+    note = "" if apart else _note(array, axes, pages)
+    images = np.stack([_channels_first(one, axes[apart:]) for one in (array if apart else array[None])])
+    if "S" in axes and page.extrasamples and page.samplesperpixel == images.shape[1]:
+        kinds = (0,) * (images.shape[1] - len(page.extrasamples)) + tuple(page.extrasamples)
+        images = images[:, [kind not in (1, 2) for kind in kinds]]  # 1 and 2 are the kinds of alpha
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        images = ~images
+    return DecodedTiff(images, _channel_names(tiff, images.shape[1]) if "C" in axes else (), note)
+
+
+def _array(read: list[tifffile.TiffPageSeries], file: io.BufferedReader) -> tuple[NDArray[Any], str]:
+    """The pixels of series of one size, and the names of their axes."""
+    pages = sum(len(series.pages) for series in read)
+    if read[0].keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        return _by_pillow(file, pages), "QYXS"
     try:
-        if _is_series_of_pages(tiff):
-            array, axes = np.stack([other.asarray() for other in tiff.series]), "I" + series.axes
-        else:
-            array, axes = series.asarray(), series.axes
+        if len(read) == 1:
+            return read[0].asarray(), read[0].axes
+        return np.stack([series.asarray() for series in read]), "I" + read[0].axes
     except ValueError as error:
         # tifffile needs a further package for LZW and JPEG compression; Pillow has both built in.
         if "imagecodecs" not in str(error):
             raise
-        array, axes = _by_pillow(file), "QYX"
-        if page.samplesperpixel > 1:
-            axes = "CYX"
-    stack = _is_stack(axes, array.shape)
-    channels = _channels_first(array, axes)
-    if "S" in axes and page.extrasamples and page.samplesperpixel == len(channels):
-        kinds = (0,) * (len(channels) - len(page.extrasamples)) + tuple(page.extrasamples)
-        channels = channels[[kind not in (1, 2) for kind in kinds]]  # 1 and 2 are the kinds of alpha
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        channels = ~channels
-    note = ""
-    if stack and pages is None:
-        if len(channels) > MOST_CHANNEL_PAGES:
-            raise InputError(
-                f"--pages (pages) must be images or channels for {len(channels)} unnamed pages, got none"
-            )
-        note = f"{len(channels)} pages were read as channels (--pages images reads each as an image)"
-    if pages == "images" and (stack or "C" not in axes):
-        return DecodedTiff(channels[:, None], (), "")
-    return DecodedTiff(channels[None], _channel_names(tiff, len(channels)), note)
+        return _by_pillow(file, pages), "QYXS"
 
 
-def _is_stack(axes: str, shape: tuple[int, ...]) -> bool:
-    """Whether an array is a stack of pages along an axis without a name."""
-    kept = [(axis, size) for axis, size in zip(axes, shape, strict=True) if size > 1 or axis in "YX"]
-    return len(kept) == 3 and kept[0][0] in "QI" and not _is_last(kept)
+def _squeezed(array: NDArray[Any], axes: str) -> tuple[NDArray[Any], str]:
+    kept = [(axis, size) for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"]
+    return array.reshape([size for _, size in kept]), "".join(axis for axis, _ in kept)
 
 
-def _is_last(kept: list[tuple[str, int]]) -> bool:
-    sizes = [size for _, size in kept]
-    return kept[0][0] in "QI" and sizes[-1] <= 16 and sizes[-1] < min(sizes[:2])
+def _note(array: NDArray[Any], axes: str, pages: Literal["images", "channels"] | None) -> str:
+    """What a reader should know of how pages are read that are not images of their own."""
+    if pages == "images" and "C" in axes:
+        return "the header says that pages are channels, and they were read so"
+    if pages is not None or len(axes) != 3 or axes[0] not in "QI":
+        return ""
+    count, _, last = array.shape
+    if _is_last(array, axes):
+        return f"the last axis was read as {last} channels (--pages images reads {count} pages instead)"
+    if axes[-1] != "S" and count > MOST_CHANNEL_PAGES:
+        raise InputError(f"{PAGES} must be images or channels for {count} unnamed pages, got none")
+    return f"{count} pages were read as channels (--pages images reads each as an image)"
+
+
+def _is_last(array: NDArray[Any], axes: str) -> bool:
+    return axes[0] == "Q" and array.shape[-1] <= 16 and array.shape[-1] < min(array.shape[:2])
 
 
 def _channels_first(array: NDArray[Any], axes: str) -> NDArray[Any]:
-    kept = [(axis, size) for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"]
-    array = array.reshape([size for _, size in kept])
     if array.ndim == 2:
         return array[None]
     if array.ndim != 3:
         raise InputError(
             f"the image must have channels, height and width, got axes {axes} of shape {array.shape}"
+            + (_APART if axes[0] in "QITZ" else "")
         )
-    if kept[-1][0] == "S" or _is_last(kept):
+    if axes[-1] == "S" or _is_last(array, axes):
         return np.moveaxis(array, -1, 0)
-    if kept[0][0] in "TZ":
-        what = {"T": "time points", "Z": "focal planes"}[kept[0][0]]
-        raise InputError(f"the image must have one time point and one focal plane, got {kept[0][1]} {what}")
+    if axes[0] in "TZ":
+        what = {"T": "time points", "Z": "focal planes"}[axes[0]]
+        raise InputError(
+            f"the image must have one time point and one focal plane, got {len(array)} {what}{_APART}"
+        )
     return array
 
 
 def _channel_names(tiff: tifffile.TiffFile, channels: int) -> tuple[str, ...]:
     names: list[str] = []
     if tiff.is_ome and tiff.ome_metadata:
-        found = _CHANNEL.finditer(tiff.ome_metadata)
+        found = _CHANNEL.finditer(_IMAGE_END.split(tiff.ome_metadata, maxsplit=1)[0])
         names = [html.unescape(name[1]) for each in found if (name := _NAME.search(each[1]))]
     elif tiff.imagej_metadata:
         labels = tiff.imagej_metadata.get("Labels") or ()
@@ -218,14 +238,15 @@ def _channel_names(tiff: tifffile.TiffFile, channels: int) -> tuple[str, ...]:
     return tuple(names) if len(names) == channels and len(set(names)) == channels and all(names) else ()
 
 
-def _by_pillow(file: io.BufferedReader) -> NDArray[Any]:
+def _by_pillow(file: io.BufferedReader, pages: int) -> NDArray[Any]:
+    """The first pages of a TIFF, (P, H, W, C)."""
     file.seek(0)
     with Image.open(file, formats=["TIFF"]) as image:
         frames = []
-        for number in range(min(getattr(image, "n_frames", 1), MAX_CHANNELS + 1)):
+        for number in range(min(getattr(image, "n_frames", 1), pages)):
             image.seek(number)
-            frames.append(pillow_frame(image))
-    return np.concatenate(frames)
+            frames.append(np.moveaxis(pillow_frame(image), 0, -1))
+    return np.stack(frames)
 
 
 def _check_segments(series: tifffile.TiffPageSeries, file: io.BufferedReader) -> None:

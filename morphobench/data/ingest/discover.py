@@ -12,19 +12,19 @@ import pandas as pd
 from morphobench._util.text import printable
 from morphobench.data.ingest.decode import EXTENSIONS, OTHER_IMAGE_EXTENSIONS
 from morphobench.data.ingest.decode_bioio import BIOIO_EXTENSIONS
-from morphobench.data.ingest.listing import Listing, shown_path
+from morphobench.data.ingest.listing import METADATA_TABLES, Listing, shown_path
 from morphobench.data.ingest.load_data import FILE_COLUMN, from_load_data
-from morphobench.data.ingest.paths import Root, files_below, posix_path, text_of_url
+from morphobench.data.ingest.paths import IMAGE_FOLDERS, Root, posix_path, text_of_url
 from morphobench.data.ingest.patterns import CHANNEL, channel_files, match_paths
 from morphobench.data.ingest.platemap import add_platemaps, well_name
 from morphobench.data.ingest.tables import (
-    PARQUET,
     TABLES,
     metadata_columns,
     name_of,
     read_table,
     table_ending,
 )
+from morphobench.data.ingest.zarr_plates import images_below
 from morphobench.data.metadata import (
     EMPTY,
     NEGCON,
@@ -48,8 +48,6 @@ _SPLIT_FOLDERS = {
     "validation": "validation",
     "test": "test",
 }
-_TABLES = ("metadata.csv", "metadata.parquet")
-_LOAD_DATA = ("load_data.csv", "load_data.csv.gz", "load_data_with_illum.csv", "load_data_with_illum.csv.gz")
 _WELL_FOLDER = re.compile(r"[A-P]\d{1,2}|r\d+[-_]?c\d+", re.IGNORECASE)
 _ROW, _COLUMN = (f"{PREFIX}row", f"{PREFIX}Row"), (f"{PREFIX}column", f"{PREFIX}Column", f"{PREFIX}col")
 _GUESSED = ["Metadata_ControlType", "Metadata_Compound"]
@@ -106,13 +104,16 @@ def list_source(
         folder, metadata = folder.parent, folder
     if metadata is not None and load_data is not None:
         raise InputError("metadata and load_data must not be given both, got both: --platemap adds a table")
-    root = Root(folder, allow_outside=allow_outside)
+    # The folder of a Zarr is one image, or one plate.
+    only = folder.name if folder.suffix.lower() in IMAGE_FOLDERS else None
+    root = Root(folder if only is None else folder.parent, allow_outside=allow_outside)
     if load_data is not None:
         listing = from_load_data(root, load_data)
     else:
-        if metadata is None:
-            metadata = next((path for path in sorted(folder.iterdir()) if path.name.lower() in _TABLES), None)
-        listing = _from_folders(root) if metadata is None else _from_table(root, metadata)
+        if metadata is None and only is None:
+            inside = sorted(folder.iterdir())
+            metadata = next((path for path in inside if path.name.lower() in METADATA_TABLES), None)
+        listing = _from_folders(root, only=only) if metadata is None else _from_table(root, metadata)
     if pattern is not None:
         _add_pattern(listing, pattern, given=metadata is not None or load_data is not None)
     if CHANNEL in listing.table and not listing.channel_names and load_data is None:
@@ -170,14 +171,14 @@ def _text_of(path: object) -> str:
         return text
 
 
-def _from_folders(root: Root) -> Listing:
+def _from_folders(root: Root, *, only: str | None = None) -> Listing:
     rows: list[dict[str, str | None]] = []
     files: list[tuple[str, ...]] = []
     rejected: list[tuple[str, str]] = []
-    for path in files_below(root.folder):
+    for path, of_plate in images_below(root.folder, only=only):
         suffix = PurePosixPath(path).suffix.lower()
-        if suffix in EXTENSIONS or suffix in BIOIO_EXTENSIONS:
-            rows.append({"Metadata_Path": shown_path(path), **folder_metadata(path)})
+        if of_plate or suffix in EXTENSIONS or suffix in BIOIO_EXTENSIONS:
+            rows.append({"Metadata_Path": shown_path(path), **(of_plate or folder_metadata(path))})
             files.append((path,))
         elif suffix in OTHER_IMAGE_EXTENSIONS:
             rejected.append((path, f"the file must be JPEG, PNG or TIFF, got {suffix}"))
@@ -352,27 +353,6 @@ def _check_plate_folders(listing: Listing, *, has_platemaps: bool) -> None:
             f"{printable(listing.files[0][0])}: --pattern '(?P<Plate>[^/]+)/(?P<Well>[A-P]\\d+)/' reads "
             "plates and wells, --platemap what they hold"
         )
-
-
-def warn_of_tables(listing: Listing, given: Sequence[PathLike | pd.DataFrame | None]) -> None:
-    """Add warnings of tables that lie in the source and were not used.
-
-    Args:
-        listing: the images.
-        given: the tables that were used.
-    """
-    folder = listing.root.folder
-    names = {path.name for path in folder.iterdir()}
-    used = {Path(each).name for each in given if isinstance(each, str | Path)}
-    used |= {name for name in names if name.lower() in _TABLES}
-    for name in sorted(names - used):
-        if name in _LOAD_DATA:
-            option = "--load-data"
-        elif not used & names and table_ending(name).startswith((".csv", ".tsv", *PARQUET)):
-            option = "one of --metadata, --load-data, --platemap and --locations"
-        else:
-            continue
-        listing.warnings.append(f"{printable(name)} lies in {folder} and was not used: {option} reads it")
 
 
 def _unify_wells(table: pd.DataFrame) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from morphobench._util.files import path_exists
 from morphobench.data.ingest.decode import Decoded, Pages, Pixels, decode_file, decoding_cost
+from morphobench.data.ingest.decode_tiff import PAGES
 from morphobench.data.ingest.limits import check_cost
 from morphobench.data.ingest.listing import Listing
 from morphobench.data.ingest.nuclei import locate
@@ -30,12 +31,54 @@ class Field:
         columns: further columns of metadata, (T,) each.
         shape: the source's shape, such as "3x68x68 uint16".
         note: what a reader should know of how it was read; empty for nothing.
+        levels: its values beside the range that becomes 8-bit.
     """
 
     images: UInt8Array
     columns: dict[str, NDArray[np.generic]]
     shape: str
     note: str
+    levels: Levels
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Values of images before they become 8-bit.
+
+    Attributes:
+        largest: the largest value.
+        above: share of the pixels above the range that is asked for; 0 where none is.
+    """
+
+    largest: int
+    above: float
+
+    @classmethod
+    def of(cls, images: Pixels, plan: Preparation) -> Levels:
+        """Look at the pixels of some images.
+
+        Args:
+            images: uint8 or uint16, of any shape.
+            plan: how they are prepared.
+
+        Returns:
+            Their values.
+        """
+        fixed = isinstance(plan.value_range, tuple)
+        above = float((images > plan.value_range[1]).mean()) if fixed else 0.0
+        return cls(int(images.max()), above)
+
+    @classmethod
+    def together(cls, parts: Sequence[Levels]) -> Levels:
+        """Put the values of several images together.
+
+        Args:
+            parts: those of each; at least one.
+
+        Returns:
+            Those of all.
+        """
+        return cls(max(one.largest for one in parts), sum(one.above for one in parts) / len(parts))
 
 
 @dataclass(frozen=True)
@@ -47,6 +90,7 @@ class Probe:
         channel_names: their names; empty where the images have none.
         shapes: how many of the probed images have each shape.
         notes: notes of the probed images.
+        levels: their values; None where none could be read.
         probed: number of images looked at that could be read.
     """
 
@@ -54,6 +98,7 @@ class Probe:
     channel_names: tuple[str, ...]
     shapes: Counter[str]
     notes: Counter[str]
+    levels: Levels | None
     probed: int
 
 
@@ -106,11 +151,13 @@ class FieldReader:
         kinds: Counter[tuple[int, tuple[str, ...]]] = Counter()
         shapes: Counter[str] = Counter()
         notes: Counter[str] = Counter()
+        levels: list[Levels] = []
         sixteen_bit = 0
         for decoded in self._probes():
             kinds[decoded.images.shape[1], decoded.channel_names] += 1
             shapes[_shape(decoded.images)] += 1
             notes[decoded.note] += 1
+            levels.append(Levels.of(decoded.images, self._plan))
             sixteen_bit += decoded.images.dtype == np.uint16
         del notes[""]
         probed = kinds.total()
@@ -125,7 +172,7 @@ class FieldReader:
         elif self._plan.channels is not None:
             count = len(self._plan.channels)
         self._expected, self._names = count, names
-        return Probe(count, names, shapes, notes, probed)
+        return Probe(count, names, shapes, notes, Levels.together(levels) if levels else None, probed)
 
     def cost(self, row: int) -> int:
         """Estimate the memory that an image takes while it is read.
@@ -173,7 +220,8 @@ class FieldReader:
                     f"got {decoded.images.shape[1]}"
                 )
         images, columns = self._prepared(row, decoded.images, names, plan)
-        return Field(images, columns, _shape(decoded.images), decoded.note)
+        levels = Levels.of(decoded.images, plan)
+        return Field(images, columns, _shape(decoded.images), decoded.note, levels)
 
     def _prepared(
         self, row: int, pages: Pixels, names: tuple[str, ...], plan: Preparation
@@ -245,7 +293,7 @@ class FieldReader:
                 try:
                     decoded = self._decode(row)
                 except InputError as error:
-                    if "--pages" in str(error):
+                    if str(error).startswith(PAGES) or f": {PAGES}" in str(error):
                         raise InputError(f"{self._listing.files[row][0]}: {error}") from None
                     continue
                 found += 1

@@ -20,10 +20,10 @@ from morphobench._util.cpu import available_cores
 from morphobench._util.integers import check_integer
 from morphobench._util.text import printable
 from morphobench.data.ingest.decode import Pages
-from morphobench.data.ingest.discover import list_source, warn_of_tables
-from morphobench.data.ingest.field_reader import Field, FieldReader
+from morphobench.data.ingest.discover import list_source
+from morphobench.data.ingest.field_reader import Field, FieldReader, Levels
 from morphobench.data.ingest.limits import MAX_COST_BYTES
-from morphobench.data.ingest.listing import Listing, shown_path
+from morphobench.data.ingest.listing import Listing, shown_path, warn_of_tables
 from morphobench.data.ingest.locations import AUTO, read_locations
 from morphobench.data.ingest.preprocess import Preparation, preparation
 from morphobench.data.ingest.summary import IngestSummary, summarize
@@ -165,6 +165,7 @@ def inspect_source(source: PathLike, **options: Any) -> IngestSummary:
         rejected=len(listing.rejected),
         shapes=probe.shapes,
         notes=probe.notes,
+        levels=probe.levels,
         channels=probe.channels,
         channel_names=probe.channel_names,
         located=options.get("locations") is not None,
@@ -270,6 +271,7 @@ def _write(
     columns: list[dict[str, Any]] = []
     shapes: Counter[str] = Counter()
     notes: Counter[str] = Counter()
+    levels: list[Levels] = []
     with ExitStack() as stack:
         shape = (probe.channels, plan.size_px, plan.size_px)
         writer = stack.enter_context(
@@ -285,6 +287,7 @@ def _write(
                 columns.append(found.columns)
                 shapes[found.shape] += 1
                 notes[found.note] += 1
+                levels.append(found.levels)
             if progress is not None:
                 progress(row + 1, len(reader))
         if not rows:
@@ -302,6 +305,7 @@ def _write(
             rejected=len(rejected),
             shapes=shapes,
             notes=notes,
+            levels=Levels.together(levels),
             channels=probe.channels,
             channel_names=probe.channel_names,
             located=located,

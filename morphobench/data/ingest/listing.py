@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
 from morphobench._util.text import printable
 from morphobench.data.ingest.paths import Root
+from morphobench.data.ingest.tables import PARQUET, table_ending
 from morphobench.errors import InputError
+from morphobench.types import Path as PathLike
+
+METADATA_TABLES = ("metadata.csv", "metadata.parquet")
+"""Names of tables that are found without being named."""
+
+_LOAD_DATA = ("load_data.csv", "load_data.csv.gz", "load_data_with_illum.csv", "load_data_with_illum.csv.gz")
 
 
 @dataclass
@@ -74,3 +83,24 @@ def shown_path(path: str) -> str:
     except UnicodeEncodeError:
         return printable(path)
     return path
+
+
+def warn_of_tables(listing: Listing, given: Sequence[PathLike | pd.DataFrame | None]) -> None:
+    """Add warnings of tables that lie in the source and were not used.
+
+    Args:
+        listing: the images.
+        given: the tables that were used.
+    """
+    folder = listing.root.folder
+    names = {path.name for path in folder.iterdir()}
+    used = {Path(each).name for each in given if isinstance(each, str | Path)}
+    used |= {name for name in names if name.lower() in METADATA_TABLES}
+    for name in sorted(names - used):
+        if name in _LOAD_DATA:
+            option = "--load-data"
+        elif not used & names and table_ending(name).startswith((".csv", ".tsv", *PARQUET)):
+            option = "one of --metadata, --load-data, --platemap and --locations"
+        else:
+            continue
+        listing.warnings.append(f"{printable(name)} lies in {folder} and was not used: {option} reads it")

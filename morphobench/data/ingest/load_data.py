@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 
 import pandas as pd
 
+from morphobench._util.text import printable
 from morphobench.data.ingest.listing import Listing, shown_path
 from morphobench.data.ingest.paths import Root, posix_path, text_of_url
 from morphobench.data.ingest.tables import metadata_columns, name_of, read_table
@@ -54,7 +55,7 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
     kept: list[int] = []
     for row, cells in enumerate(given.to_dict("records")):
         try:
-            listing.files.append(tuple(_file(cells, heads) for heads in channels.values()))
+            listing.files.append(_files(cells, channels))
             kept.append(row)
         except InputError as error:
             listing.rejected.append((f"{name}, row {row + 1}", str(error)))
@@ -68,7 +69,21 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
     if doubled.any():
         first = listing.files[int(doubled.to_numpy().argmax())][0]
         raise InputError(f"{name} must have each image once, got {doubled.sum()} repeated, such as {first}")
+    shared = pd.Series([path for files in listing.files for path in files])
+    if (again := shared[shared.duplicated()]).any():
+        listing.warnings.append(
+            f"{again.nunique()} files are channels of several images, such as {printable(again.iloc[0])}"
+        )
     return listing
+
+
+def _files(cells: Mapping[Hashable, object], channels: Mapping[str, dict[str, str]]) -> tuple[str, ...]:
+    files = {channel: _file(cells, heads) for channel, heads in channels.items()}
+    if len(set(files.values())) < len(files):
+        first = next(path for path in files.values() if list(files.values()).count(path) > 1)
+        shown = ", ".join(channel for channel, path in files.items() if path == first)
+        raise InputError(f"channels must have files of their own, got {first} for {shown}")
+    return tuple(files.values())
 
 
 def _file(cells: Mapping[Hashable, object], heads: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from morphobench._util.text import printable
 from morphobench.data.ingest.listing import Listing
 from morphobench.data.ingest.tables import TABLES, name_of, read_table
 from morphobench.data.metadata import column_names, heading_key
@@ -15,6 +16,7 @@ from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 
 _PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
+_COMPOUND, _CONTROL_TYPE = "Metadata_Compound", "Metadata_ControlType"
 _LETTERED = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
 _NUMBERED = re.compile(r"r0*(\d+)[-_]?c0*(\d+)", re.IGNORECASE)
 
@@ -49,14 +51,17 @@ def add_platemaps(listing: Listing, platemaps: Sequence[PathLike | pd.DataFrame]
         if "platemapname" in keys and "assayplatebarcode" in keys and "wellposition" not in keys:
             barcodes = table[keys["assayplatebarcode"]].map(plate_key)
             map_names = table[keys["platemapname"]].astype(str).str.strip()
-            map_of_plate |= dict(zip(barcodes, map_names, strict=True))
+            for barcode, map_name in zip(barcodes, map_names, strict=True):
+                if (other := map_of_plate.setdefault(barcode, map_name)) != map_name:
+                    raise InputError(
+                        f"{name} must give each plate one map, got {other} and {map_name} for {barcode}"
+                    )
             if not isinstance(given, pd.DataFrame):
-                maps |= _maps_beside(
-                    Path(given) if Path(given).exists() else listing.root.folder / given, set(map_names)
-                )
+                file = Path(given) if Path(given).exists() else listing.root.folder / given
+                maps |= _maps_beside(file, set(map_names), listing.warnings)
         else:
             stem = f"#{number}" if isinstance(given, pd.DataFrame) else Path(given).stem
-            maps[stem] = _checked_map(table, name)
+            maps[stem] = _checked_map(table, name, listing.warnings)
     if missing := sorted(set(map_of_plate.values()) - maps.keys()):
         raise InputError(f"platemap must have a table for each map, got none for {', '.join(missing[:3])}")
     plate = listing.table[plates[0]].astype(str) if plates else pd.Series("", index=listing.table.index)
@@ -97,7 +102,7 @@ def well_name(text: object) -> str:
     return text
 
 
-def _maps_beside(barcodes: Path, names: set[str]) -> dict[str, pd.DataFrame]:
+def _maps_beside(barcodes: Path, names: set[str], warnings: list[str]) -> dict[str, pd.DataFrame]:
     found = {}
     for name in sorted(names):
         for folder in (barcodes.parent / "platemap", barcodes.parent):
@@ -105,12 +110,13 @@ def _maps_beside(barcodes: Path, names: set[str]) -> dict[str, pd.DataFrame]:
                 (folder / f"{name}{end}" for end in TABLES if (folder / f"{name}{end}").is_file()), None
             )
             if file is not None:
-                found[name] = _checked_map(read_table(file), str(file))
+                found[name] = _checked_map(read_table(file), str(file), warnings)
                 break
     return found
 
 
-def _checked_map(table: pd.DataFrame, name: str) -> pd.DataFrame:
+def _checked_map(table: pd.DataFrame, name: str, warnings: list[str]) -> pd.DataFrame:
+    broad_sample = [head for head in table.columns if heading_key(head) == "broadsample"]
     table = table.rename(columns=column_names(table.columns))
     if _WELL not in table:
         raise InputError(f"{name} must have a column well_position (or well), got {', '.join(table.columns)}")
@@ -118,6 +124,14 @@ def _checked_map(table: pd.DataFrame, name: str) -> pd.DataFrame:
     keys = [key for key in (_PLATE, _WELL) if key in table]
     if (doubled := table.duplicated(keys)).any():
         raise InputError(f"{name} must have each well once, got {table[_WELL][doubled].iloc[0]} twice")
+    if broad_sample and _COMPOUND in table and broad_sample[0] not in table:  # it is the compound
+        solvent = table[_COMPOUND].isna() & table.get(_CONTROL_TYPE, pd.Series(None, table.index)).isna()
+        if solvent.any() and not solvent.all():
+            table.loc[solvent, _COMPOUND] = "DMSO"
+            warnings.append(
+                f"{int(solvent.sum())} wells of {printable(Path(name).name)} have no broad_sample and were "
+                "taken for DMSO, as Cytomining's tables mean it"
+            )
     return table
 
 

@@ -64,8 +64,10 @@ class Preparation:
         if self.channels is None:
             return list(range(count))
         lowered = [name.lower() for name in names]
+        numbered = bool(names) and all(name.isdecimal() for name in names)  # then a number is a name
         found = []
         for channel in self.channels:
+            channel = str(channel) if numbered else channel
             if isinstance(channel, str):
                 if channel.lower() not in lowered:
                     known = ", ".join(names) or f"{count} channels without names"

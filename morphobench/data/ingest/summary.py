@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from morphobench._util.text import printable
+from morphobench.data.ingest.field_reader import Levels
 from morphobench.data.ingest.listing import Listing
 from morphobench.data.ingest.preprocess import Preparation
-from morphobench.data.metadata import NEGCON
+from morphobench.data.metadata import LIKE_CONTROL, NEGCON, TRT, is_control_name
 
 _COUNTED = {
     "compounds": "Metadata_Compound",
@@ -23,6 +24,13 @@ _COUNTED = {
     "cell lines": "Metadata_CellLine",
 }
 _SHOWN = 4
+_DARK = 8
+"""A range so many times as wide as the values makes images nearly black."""
+
+_WHITE = 0.05
+"""Largest share of white pixels that is no reason for a warning."""
+
+_DEPTHS = ("uint8", "uint16")
 _SHRINKS = 4
 _LEFT = "style='text-align:left'"
 
@@ -45,6 +53,7 @@ class IngestSummary:
         value_range: how values became 8-bit.
         unused_columns: headings of tables that are not in the store.
         warnings: what may be wrong, in sentences.
+        unknown: number of images that have no control type.
     """
 
     files: int
@@ -60,6 +69,7 @@ class IngestSummary:
     value_range: str
     unused_columns: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unknown: int = 0
 
     def describe(self) -> dict[str, Any]:
         """Describe it in plain JSON types, for the manifest of a store."""
@@ -83,9 +93,10 @@ class IngestSummary:
         if self.images is not None:
             images += f", {self.images:,} stored"
         rows = [("images", images + (f", {self.rejected:,} rejected" if self.rejected else ""))]
-        rows.append(
-            ("classes", ", ".join(f"{count:,} {kind}" for kind, count in self.classes.items()) or "not known")
-        )
+        kinds = [f"{count:,} {kind}" for kind, count in self.classes.items()]
+        if kinds and self.unknown:
+            kinds.append(f"{self.unknown:,} not known")
+        rows.append(("classes", ", ".join(kinds) or "not known"))
         for name in _COUNTED:
             count = self.counts.get(name, 0)
             shown = ", ".join(self.examples.get(name, ()))
@@ -126,6 +137,7 @@ def summarize(
     rejected: int,
     shapes: Counter[str],
     notes: Counter[str],
+    levels: Levels | None,
     channels: int,
     channel_names: Iterable[str],
     located: bool,
@@ -140,6 +152,7 @@ def summarize(
         rejected: number of inputs that did not go in.
         shapes: how many images have each shape.
         notes: notes of how files were read.
+        levels: values of the images; None where none was read.
         channels: number of channels of the store.
         channel_names: their names.
         located: whether cells were cut out at their locations.
@@ -176,8 +189,10 @@ def summarize(
             *listing.warnings,
             *(f"{count} files: {note}" for note, count in notes.items()),
             *_size_warnings(plan, shapes, located=located),
+            *_level_warnings(plan, shapes, levels),
             *_class_warnings(table),
         ],
+        unknown=len(table) - int(kinds.sum()),
     )
 
 
@@ -203,8 +218,29 @@ def _size_warnings(plan: Preparation, shapes: Counter[str], *, located: bool) ->
     return warnings
 
 
-def _class_warnings(table: pd.DataFrame) -> list[str]:
+def _level_warnings(plan: Preparation, shapes: Counter[str], levels: Levels | None) -> list[str]:
+    if isinstance(plan.value_range, str) or levels is None:
+        return []
+    low, high = plan.value_range
     warnings = []
+    if levels.largest < low + (high - low) / _DARK:
+        warnings.append(
+            f"the largest value is {levels.largest}, so images are nearly black in the range {low:g} to "
+            f"{high:g}: --range {low:g}:{levels.largest} shows them"
+        )
+    if levels.above > _WHITE:
+        warnings.append(
+            f"{100 * levels.above:.0f} % of the pixels are above {high:g} and become white; the largest is "
+            f"{levels.largest}"
+        )
+    few, many = (sum(n for shape, n in shapes.items() if shape.endswith(depth)) for depth in _DEPTHS)
+    if few and many:
+        warnings.append(f"{few} images are 8-bit and {many} are 16-bit, and one range is taken for both")
+    return warnings
+
+
+def _class_warnings(table: pd.DataFrame) -> list[str]:
+    warnings = _name_warnings(table)
     if "Metadata_ControlType" not in table:
         warnings.append("no image is known to be a control or treated: Metadata_ControlType says so")
     elif "Metadata_Plate" in table and table["Metadata_Plate"].notna().any():
@@ -217,4 +253,27 @@ def _class_warnings(table: pd.DataFrame) -> list[str]:
         warnings.append("no image is a control")
     if "Metadata_Plate" not in table and "Metadata_Well" not in table:
         warnings.append("neither plate nor well is known, so splits are by image, which may leak")
+    elif "Metadata_Plate" not in table:
+        warnings.append("no plate is known, so a well's name means one well, and splits are by well")
+    return warnings
+
+
+def _name_warnings(table: pd.DataFrame) -> list[str]:
+    """Warnings of control types that are absent, or disagree with compounds' names."""
+    if "Metadata_ControlType" not in table:
+        return []
+    kinds, warnings = table["Metadata_ControlType"], []
+    if kinds.isna().any() and kinds.notna().any():
+        warnings.append(
+            f"{int(kinds.isna().sum())} images are not known to be a control or treated, and a run needs it "
+            "of all: name their compound, or give Metadata_ControlType"
+        )
+    compounds = table.get("Metadata_Compound", pd.Series(dtype=object))
+    named = compounds[kinds == TRT].dropna().astype(str) if len(compounds) else compounds
+    like = [name for name in named.unique() if is_control_name(name) or LIKE_CONTROL.fullmatch(name)]
+    if like:
+        warnings.append(
+            f"{int(named.isin(like).sum())} images count as treated though their compound's name speaks of a "
+            f"control, such as {like[0]}: Metadata_ControlType says what is one"
+        )
     return warnings

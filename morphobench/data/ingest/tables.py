@@ -20,6 +20,9 @@ from morphobench.types import Path as PathLike
 PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".tsv", ".txt", *PARQUET)
 MAX_TEXT_BYTES = 1 << 30
+IMAGE_NUMBER = "imagenumber"
+"""Key of CellProfiler's heading ImageNumber, by which tables of cells name their images."""
+
 _DECIMAL_COMMA = re.compile(r"\s*-?\d+,\d+\s*")
 
 
@@ -139,7 +142,7 @@ def metadata_columns(given: pd.DataFrame, *, besides: Sequence[str]) -> tuple[pd
         head
         for head in heads
         if head not in prefixed
-        and (column := column_name(head)) in COLUMNS
+        and ((column := column_name(head)) in COLUMNS or heading_key(head) == IMAGE_NUMBER)
         and (column, heading_key(head)) not in taken
     ]
     used = [head for head in prefixed + further if column_name(head) != "Metadata_Path"]

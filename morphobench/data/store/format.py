@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +34,18 @@ _REQUIRED = {
     1: ("shape", "content_sha256", "metadata_sha256", "options"),
     2: ("shape", "content_sha256", "metadata_sha256", "rejected_sha256", "manifest_sha256", "options"),
 }
+
+
+def channels_are_last(shape: Sequence[int]) -> bool:
+    """Tell whether an image of three axes must be (H, W, C) rather than (C, H, W).
+
+    Args:
+        shape: the three sizes.
+
+    Returns:
+        Whether the last is at most 16 and the smallest.
+    """
+    return len(shape) == 3 and shape[2] <= 16 and shape[2] < min(shape[:2])
 
 
 def manifest_digest(manifest: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from morphobench.data.store.format import (
     MANIFEST,
     METADATA,
     REJECTED,
+    channels_are_last,
     data_offset,
     map_images,
     read_manifest,
@@ -137,6 +138,11 @@ class ImageStore:
         first = next(batches, None)
         if first is None:
             raise InputError("images must hold at least one image, got none")
+        if channels_are_last(first.shape[1:]):
+            raise InputError(
+                f"images must have shape (N, C, H, W), got (N, {', '.join(map(str, first.shape[1:]))}), with "
+                "channels last: numpy.moveaxis(images, -1, 1) puts them first"
+            )
         keys = dict(manifest or {})
         if channel_names is not None:
             keys["channel_names"] = list(channel_names)
