@@ -11,7 +11,7 @@ from morphobench._util.options import Options, argument, option
 from morphobench.types import SplitBy
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from morphobench.report.render.terminal import GridTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def audit(options: AuditOptions) -> None:
         write_json(options.json, found)
 
 
-def audit_table(found: Mapping[str, Any]) -> Table:
+def audit_table(found: Mapping[str, Any]) -> GridTable:
     """Make a table with a row per task.
 
     Args:
@@ -62,41 +62,43 @@ def audit_table(found: Mapping[str, Any]) -> Table:
     Returns:
         The table.
     """
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD, title=f"audit of {found['images']} images; scores: mean recall, chance"
-    )
-    longest = max((len(word) + 1 for name in found["tasks"] for word in name.split()), default=0)
-    table.add_column("task", overflow="fold", min_width=longest)
-    for header in ("plates", "effective", "wells", "compounds", "predictable from", "baselines"):
-        table.add_column(header, overflow="fold")
-    table.add_column("difference seen", justify="right")
-    table.add_column("mark")
-    for name, one in found["tasks"].items():
-        units = one["units"]
-        alone = [
-            f"{key.replace('_', ' ')} {each['score']:.2f} ({each['chance']:.2f})"
-            for key, each in one["predictable_from"].items()
-        ]
-        scores = [f"{key.replace('_', ' ')} {value:.2f}" for key, value in one["baselines"].items()]
-        smallest = one["detectable_difference"]
-        table.add_row(
-            f"{name}: {one['question']}" if name != one["question"] else name,
-            *(
-                "" if units.get(key) is None else f"{units[key]:.3g}"
-                for key in ("plates", "effective_plates", "wells", "compounds")
-            ),
-            ", ".join(alone),
-            ", ".join(scores),
-            "" if smallest is None else f"{smallest:.3f}",
-            " ".join(word for word in ("confounded", "saturated") if one[word]),
+    tasks = found["tasks"]
+    units = {
+        "plates": "plates",
+        "effective_plates": "effective\nplates",
+        "wells": "wells",
+        "compounds": "compounds",
+    }
+    sources = list(dict.fromkeys(key for one in tasks.values() for key in one["predictable_from"]))
+    scored = list(dict.fromkeys(key for one in tasks.values() for key in one["baselines"]))
+    rows = []
+    for name, one in tasks.items():
+        alone, smallest = one["predictable_from"], one["detectable_difference"]
+        rows.append(
+            (
+                f"{name}: {one['question']}" if name != one["question"] else name,
+                *(_number(one["units"].get(key), ".3g") for key in units),
+                *(
+                    f"{alone[key]['score']:.2f} ({alone[key]['chance']:.2f})" if key in alone else ""
+                    for key in sources
+                ),
+                *(_number(one["baselines"].get(key), ".2f") for key in scored),
+                _number(smallest, ".3f"),
+                " ".join(word for word in ("confounded", "saturated") if one[word]),
+            )
         )
-    return table
+    headers = (
+        "task",
+        *units.values(),
+        *(f"{key.replace('_', ' ')}\nalone" for key in sources),
+        *(key.replace("_", "\n") for key in scored),
+        "difference\nseen",
+        "mark",
+    )
+    return _titled(f"Audit of {found['images']} images; scores: mean recall (chance)", headers, rows)
 
 
-def shortcut_table(ledgers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+def shortcut_table(ledgers: Mapping[str, Sequence[Mapping[str, Any]]]) -> GridTable:
     """Make a table of what the components of pixels lose with each shortcut.
 
     Args:
@@ -105,21 +107,26 @@ def shortcut_table(ledgers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     Returns:
         The table.
     """
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title="shortcut ledger of pca_pixels; scores: mean recall")
-    for header in ("task", "shortcut", "shortcut alone", "remaining", "95 % interval", "least"):
-        table.add_column(header, justify="left" if header in ("task", "shortcut") else "right")
+    rows = []
     for name, lines in ledgers.items():
-        for place, one in enumerate(lines):
+        for one in lines:
             interval = "" if one["low"] != one["low"] else f"{one['low']:.2f} to {one['high']:.2f}"
-            table.add_row(
-                "" if place else name,
-                str(one["shortcut"]).replace("_", " "),
-                f"{one['alone']:.2f}",
-                f"{one['remaining']:.2f}",
-                interval,
-                f"{one['least']:.2f}",
-            )
-    return table
+            shortcut = str(one["shortcut"]).replace("_", " ")
+            numbers = (f"{one['alone']:.2f}", f"{one['remaining']:.2f}", interval, f"{one['least']:.2f}")
+            rows.append((f"{name}: {shortcut}", *numbers))
+    headers = ("task: shortcut", "shortcut\nalone", "remaining", "95 % interval", "least")
+    return _titled("Shortcut ledger of pca_pixels; scores: mean recall", headers, rows)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _titled(title: str, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> GridTable:
+    """A table without its empty columns, below its title."""
+    from morphobench.report.render.grid import Grid
+    from morphobench.report.render.terminal import GridTable
+
+    kept = [k for k in range(len(headers)) if k == 0 or any(row[k] for row in rows)]
+    cells = tuple(tuple(row[k] for k in kept) for row in rows)
+    return GridTable(Grid(tuple(headers[k] for k in kept), cells), title=title)

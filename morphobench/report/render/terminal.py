@@ -154,13 +154,16 @@ class GridTable:
     Args:
         grid: the table.
         notes: lines below it.
+        title: line above it; empty for none.
     """
 
-    def __init__(self, grid: Grid, notes: Sequence[str] = ()) -> None:
-        self.grid, self.notes = grid, notes
+    def __init__(self, grid: Grid, notes: Sequence[str] = (), *, title: str = "") -> None:
+        self.grid, self.notes, self.title = grid, notes, title
 
     def __rich_console__(self, terminal: Console, options: ConsoleOptions) -> RenderResult:
-        parts = [self.grid.text(options.max_width), *(Text(note, style="dim") for note in self.notes)]
+        title = [Text(self.title, style="bold")] if self.title else []
+        notes = [Text(note, style="dim") for note in self.notes]
+        parts = [*title, self.grid.text(options.max_width), *notes]
         for part in parts:
             for segment in terminal.render(part, options):
                 text = segment.text.translate(_ASCII) if options.ascii_only else segment.text
