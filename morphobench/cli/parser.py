@@ -8,9 +8,11 @@ each of those takes several times as long to start as argparse, names flags by t
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -54,9 +56,15 @@ class _Parser(argparse.ArgumentParser):
         self.command = command
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse; adds the command's options first."""
+        """As argparse; adds the command's options first, and refuses others with the command's own usage."""
+        is_command = self.command is not None
         self._complete()
-        return super().parse_known_args(args, namespace)
+        found, others = super().parse_known_args(args, namespace)
+        if is_command and others:
+            flags = [text.partition("=")[0] for text in others if text.startswith("-")]
+            known = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            self.error(f"unrecognized arguments: {' '.join(others)}{_meant(flags[:1], known)}")
+        return found, others
 
     def format_help(self) -> str:
         """As argparse; adds the command's options first."""
@@ -72,7 +80,15 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error; exit with 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{PROGRAM}: error: {message}\n")
+        wrong = re.findall(r"^argument COMMAND: invalid choice: '([^']*)'", message)
+        choices = [name for each in self._actions for name in each.choices or ()] if wrong else []
+        self.exit(2, f"{PROGRAM}: error: {message}{_meant(wrong, choices)}\n")
+
+
+def _meant(words: Sequence[str], known: Sequence[str]) -> str:
+    """Suggest the nearest name for a word that is none."""
+    near = [match for word in words for match in get_close_matches(word, known, n=1)]
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def make_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:

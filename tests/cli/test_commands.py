@@ -171,6 +171,7 @@ def test_ingest_a_folder_of_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["report", "{tmp}"], "results.jsonl"),
         (["compare", "{tmp}/a", "{tmp}/b"], "a does not exist"),
         (["paint"], "invalid choice: 'paint'"),
+        (["sumarize"], "did you mean summarize?"),
         ([], "COMMAND"),
     ],
 )

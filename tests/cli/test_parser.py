@@ -67,7 +67,7 @@ def test_the_names_in_the_help_are_those_of_the_registries() -> None:
             ["--set", "training.epoch=2"],
             "--set: training.epoch must be one of the options store, out,",
         ),
-        (["--epoch", "2"], "unrecognized arguments: --epoch 2"),
+        (["--epoch", "2"], "unrecognized arguments: --epoch 2; did you mean --epochs?"),
     ],
 )
 def test_bad_options_are_named(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
