@@ -64,7 +64,7 @@ class Summary:
     @property
     def headline(self) -> tuple[Column, ...]:
         """The quality columns of the main table."""
-        return tuple(column for column in self.metrics if column.key in HEADLINE)
+        return tuple(column for column in self.metrics if column.is_own or column.key in HEADLINE)
 
     @property
     def costs(self) -> tuple[Column, ...]:
@@ -224,7 +224,7 @@ def _sorted(rows: tuple[Row, ...], sort: str | None, columns: Sequence[Column]) 
     column = next((c for c in columns if wanted in (c.key.lower(), c.label.lower())), None)
     named = [c for c in columns if c.key.lower().partition(".")[2] == wanted]  # without its task
     if column is None and len(named) != 1:
-        shown = [c.key for c in named or [c for c in columns if c.key in HEADLINE or c.is_cost]]
+        shown = [c.key for c in named or [c for c in columns if c.is_own or c.is_cost or c.key in HEADLINE]]
         more = "" if named else ", or another metric of --all-metrics"
         raise InputError(f"--sort must be name or one of {', '.join(shown)}{more}, got {sort!r}")
     column = column or named[0]

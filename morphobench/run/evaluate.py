@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from morphobench._util.files import write_whole
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
+from morphobench.evaluation.registry import METRICS, TASKS
 
 
 def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> dict[str, Any]:
@@ -21,7 +23,8 @@ def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> di
         tables: Folder of the tables; they become TASK.NAME.csv.
 
     Returns:
-        A record's ``metrics``, ``intervals`` (null where there is none, and why) and ``tasks``.
+        A record's ``metrics``, ``intervals`` (null where there is none, and why), ``tasks``, and
+        ``own_metrics``: what the metrics of tasks mean that are not of this package.
     """
     spent: dict[str, Any] = {}
     metrics: dict[str, float] = {}
@@ -34,7 +37,12 @@ def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> di
         intervals |= result.intervals
         for name, table in result.tables.items():
             write_whole(tables / f"{task}.{name}.csv", table.to_csv(index=False))
-    return {"metrics": metrics, **described(intervals), "tasks": spent}
+    own = {
+        name: asdict(METRICS[name])
+        for name in metrics
+        if TASKS[name.partition(".")[0]].__module__.partition(".")[0] != "morphobench"
+    }
+    return {"metrics": metrics, **described(intervals), "tasks": spent, "own_metrics": own or None}
 
 
 def described(intervals: dict[str, Interval]) -> dict[str, Any]:

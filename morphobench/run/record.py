@@ -152,9 +152,7 @@ class Record:
     stopped_early: bool | None = None
     epochs_done: int | None = None
     views_trained: int | None = None
-    sampling: Annotated[
-        str | None, "how batches were sampled; shuffled is the order that all setups of a seed share"
-    ] = None
+    sampling: Annotated[str | None, "how batches were sampled; shuffled: the order all setups share"] = None
     history: tuple[Epoch, ...] = ()
     views: Annotated[dict[str, Any] | None, "the views trained on, as ViewSpec.describe() gives them"] = None
     weights_sha256: Annotated[str | None, "checksum of the encoder's weights"] = None
@@ -167,6 +165,7 @@ class Record:
     audit: Annotated[
         dict[str, Any] | None, "what the data can show: verdicts, and marked metrics with the reason"
     ] = None
+    own_metrics: Annotated[dict[str, Any] | None, "what the metrics of plugged-in tasks mean"] = None
     same_images: Annotated[bool, "false where imported embeddings are of other images than the run's"] = True
     file: FileInfo | None = None
     profile: Annotated[dict[str, Any], "every option of the run"] = field(default_factory=dict)

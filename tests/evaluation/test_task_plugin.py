@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -15,8 +16,11 @@ import pytest
 
 from morphobench.cli import main
 from morphobench.errors import InputError
-from morphobench.evaluation import registry
+from morphobench.evaluation import EvaluationInput, registry
+from morphobench.report.summary import summarize
+from morphobench.run.evaluate import evaluated
 from morphobench.run.options import RunOptions
+from tests.support.report_records import record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +57,25 @@ def test_its_metric_is_shown_and_written(folder: Path, capsys: pytest.CaptureFix
     assert main(arguments) == 0, capsys.readouterr().err
     assert "plates.accuracy" in capsys.readouterr().out
     assert json.loads((folder / "found.json").read_text())["metrics"]["plates.accuracy"] > 0.9
+
+
+def test_a_record_says_what_its_metric_means(folder: Path) -> None:
+    inputs = EvaluationInput(
+        np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32),
+        pd.DataFrame({"Metadata_Plate": ["a", "b"] * 20, "Metadata_Split": "test"}),
+    )
+    found = evaluated(inputs, ["plates:plates"], folder)
+    assert list(found["own_metrics"]) == ["plates.accuracy"]
+    one = replace(
+        record("unsupervised/aug_one_crop"), metrics=found["metrics"], own_metrics=found["own_metrics"]
+    )
+    (column,) = summarize([one]).headline
+    told = found["own_metrics"]["plates.accuracy"]
+    assert (column.key, column.direction, column.description) == (
+        "plates.accuracy",
+        told["direction"],
+        told["description"],
+    )
 
 
 def test_options_keep_its_place(folder: Path) -> None:

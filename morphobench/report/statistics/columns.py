@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from morphobench.run.record import Record
 from morphobench.types import Direction
@@ -22,6 +23,7 @@ class Column:
         description: what it says, in a sentence.
         header: the label in few short words, for narrow columns; each word may be a line.
         is_cost: whether it is time or memory, and no quality.
+        is_own: whether a plugged-in task made it; then it stands in the main table.
     """
 
     key: str
@@ -32,6 +34,7 @@ class Column:
     description: str = ""
     header: str = ""
     is_cost: bool = False
+    is_own: bool = False
 
     @property
     def heading(self) -> str:
@@ -142,6 +145,8 @@ def metric_columns(
         The columns: those of the main table, then the others in the order of first appearance.
     """
     known = declared_metrics() if known is None else known
+    own = {key: told for record in records for key, told in (record.own_metrics or {}).items()}
+    known = {**known, **{key: _own_column(key, told) for key, told in own.items()}}
     names = dict.fromkeys(key for record in records for key in record.metrics)
     ordered = [*(key for key in HEADLINE if key in names), *(key for key in names if key not in HEADLINE)]
     marked = {start for record in records for start in (record.audit or {}).get("marked", {})}
@@ -151,6 +156,20 @@ def metric_columns(
         if one.key.startswith(tuple(marked))
         else one
         for one in columns
+    )
+
+
+def _own_column(key: str, told: Mapping[str, Any]) -> Column:
+    """Column of a metric of a plugged-in task, from what the record says of it."""
+    direction = told.get("direction")
+    return Column(
+        key,
+        key.partition(".")[2].replace("_", " "),
+        direction if direction in ("up", "down") else "none",
+        str(told.get("unit", "")),
+        told.get("chance"),
+        str(told.get("description", "")),
+        is_own=True,
     )
 
 
