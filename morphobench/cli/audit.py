@@ -122,7 +122,7 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _titled(title: str, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> GridTable:
+def _titled(title: str, headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> GridTable:
     """A table without its empty columns, below its title."""
     from morphobench.report.render.grid import Grid
     from morphobench.report.render.terminal import GridTable

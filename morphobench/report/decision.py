@@ -85,6 +85,10 @@ class Decision:
     machine: str = ""
     changes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        choice, leader = (None if one is None else one.setup for one in (self.choice, self.leader))
+        return f"Decision(choice={choice!r}, leader={leader!r}, candidates={len(self.candidates)})"
+
     @property
     def undominated(self) -> tuple[Candidate, ...]:
         """The candidates that no other one beats in everything, best first."""

@@ -58,6 +58,7 @@ def test_the_best_setup_with_evidence_is_taken_and_the_cheaper_equal_named() -> 
     assert decision.choice.setup == SLOW
     assert decision.cheaper is not None
     assert decision.cheaper.setup == FAST
+    assert repr(decision) == f"Decision(choice={SLOW!r}, leader={SLOW!r}, candidates=3)"
     assert text.startswith(f"Take {SLOW}: ROC AUC 0.810")
     assert f"{FAST} takes 10 % of its time and cannot be told from it" in text
     differences = np.subtract(CLEAR[SLOW], CLEAR[UNTRAINED])

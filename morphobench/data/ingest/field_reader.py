@@ -64,8 +64,8 @@ class Levels:
         Returns:
             Their values.
         """
-        fixed = isinstance(plan.value_range, tuple)
-        above = float((images > plan.value_range[1]).mean()) if fixed else 0.0
+        asked = plan.value_range
+        above = float((images > asked[1]).mean()) if isinstance(asked, tuple) else 0.0
         return cls(int(images.max()), above)
 
     @classmethod

@@ -99,7 +99,7 @@ def _read(locations: PathLike | pd.DataFrame, plates: set[str], *, root: Path) -
     tables = []
     for file in sorted(path for path in folder.rglob("*") if table_ending(path.name)):
         table = read_table(file)
-        if not any(column_name(head) == "Metadata_Plate" for head in table):
+        if not any(column_name(head) == "Metadata_Plate" for head in map(str, table)):
             if found := _DEEP_PROFILER.fullmatch(file.name):
                 table = table.assign(Plate=file.parent.name, Well=found["well"], Site=found["site"])
             else:
@@ -188,9 +188,9 @@ def _refuse_repeated(
     if not doubled.any() and number is not None:
         doubled = found.assign(number=table[number].to_numpy())[known].duplicated(["row", "number"])
     if doubled.any():
+        first = doubled.index[doubled][0] + 1
         raise InputError(
-            f"{name} must have each cell once, got {int(doubled.sum())} repeated, such as that of row "
-            f"{int(doubled.index[doubled.to_numpy().argmax()]) + 1}"
+            f"{name} must have each cell once, got {int(doubled.sum())} repeated, such as that of row {first}"
         )
 
 

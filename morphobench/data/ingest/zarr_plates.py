@@ -55,7 +55,7 @@ def fields_of_plate(folder: Path) -> Iterator[tuple[str, dict[str, str | None]]]
     try:
         for well in sorted(str(one["path"]) for one in plate["wells"]):
             for image in _attributes(folder / well)["well"]["images"]:
-                columns = {
+                columns: dict[str, str | None] = {
                     "Metadata_Plate": name,
                     "Metadata_Well": well_name(well.replace("/", "")),
                     "Metadata_Site": str(image["path"]),

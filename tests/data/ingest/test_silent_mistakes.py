@@ -15,6 +15,7 @@ from PIL import Image
 
 import morphobench as mb
 from morphobench.data import ImageStore
+from morphobench.data.ingest import IngestSummary
 from morphobench.data.ingest.discover import list_source
 from morphobench.data.ingest.ingest import inspect_source, summary
 from morphobench.data.ingest.locations import read_locations
@@ -160,7 +161,7 @@ def test_a_table_of_cells_for_each_plate(plate: Path, tmp_path: Path, name: str)
         read_locations(listing, tmp_path / "cells")
 
 
-def _mapped(plate: Path, platemap: pd.DataFrame) -> mb.data.ingest.IngestSummary:
+def _mapped(plate: Path, platemap: pd.DataFrame) -> IngestSummary:
     return inspect_source(plate, load_data="load_data.csv", platemap=platemap, **OPTIONS)
 
 
