@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morphobench._util.files import reason_of
 from morphobench.errors import InputError
 from morphobench.types import Float32Array, Int64Array
 
@@ -79,5 +80,6 @@ def empty_array(shape: tuple[int, ...], *, folder: Path | None = None) -> Float3
                 os.posix_fallocate(file.fileno(), 0, size)
             return np.asarray(np.memmap(file, np.float32, "w+", shape=shape))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{folder} must have room for {size / 1e9:.1f} GB more, got: {reason}") from error
+        raise InputError(
+            f"{folder} must have room for {size / 1e9:.1f} GB more, got: {reason_of(error)}"
+        ) from error

@@ -73,7 +73,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} must be a readable file, got: {_reason(error)}") from error
+        raise InputError(f"{path} must be a readable file, got: {reason_of(error)}") from error
     if kind := kind_of_file(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise InputError(f"{path} must be a regular file, got {kind}")
@@ -165,7 +165,7 @@ def file_in_place_of(path: Path) -> Iterator[Path]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise InputError(f"{path} must be writable, got: {_reason(error)}") from error
+        raise InputError(f"{path} must be writable, got: {reason_of(error)}") from error
 
 
 @contextlib.contextmanager
@@ -209,7 +209,15 @@ def folder_in_place_of(destination: Path, *, replace: Collection[str] = ()) -> I
         os.close(descriptor)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Say why a file cannot be used.
+
+    Args:
+        error: what opening, reading or writing it raised.
+
+    Returns:
+        The system's words where it has any, such as "No such file or directory", else the error's.
+    """
     return getattr(error, "strerror", None) or str(error)
 
 

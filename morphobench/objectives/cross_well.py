@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -61,7 +61,7 @@ class CrossWell(ContrastiveObjective):
         Raises:
             InputError: for another kind of positives.
         """
-        kinds = ("well", "compound_across_wells", "compound_across_plates")
+        kinds = get_args(Positives)
         if positives not in kinds:
             raise InputError(f"positives must be one of {', '.join(kinds)}, got {positives!r}")
         self.positives = positives

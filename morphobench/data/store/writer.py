@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from morphobench._util.files import folder_in_place_of, write_whole
+from morphobench._util.files import folder_in_place_of, reason_of, write_whole
 from morphobench._util.hashing import sha256_file
 from morphobench._util.json import plain, to_json
 from morphobench.data.metadata import checked_columns
@@ -90,7 +90,7 @@ class StoreWriter:
         return self
 
     def _not_writable(self, error: OSError) -> InputError:
-        return InputError(f"{self._destination} must be writable, got: {error.strerror or error}")
+        return InputError(f"{self._destination} must be writable, got: {reason_of(error)}")
 
     def _write_header(self) -> None:
         # numpy leaves room in the header for a longer N, so it can be written again when N is known.
@@ -214,8 +214,7 @@ def refuse_taken(destination: Path, *, fresh: bool) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{destination} must be a place for a folder, got: {reason}") from error
+        raise InputError(f"{destination} must be a place for a folder, got: {reason_of(error)}") from error
     if not destination.is_dir():
         raise InputError(f"{destination} must be a folder for the store, got a file")
     if destination.is_symlink():
