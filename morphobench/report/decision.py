@@ -170,12 +170,7 @@ def decide(
     trained = [record for record in records if not record.is_baseline and not record.is_external]
     if column is None or not trained:
         return Decision()
-    limits = limits or Limits()
-    limits = replace(
-        limits,
-        images=limits.images or max((r.split.images.get("train", 0) for r in trained), default=0) or None,
-        epochs=limits.epochs or max((r.epochs or 0 for r in trained), default=0) or None,
-    )
+    limits = _as_in_the_run(limits or Limits(), trained)
     reference = pairing.best_baseline(column)
     against = {} if reference is None else {one.one: one for one in pairing.against(reference, column)}
     rows = [row for row in build_rows(records, [column], {}) if row.is_trained]
@@ -219,6 +214,15 @@ def decide(
         limits.epochs,
         _machine(trained),
         tuple(_changes(leader, trained, column)) if choice is None else (),
+    )
+
+
+def _as_in_the_run(limits: Limits, trained: Sequence[Record]) -> Limits:
+    """Images and epochs that were not asked for are those of the run."""
+    return replace(
+        limits,
+        images=limits.images or max((r.split.images.get("train", 0) for r in trained), default=0) or None,
+        epochs=limits.epochs or max((r.epochs or 0 for r in trained), default=0) or None,
     )
 
 

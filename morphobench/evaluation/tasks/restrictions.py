@@ -148,20 +148,14 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
         if name == "nsb" and not has_batches:
             continue
         found = _retrieve(treated, columns, inputs)
-        by_compound = pd.Series(found.scores).groupby(found.compounds).mean()
         metrics |= {
             f"map_{name}": found.macro(),
             f"map_{name}_pooled": _mean(found.scores),
             f"map_{name}_without_top": found.without_top().macro(),
             f"map_{name}_chance": replace(found, scores=found.chance).macro(),
         }
-        if len(by_compound):
-            units = Units.of(by_compound.index.to_numpy(dtype=object), "compound")
-            # Random rankings alone vary by this much; the wells of a compound share their pairs.
-            least = pd.Series(found.deviation).groupby(found.compounds).mean().pow(2).sum() ** 0.5
-            intervals[f"map_{name}"] = mean_interval(
-                by_compound.to_numpy(), units, seed=inputs.seed, least_error=float(least) / len(by_compound)
-            )
+        if len(found.scores):
+            intervals[f"map_{name}"] = _over_compounds(found, inputs.seed)
         matched = _match(treated, "Compound", columns, inputs)
         _set_share(metrics, intervals, f"knn_{name}", matched, "compound", inputs.seed)
         tables |= {f"map_{name}": found.table(), f"knn_{name}": matched.table()}
@@ -186,6 +180,16 @@ def restrictions(inputs: EvaluationInput) -> TaskResult:
         tables,
         tuple(warnings),
         {f"restrictions.{name}": one for name, one in intervals.items()},
+    )
+
+
+def _over_compounds(found: _Queries, seed: int) -> Interval:
+    by_compound = pd.Series(found.scores).groupby(found.compounds).mean()
+    units = Units.of(by_compound.index.to_numpy(dtype=object), "compound")
+    # Random rankings alone vary by this much; the wells of a compound share their pairs.
+    least = pd.Series(found.deviation).groupby(found.compounds).mean().pow(2).sum() ** 0.5
+    return mean_interval(
+        by_compound.to_numpy(), units, seed=seed, least_error=float(least) / len(by_compound)
     )
 
 
