@@ -236,7 +236,7 @@ def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: P
     assert [record.encoder for record in trained] == names
     assert [record.features for record in trained] == [2048, 128, 128, 512]
     assert [record.features for record in untrained] == [2048, 128, 128, 512]
-    assert "encoder resnet18, not the study's" in trained[-1].notes
+    assert "4 encoders" in trained[-1].notes
     weights = [record.weights_sha256 for record in untrained]
     assert weights[1] == weights[2]  # they differ in pooling, which has no weights
     assert len({*weights, *(record.weights_sha256 for record in trained)}) == 3 + 4
