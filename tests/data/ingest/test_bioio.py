@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import morphobench as mb
 from morphobench._util import extras
 from morphobench.errors import InputError
+from tests.support.nd2 import write_nd2
 from tests.support.plates import OPTIONS, PIXELS, scaled
 
 
@@ -72,3 +75,35 @@ def test_czi(tmp_path: Path) -> None:
     assert store.channel_names == ("DNA", "ER")
     np.testing.assert_array_equal(store.images, scaled(PIXELS[:2, :2]))
     assert store.metadata["Metadata_ControlType"].tolist() == ["negcon"] * 2
+
+
+def test_nd2(tmp_path: Path) -> None:
+    pytest.importorskip("bioio_nd2", reason="the extra formats is not installed")
+    folder = tmp_path / "scans" / "controls"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        write_nd2(folder / f"{number}.nd2", PIXELS[number, :2], ["DNA", "ER"])
+    store = mb.ingest(tmp_path / "scans", tmp_path / "store", **OPTIONS)
+    assert store.channel_names == ("DNA", "ER")
+    np.testing.assert_array_equal(store.images, scaled(PIXELS[:2, :2]))
+
+
+def test_a_plate_of_ome_zarr(tmp_path: Path) -> None:
+    plate = tmp_path / "BR1.zarr"
+    for number, well in enumerate(("A/1", "B/2")):
+        _write_zarr(
+            plate / well / str(number),
+            (5, 40, 40),
+            axes_names=["c", "y", "x"],
+            axes_types=["channel", "space", "space"],
+        )
+        described = {"well": {"images": [{"path": str(number)}]}}
+        (plate / well / ".zattrs").write_text(json.dumps(described))
+    (plate / ".zattrs").write_text(json.dumps({"plate": {"wells": [{"path": "A/1"}, {"path": "B/2"}]}}))
+    maps = pd.DataFrame({"well": ["A01", "B02"], "compound": ["DMSO", "taxol"]})
+    store = mb.ingest(plate, tmp_path / "store", platemap=maps, **OPTIONS)
+    np.testing.assert_array_equal(store.images, scaled(PIXELS[:2]))
+    assert store.channel_names == ("DNA", "ER", "RNA", "AGP", "Mito")
+    assert store.metadata["Metadata_Plate"].tolist() == ["BR1"] * 2
+    assert store.metadata["Metadata_Well"].tolist() == ["A01", "B02"]
+    assert store.metadata["Metadata_ControlType"].tolist() == ["negcon", "trt"]
