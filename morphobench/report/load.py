@@ -32,6 +32,8 @@ def load_records(path: Path) -> list[Record]:
     Raises:
         InputError: where there are none, or one is damaged.
     """
+    if not pathlib.Path(path).exists():
+        raise InputError(f"{path} must be a run's folder or a file of results, but it does not exist")
     records = read_records(path)
     if not records:
         raise InputError(f"{path} must hold at least one record, got none")

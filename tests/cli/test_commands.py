@@ -166,6 +166,7 @@ def test_ingest_a_folder_of_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["evaluate", "{store}/metadata.parquet", "--task", "guessing"], "guessing"),
         (["cost", "{store}", "{tmp}/c", "--budget-min", "0"], "--budget-min must be more than 0"),
         (["summarize", "{tmp}/absent"], "absent"),
+        (["recommend", "{tmp}/absent"], "absent must be a run's folder or a file of results, but"),
         (["summarize", "{store}"], "results.jsonl"),
         (["summarize", "{store}/manifest.json"], "benchmark"),
         (["report", "{tmp}"], "results.jsonl"),
