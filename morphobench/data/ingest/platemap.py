@@ -142,7 +142,12 @@ def _join(
     maps: dict[str, pd.DataFrame],
     map_of_plate: dict[str, str],
 ) -> None:
-    general = [each for name, each in maps.items() if name not in set(map_of_plate.values())]
+    unnamed = [name for name in maps if name not in set(map_of_plate.values())]
+    general = [maps[name] for name in unnamed]
+    if unnamed and all(plate_key(name) in map_of_plate for name in plate.unique()):
+        listing.warnings.append(
+            f"{len(unnamed)} platemaps were not used, as every plate has another: {', '.join(unnamed[:3])}"
+        )
     parts = []
     for name in plate.unique():
         key = plate_key(name)
@@ -151,8 +156,7 @@ def _join(
         for each in used:
             if _PLATE in each:
                 each = each[each[_PLATE].map(plate_key) == key].drop(columns=_PLATE)
-            new = [column for column in each if column == _WELL or column not in rows]
-            rows = rows.merge(each[new], on=_WELL, how="left").set_index(rows.index)
+            _add(rows, each.set_index(_WELL).reindex(rows[_WELL]).set_index(rows.index), str(name))
         parts.append(rows.drop(columns=_WELL))
     joined = pd.concat(parts).reindex(listing.table.index)
     have = set(column_names(listing.table.columns).values())
@@ -171,3 +175,18 @@ def _join(
             f"such as {plate.iloc[first]} {well.iloc[first]}"
         )
     listing.table = pd.concat([listing.table, added], axis=1)
+
+
+def _add(rows: pd.DataFrame, found: pd.DataFrame, plate: str) -> None:
+    """Add what a further map says of a plate's wells; maps may hold other wells, not other contents."""
+    for column, values in found.items():
+        if column not in rows:
+            rows[column] = values
+            continue
+        both = rows[column].notna() & values.notna()
+        if (rows[column][both].astype(str) != values[both].astype(str)).any():
+            raise InputError(
+                f"platemap must have one map for plate {plate or 'of no name'}, got several that differ in "
+                f"{column}: a column plate or barcode_platemap.csv says which plate a map is of"
+            )
+        rows[column] = rows[column].where(rows[column].notna(), values)

@@ -201,6 +201,25 @@ def test_a_plate_of_two_maps_is_refused(plate: Path) -> None:
         list_source(plate, load_data="load_data.csv", platemaps=["barcode_platemap.csv"])
 
 
+def test_several_maps_without_a_plate_may_not_differ(plate: Path) -> None:
+    table = pd.read_csv(plate / "load_data.csv")
+    table["Metadata_Plate"] = ["P1"] * 6 + ["P2"] * 6
+    one, other = _wells(compound=["DMSO", *"abcde"]), _wells(compound=[*"edcba", "DMSO"])
+
+    def listed(*maps: pd.DataFrame) -> list[str]:
+        return list(list_source(plate, load_data=table, platemaps=maps).table["Metadata_Compound"])
+
+    with pytest.raises(
+        InputError, match="one map for plate P1, got several that differ in Metadata_Compound"
+    ):
+        listed(one, other)
+    own = listed(one.assign(plate="P1"), other.assign(plate="P2"))
+    assert own == [name for name in ("DMSO", "a", "b", "b", "a", "DMSO") for _ in range(2)]
+    further = list_source(plate, load_data="load_data.csv", platemaps=["barcode_platemap.csv", one])
+    assert "1 platemaps were not used, as every plate has another" in further.warnings[0]
+    assert listed(one[:2], one[2:]) == listed(one) == [name for name in one["compound"] for _ in range(2)]
+
+
 def test_one_file_for_two_channels_or_images(plate: Path) -> None:
     table = pd.read_csv(plate / "load_data.csv")
     table.loc[0, "FileName_OrigER"] = table["FileName_OrigDNA"][0]
