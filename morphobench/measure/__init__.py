@@ -16,12 +16,12 @@ from morphobench.measure.memory import (
     sampled_private_memory,
 )
 from morphobench.measure.rounds import RoundPlan, RoundTimes, steppers, time_in_rounds
-from morphobench.measure.timing import Interval, Timings, interleaved, mad, median, median_interval
+from morphobench.measure.timing import Estimate, Timings, interleaved, mad, median, median_interval
 
 __all__ = [
     "Conditions",
     "DeviceMemory",
-    "Interval",
+    "Estimate",
     "IsolatedError",
     "IsolatedResult",
     "Remote",

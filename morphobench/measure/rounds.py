@@ -25,7 +25,7 @@ from morphobench.measure.memory import (
     peak_device_memory,
     peak_host_memory_bytes,
 )
-from morphobench.measure.timing import Interval, median, median_interval
+from morphobench.measure.timing import Estimate, median, median_interval
 from morphobench.types import Float64Array
 
 UNSTABLE = 0.05
@@ -160,7 +160,7 @@ class RoundTimes:
         found = [value for turn in self.turns[name] if (value := turn.get(what)) is not None]
         return tuple(found) if len(found) == len(self.turns[name]) else None
 
-    def time(self, name: str, what: str = "wall_ns") -> Interval:
+    def time(self, name: str, what: str = "wall_ns") -> Estimate:
         """Estimate what a setup's step takes, on the machine as it was in the middle of the measurement.
 
         The logarithm of a time is taken as the setup's plus the round's: what made a round slow for all is
@@ -175,7 +175,7 @@ class RoundTimes:
         """
         names = [one for one in self.turns if self.values(one, what) is not None]
         if name not in names:
-            return Interval(math.nan)
+            return Estimate(math.nan)
         logs = np.log(np.array([self.values(one, what) for one in names], dtype=np.float64))
         own = logs[names.index(name)]
         shared = _round_effects(logs)
@@ -185,9 +185,9 @@ class RoundTimes:
         center = median(list(residuals))
         found = median_interval(list(center + scale * (residuals - center)))
         level = float(np.median(shared)) if len(names) > 1 else 0.0
-        return Interval(*(math.exp(bound + level) for bound in (found.value, found.low, found.high)))
+        return Estimate(*(math.exp(bound + level) for bound in (found.value, found.low, found.high)))
 
-    def ratio(self, name: str, *, to: str, what: str = "wall_ns") -> Interval:
+    def ratio(self, name: str, *, to: str, what: str = "wall_ns") -> Estimate:
         """Say how many times as long one setup's step takes as another's.
 
         Args:
@@ -200,7 +200,7 @@ class RoundTimes:
         """
         mine, theirs = self.values(name, what), self.values(to, what)
         if mine is None or theirs is None:
-            return Interval(math.nan)
+            return Estimate(math.nan)
         return median_interval([one / other for one, other in zip(mine, theirs, strict=True)])
 
     def unstable_reason(self, name: str) -> str:

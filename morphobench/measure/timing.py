@@ -14,7 +14,7 @@ from morphobench.errors import InputError
 
 
 @dataclass(frozen=True)
-class Interval:
+class Estimate:
     """A value with the bounds of its 95 % interval; NaN bounds where there is too little to tell.
 
     Attributes:
@@ -33,7 +33,7 @@ class Interval:
         half = (self.high - self.low) / 2
         return half / abs(self.value) if math.isfinite(half) and self.value else math.inf
 
-    def scaled(self, factor: float) -> Interval:
+    def scaled(self, factor: float) -> Estimate:
         """Multiply value and bounds.
 
         Args:
@@ -42,7 +42,7 @@ class Interval:
         Returns:
             The scaled interval.
         """
-        return Interval(self.value * factor, self.low * factor, self.high * factor)
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Timings:
         """
         return self.ratio_interval(name, to=to).value
 
-    def ratio_interval(self, name: str, *, to: str) -> Interval:
+    def ratio_interval(self, name: str, *, to: str) -> Estimate:
         """Say how many times as long one callable takes as another, and how sure that is.
 
         Args:
@@ -184,7 +184,7 @@ def mad(values: Sequence[float]) -> float:
     return median([abs(value - center) for value in values])
 
 
-def median_interval(values: Sequence[float]) -> Interval:
+def median_interval(values: Sequence[float]) -> Estimate:
     """Take the median with its 95 % interval between two of the values, whatever their distribution.
 
     The number of values below the true median is binomial (n, 1/2); Conover, Practical Nonparametric
@@ -198,9 +198,9 @@ def median_interval(values: Sequence[float]) -> Interval:
     """
     center, rank = median(values), _rank(len(values))
     if rank is None:
-        return Interval(center)
+        return Estimate(center)
     ordered = sorted(float(value) for value in values)
-    return Interval(center, ordered[rank], ordered[-1 - rank])
+    return Estimate(center, ordered[rank], ordered[-1 - rank])
 
 
 @cache

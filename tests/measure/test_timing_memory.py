@@ -14,7 +14,7 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.measure import (
-    Interval,
+    Estimate,
     Timings,
     free_host_memory_bytes,
     heap_profile,
@@ -105,7 +105,7 @@ def test_interval_of_a_median_is_between_two_values() -> None:
     # n = 20: 15 is the largest rank with P(B(20, 1/2) < 6) = 0.0207
     twenty = median_interval(range(1, 21))
     assert (twenty.low, twenty.value, twenty.high) == (6, 10.5, 15)
-    assert twenty.scaled(2) == Interval(21, 12, 30)
+    assert twenty.scaled(2) == Estimate(21, 12, 30)
 
 
 def test_a_heap_profile_needs_memray(tmp_path: Path) -> None:

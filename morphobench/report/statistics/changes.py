@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from morphobench.measure import Interval
+from morphobench.measure import Estimate
 from morphobench.measure.rounds import UNSTABLE as UNSTABLE_SPREAD
 
 
@@ -56,7 +56,7 @@ class Change:
     kind: str
     base: float
     new: float
-    change: Interval
+    change: Estimate
     threshold: float
     verdict: str
     note: str = ""
@@ -70,7 +70,7 @@ class Change:
         return self.change.value != same
 
 
-def ratio_of(new: Interval, base: Interval) -> Interval:
+def ratio_of(new: Estimate, base: Estimate) -> Estimate:
     """Divide two independent estimates.
 
     The distances to the bounds add up in squares on the logarithms (MOVER; Donner and Zou 2012, Statistical
@@ -86,13 +86,13 @@ def ratio_of(new: Interval, base: Interval) -> Interval:
     ratio = new.value / base.value if base.value else math.inf if new.value else 1.0
     bounds = (new.low, new.high, base.low, base.high)
     if not all(math.isfinite(bound) and bound > 0 for bound in bounds):
-        return Interval(ratio)
+        return Estimate(ratio)
     below = math.hypot(math.log(new.value / new.low), math.log(base.high / base.value))
     above = math.hypot(math.log(new.high / new.value), math.log(base.value / base.low))
-    return Interval(ratio, ratio * math.exp(-below), ratio * math.exp(above))
+    return Estimate(ratio, ratio * math.exp(-below), ratio * math.exp(above))
 
 
-def cost_change(name: str, figure: str, base: Interval, new: Interval, tolerance: float | None) -> Change:
+def cost_change(name: str, figure: str, base: Estimate, new: Estimate, tolerance: float | None) -> Change:
     """Compare one cost of one setup or benchmark.
 
     Args:
@@ -116,7 +116,7 @@ def cost_change(name: str, figure: str, base: Interval, new: Interval, tolerance
     return replace(found, verdict="worse" if ratio > 1 else "better")
 
 
-Sides = Sequence[Interval | None]
+Sides = Sequence[Estimate | None]
 """A figure before and after; None where it was not measured."""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from morphobench.errors import InputError
-from morphobench.measure import Interval, median, median_interval
+from morphobench.measure import Estimate, median, median_interval
 from morphobench.report.statistics.changes import COSTS, UNSTABLE, Change, Sides, cost_change, time_changes
 from morphobench.report.statistics.comparisons import mean_interval
 from morphobench.run.record import Record
@@ -158,7 +158,7 @@ def _benchmark_changes(
     for figure in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
         values = _known(extra.get(figure) for extra in extras)
         if len(values) == 2:
-            changes.append(cost_change(name, figure, Interval(values[0]), Interval(values[1]), tolerance))
+            changes.append(cost_change(name, figure, Estimate(values[0]), Estimate(values[1]), tolerance))
     return changes
 
 
@@ -176,7 +176,7 @@ def _record_costs(
     for figure in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
         sides = [_known(getattr(record, figure) for record in side) for side in (base, new)]
         if sides[0] and sides[1]:
-            medians = [Interval(median(side)) for side in sides]
+            medians = [Estimate(median(side)) for side in sides]
             changes.append(cost_change(name, figure, medians[0], medians[1], tolerance))
     return changes
 
@@ -197,7 +197,7 @@ def _quality(
         return []
     before, after = (np.array([side[seed] for seed in seeds], dtype=np.float64) for side in by_seed)
     low, high, _ = mean_interval(after - before)
-    change = Interval(float((after - before).mean()), low, high)
+    change = Estimate(float((after - before).mean()), low, high)
     bounded = max(np.abs(before).max(), np.abs(after).max()) <= 1
     threshold = tolerance
     if threshold is None:
@@ -224,7 +224,7 @@ def _regressions(changes: list[Change], notes: list[str], what: str, tolerance: 
             continue
         logs = np.log(ratios)
         low, high, _ = mean_interval(logs)
-        mean = Interval(*(float(np.exp(value)) for value in (logs.mean(), low, high)))
+        mean = Estimate(*(float(np.exp(value)) for value in (logs.mean(), low, high)))
         threshold = known.threshold if tolerance is None else tolerance
         shown = Change(
             f"geometric mean of {len(ratios)} {what}s:", figure, "cost", 1.0, mean.value, mean, threshold, ""
@@ -235,7 +235,7 @@ def _regressions(changes: list[Change], notes: list[str], what: str, tolerance: 
     return Regressions(tuple(changes), tuple(means), tuple(notes))
 
 
-def _mean_time(records: Sequence[Record], key: str, bounds: str) -> Interval | None:
+def _mean_time(records: Sequence[Record], key: str, bounds: str) -> Estimate | None:
     """The geometric mean over seeds; its interval from those within the seeds."""
     found = [one for record in records if (one := _interval(vars(record), key, bounds)) is not None]
     if not found:
@@ -243,15 +243,15 @@ def _mean_time(records: Sequence[Record], key: str, bounds: str) -> Interval | N
     logs = np.log([[one.value, one.low, one.high] for one in found])
     value = logs[:, 0].mean()
     below, above = (np.sqrt(((logs[:, 0] - logs[:, k]) ** 2).sum()) / len(found) for k in (1, 2))
-    return Interval(*(float(np.exp(bound)) for bound in (value, value - below, value + above)))
+    return Estimate(*(float(np.exp(bound)) for bound in (value, value - below, value + above)))
 
 
-def _interval(values: Mapping[str, Any], key: str, bounds: str) -> Interval | None:
+def _interval(values: Mapping[str, Any], key: str, bounds: str) -> Estimate | None:
     value = values.get(key)
     if value is None or not value > 0:
         return None
     low, high = values.get(bounds) or (None, None)
-    return Interval(float(value), *(math.nan if bound is None else float(bound) for bound in (low, high)))
+    return Estimate(float(value), *(math.nan if bound is None else float(bound) for bound in (low, high)))
 
 
 def _benchmarks(content: Mapping[str, Any], which: str) -> dict[str, Mapping[str, Any]]:

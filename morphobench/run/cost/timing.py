@@ -24,7 +24,7 @@ from morphobench.data import ImageStore
 from morphobench.errors import MorphobenchError
 from morphobench.measure import (
     Conditions,
-    Interval,
+    Estimate,
     Remote,
     RoundPlan,
     deviating,
@@ -164,9 +164,9 @@ class StepTime:
         views_per_image: the setting's views.
     """
 
-    time_ns: Interval
-    relative: Interval
-    relative_cpu: Interval
+    time_ns: Estimate
+    relative: Estimate
+    relative_cpu: Estimate
     counted: Mapping[str, float | None]
     multiply_adds: float
     share_of_limit: float

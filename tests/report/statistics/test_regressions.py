@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from morphobench.measure import Interval, RoundTimes
+from morphobench.measure import Estimate, RoundTimes
 from morphobench.report.statistics.changes import UNSTABLE, ratio_of
 from morphobench.report.statistics.regressions import compare_benchmarks, compare_records
 from morphobench.run.record import Record
@@ -49,11 +49,11 @@ def benchmark_file(
 
 
 def test_ratio_of_two_estimates() -> None:
-    found = ratio_of(Interval(2.0, 1.8, 2.2), Interval(1.0, 0.9, 1.1))
+    found = ratio_of(Estimate(2.0, 1.8, 2.2), Estimate(1.0, 0.9, 1.1))
     assert found.value == 2.0
     assert found.low == pytest.approx(2 * math.exp(-math.hypot(math.log(2 / 1.8), math.log(1.1))))
     assert found.high == pytest.approx(2 * math.exp(math.hypot(math.log(1.1), math.log(1 / 0.9))))
-    assert math.isnan(ratio_of(Interval(2.0), Interval(1.0, 0.9, 1.1)).low)
+    assert math.isnan(ratio_of(Estimate(2.0), Estimate(1.0, 0.9, 1.1)).low)
 
 
 @pytest.mark.parametrize("size", [1.0, ONE_BUSY])
