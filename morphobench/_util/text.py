@@ -3,10 +3,44 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # control characters (escape sequences begin with one), invisible marks that turn the writing direction,
 # surrogates (bytes of a file name that are no UTF-8), private and unassigned code points, line separators
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(text: str) -> str:
+    """Make a text from outside safe in a cell of a CSV file, which terminals and spreadsheets show.
+
+    Args:
+        text: text of a cell.
+
+    Returns:
+        The text, `printable`, with an apostrophe before it where a spreadsheet would read it as a formula.
+    """
+    return printable(f"'{text}" if text.startswith(_FORMULA) else text)
+
+
+def csv_table(table: pd.DataFrame) -> str:
+    """Write a table as CSV, its texts and names of columns as `csv_text` has them.
+
+    Args:
+        table: the table; its index is left out.
+
+    Returns:
+        The text.
+    """
+    safe = table.rename(columns=csv_text)
+    for name in safe.select_dtypes(exclude=["number", "bool"]).columns:
+        safe[name] = [csv_text(value) if isinstance(value, str) else value for value in safe[name]]
+    return safe.to_csv(index=False)
 
 
 def printable(text: str) -> str:

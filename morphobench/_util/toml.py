@@ -27,7 +27,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise InputError(f"{path} must be a TOML file, got brackets nested too deeply") from None
+    except ValueError as error:
         raise InputError(f"{path} must be a TOML file, got: {error}") from error
 
 

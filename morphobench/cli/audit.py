@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morphobench._util.options import Options, argument, option
+from morphobench.cli.outputs import require_other_file
 from morphobench.types import SplitBy
 
 if TYPE_CHECKING:
@@ -39,16 +40,17 @@ def audit(options: AuditOptions) -> None:
         options: Options of the command.
     """
     from morphobench._util.json import write_json
-    from morphobench.report.render.terminal import console
+    from morphobench.report.render.terminal import show
     from morphobench.run.checks.audit import audit_store
 
+    if options.json is not None:
+        require_other_file(options.json, options.store, name="--json")
     found = audit_store(options.store, images=options.images, seed=options.seed, split_by=options.split_by)
-    screen = console()
-    screen.print(audit_table(found))
+    show(audit_table(found))
     if found["shortcuts"]:
-        screen.print(shortcut_table(found["shortcuts"]))
+        show(shortcut_table(found["shortcuts"]))
     for text in found["verdicts"]:
-        screen.print(f"- {text}", markup=False, soft_wrap=True)
+        show(f"- {text}")
     if options.json is not None:
         write_json(options.json, found)
 

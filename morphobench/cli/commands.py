@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from morphobench._util.text import printable
 from morphobench.cli.options import (
     CompareOptions,
     CostCommand,
@@ -23,6 +24,7 @@ from morphobench.cli.options import (
     SimulateOptions,
     ViewsOptions,
 )
+from morphobench.cli.outputs import require_other_file
 from morphobench.errors import CheckError, InputError
 
 if TYPE_CHECKING:
@@ -166,6 +168,7 @@ def embed_store(options: EmbedOptions) -> None:
     from morphobench.models import load_encoder, weights_sha256
     from morphobench.run.environment import environment
 
+    require_other_file(options.out, options.store, options.weights, name="--out")
     store = ImageStore.open(options.store)
     encoder = load_encoder(options.weights)
     made_from = {
@@ -204,6 +207,9 @@ def evaluate_embeddings(options: EvaluateOptions) -> None:
     from morphobench._util.json import write_json
     from morphobench.cli.external import evaluate_file, evaluate_into, metric_table
 
+    if options.json is not None:
+        folders = () if options.into is None else (options.into,)
+        require_other_file(options.json, *options.embeddings, *folders, name="--json")
     found = []
     for path in options.embeddings:
         try:
@@ -218,7 +224,7 @@ def evaluate_embeddings(options: EvaluateOptions) -> None:
             raise InputError(f"{path}: {error}") from error
         _show(metric_table(found[-1]))
     for warning in dict.fromkeys(text for one in found for text in one["warnings"]):
-        print(f"morphobench: warning: {warning}", file=sys.stderr)  # noqa: T201
+        print(f"morphobench: warning: {printable(warning)}", file=sys.stderr)  # noqa: T201
     if options.into is not None:
         for name in dict.fromkeys(one["setup"] for one in found):
             _show(f"{name} is in {options.into}; `morphobench summarize {options.into}` shows the table")
@@ -236,6 +242,8 @@ def views(options: ViewsOptions) -> None:
     from morphobench.report.figures.contact_sheet import write_contact_sheet
     from morphobench.report.figures.view_gallery import write_views
 
+    read = () if options.spec is None else (options.spec,)
+    require_other_file(options.out, options.store, *read, name="--out")
     store = ImageStore.open(options.store)
     if options.contact:
         _show(f"{write_contact_sheet(store, options.out, images=options.images, seed=options.seed)}")

@@ -38,5 +38,5 @@ def history(options: HistoryOptions) -> None:
     for row in history_rows(series, changed_only=options.changed_only):
         table.add_row(*row)
     show(table)
-    if options.out is not None and series:
+    if options.out is not None:
         show(f"{draw_history(series, options.out)}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from morphobench._util.options import Options, argument, option
+from morphobench.cli.outputs import require_other_file
 from morphobench.errors import InputError
 
 
@@ -84,6 +84,7 @@ def make_board(options: BoardOptions) -> None:
     from morphobench.report.board import write_board
     from morphobench.report.render.terminal import show
 
+    require_other_file(options.out, *options.folders, name="--out")
     show(f"{write_board(options.folders, options.out)}")
 
 
@@ -160,14 +161,20 @@ def read_benchmarks(path: Path) -> dict[str, Any] | None:
     Raises:
         InputError: where it is neither.
     """
+    from morphobench._util.files import read_text
+    from morphobench._util.json import parse_json
+    from morphobench.report.statistics.benchmarks import check_benchmarks
+
     if path.is_dir() or path.suffix == ".jsonl":
         return None
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = parse_json(text, source="its text")
+    except InputError as error:
         raise InputError(
-            f"{path} must be a run's folder, a results.jsonl or a pytest-benchmark JSON file, got: {error}"
+            f"{path} must be a run's folder, a results.jsonl or a pytest-benchmark JSON file, but {error}"
         ) from error
     if not isinstance(content, dict) or "benchmarks" not in content:
         raise InputError(f"{path} must be a file of `pytest --benchmark-json`, but it has no 'benchmarks'")
+    check_benchmarks(content, source=str(path))
     return content

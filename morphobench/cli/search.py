@@ -38,7 +38,7 @@ def search(options: SearchCommand) -> None:
     Args:
         options: Options of the command.
     """
-    from morphobench.report.render.terminal import GridTable, console
+    from morphobench.report.render.terminal import GridTable, show
     from morphobench.run.folder import BEST, TRIALS
     from morphobench.run.search import search as searches
 
@@ -48,13 +48,10 @@ def search(options: SearchCommand) -> None:
     )
     if not results:  # only a script was written
         return
-    screen = console()
-    screen.print(GridTable(trial_grid(results[:_SHOWN], options.search.measure)))
-    screen.print(
+    show(GridTable(trial_grid(results[:_SHOWN], options.search.measure)))
+    show(
         f"{out / TRIALS} holds all {len(results)} trials; the best one's options: morphobench run "
-        f"{options.store} NEW_FOLDER --config {out / BEST}",
-        markup=False,
-        soft_wrap=True,
+        f"{options.store} NEW_FOLDER --config {out / BEST}"
     )
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from morphobench import types
-from morphobench.errors import InputError
+from morphobench._util.json import read_json
+from morphobench.errors import DamagedFileWarning, InputError
+from morphobench.report.statistics.benchmarks import check_benchmarks
 from morphobench.report.statistics.change_points import change_points, levels
+from morphobench.run.folder import COSTS, FAILURES
 from morphobench.run.record import read_records
 
+_NO_RECORDS = (FAILURES, COSTS, "metrics.jsonl")  # other files of lines that a run leaves in its folder
+_MOST_PIXELS = 50_000  # of a picture's height; matplotlib takes no more than 65,535
 _COSTS = ("relative_time", "peak_host_memory_bytes", "peak_device_memory_bytes")
 
 
@@ -36,8 +42,13 @@ class Series:
 
     @property
     def levels(self) -> list[float]:
-        """The geometric mean of each level."""
-        return levels(self.values, self.points)
+        """The geometric mean of each level; the mean where values are not all above 0."""
+        return levels(self.values, self.points) if self.positive else [fmean(self.values)]
+
+    @property
+    def positive(self) -> bool:
+        """Whether every value is above 0, so that ratios say something."""
+        return min(self.values) > 0
 
 
 def read_history(folder: types.Path) -> list[Series]:
@@ -61,7 +72,7 @@ def read_history(folder: types.Path) -> list[Series]:
         raise InputError(f"FOLDER must be a folder of results, but {folder} is none")
     dated = [found for path in sorted(folder.rglob("*.json")) if (found := _benchmarks(path)) is not None]
     steps = [(commit, figures) for _, commit, figures in sorted(dated, key=lambda one: one[0])]
-    steps += [_records(path) for path in sorted(folder.rglob("*.jsonl")) if path.name != "failures.jsonl"]
+    steps += [_records(path) for path in sorted(folder.rglob("*.jsonl")) if path.name not in _NO_RECORDS]
     if not steps:
         raise InputError(f"FOLDER must hold files of pytest-benchmark or of records, got none in {folder}")
     collected: dict[tuple[str, str], list[tuple[str, float]]] = {}
@@ -94,7 +105,7 @@ def history_rows(series: Iterable[Series], *, changed_only: bool) -> list[tuple[
             f"{len(one.values)}",
             f"{found[0]:.4g}",
             f"{found[-1]:.4g}",
-            f"x {found[-1] / found[0]:.3f}",
+            f"x {found[-1] / found[0]:.3f}" if one.positive else "–",
         )
         rows.append((one.name, one.figure, *numbers, ", ".join(changes) or "–"))
     return rows
@@ -109,6 +120,9 @@ def draw_history(series: Sequence[Series], picture: types.Path) -> Path:
 
     Returns:
         The file.
+
+    Raises:
+        InputError: where the ending says no format, or no figure of two commits is above 0.
     """
     from matplotlib.figure import Figure
 
@@ -116,10 +130,17 @@ def draw_history(series: Sequence[Series], picture: types.Path) -> Path:
 
     by_figure: dict[str, list[Series]] = {}
     for one in series:
-        by_figure.setdefault(one.figure, []).append(one)
+        if one.positive:
+            by_figure.setdefault(one.figure, []).append(one)
+    if not by_figure:
+        raise InputError("--out must have something to draw, got no figure of two commits that is above 0")
     path = Path(picture)
     made = Figure(figsize=(7.0, 2.2 * len(by_figure)), layout="constrained")
+    ending = path.suffix.removeprefix(".").lower() or "png"
+    if ending not in (known := made.canvas.get_supported_filetypes()):
+        raise InputError(f"--out must end in one of {', '.join(sorted(known))}, got {path.name}")
     axes = made.subplots(len(by_figure), squeeze=False)[:, 0]
+    plain: dict[str, Any] = {"fontsize": 9, "parse_math": False}  # a name may hold "$"
     for panel, (name, members) in zip(axes, by_figure.items(), strict=True):
         for one in members:
             relative = [value / one.values[0] for value in one.values]
@@ -128,35 +149,41 @@ def draw_history(series: Sequence[Series], picture: types.Path) -> Path:
                 ring = {"color": line.get_color(), "markersize": 7, "fillstyle": "none"}
                 panel.plot(point, relative[point], "o", **ring)
         longest = max(members, key=lambda one: len(one.commits))
-        panel.set_xticks(range(len(longest.commits)), longest.commits, rotation=60, fontsize=6)
-        panel.set_title(f"{name}, relative to the first commit; circles: a new level begins", fontsize=9)
-    with file_in_place_of(path) as partial:
-        made.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=150)
+        places = range(len(longest.commits))
+        panel.set_xticks(places, longest.commits, rotation=60, fontsize=6, parse_math=False)
+        panel.set_title(f"{name}, relative to the first commit; circles: a new level begins", **plain)
+    with file_in_place_of(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # of scripts that the font lacks
+        made.savefig(partial, format=ending, dpi=min(150.0, _MOST_PIXELS / (2.2 * len(by_figure))))
     return path
 
 
 def _series(name: str, figure: str, pairs: Sequence[tuple[str, float]]) -> Series:
     commits, values = zip(*pairs, strict=True)
-    positive = all(value > 0 for value in values)  # levels are found on logarithms
-    return Series(name, figure, commits, values, tuple(change_points(values)) if positive else ())
+    # levels are found on logarithms
+    return Series(name, figure, commits, values, tuple(change_points(values)) if min(values) > 0 else ())
 
 
 def _benchmarks(path: Path) -> tuple[str, str, dict[tuple[str, str], float]] | None:
     """Date, commit and figures of a pytest-benchmark file; None for any other file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        benchmarks, commit = content["benchmarks"], content["commit_info"]["id"]
-        found: dict[tuple[str, str], float] = {}
-        for item in benchmarks:
-            extra: Mapping[str, Any] = item.get("extra_info") or {}
-            name = str(extra.get("setup") or item["name"])
-            known = {figure: extra[figure] for figure in _COSTS if extra.get(figure)}
-            if "relative_time" not in known:
-                known["wall_time_s"] = item["stats"]["median"]
-            found.update({(name, figure): float(value) for figure, value in known.items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        content = read_json(path)
+    except InputError as error:
+        warnings.warn(f"{error}; left out", DamagedFileWarning, stacklevel=2)
         return None
-    return str(content.get("datetime")), str(commit)[:9], found
+    if not isinstance(content, dict) or "benchmarks" not in content:
+        return None
+    check_benchmarks(content, source=str(path))
+    found: dict[tuple[str, str], float] = {}
+    for item in content["benchmarks"]:
+        extra: Mapping[str, Any] = item.get("extra_info") or {}
+        name = str(extra.get("setup") or item["name"])
+        known = {figure: extra[figure] for figure in _COSTS if extra.get(figure)}
+        if "relative_time" not in known:
+            known["wall_time_s"] = item["stats"]["median"]
+        found.update({(name, figure): float(value) for figure, value in known.items()})
+    commit = (content.get("commit_info") or {}).get("id")
+    return str(content.get("datetime")), str(commit or path.stem)[:9], found
 
 
 def _records(path: Path) -> tuple[str, dict[tuple[str, str], float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from morphobench._util.files import write_whole
+from morphobench._util.text import csv_table
 from morphobench.evaluation import EvaluationInput, evaluate
 from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.evaluation.registry import METRICS, TASKS
@@ -36,7 +37,7 @@ def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> di
         metrics |= result.metrics
         intervals |= result.intervals
         for name, table in result.tables.items():
-            write_whole(tables / f"{task}.{name}.csv", table.to_csv(index=False))
+            write_whole(tables / f"{task}.{name}.csv", csv_table(table))
     own = {
         name: asdict(METRICS[name])
         for name in metrics

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import shutil
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from morphobench._util.files import path_exists, remove_abandoned
 from morphobench.errors import InputError
 
 OPTIONS = "run.json"
@@ -26,6 +26,8 @@ LOCK = ".lock"
 EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES = "embeddings", "weights", "training", "tables", "figures"
 CURVES = "curves"  # a run of its own for each point of a learning curve
 ENGINE = "engine"  # scripts and logs of jobs on a cluster
+
+CHECKPOINT = "checkpoint.safetensors"
 
 _SEED = "__seed"
 _KEYS = ({"protocol"}, {"content_sha256"})  # what options and data of every run hold
@@ -50,7 +52,20 @@ OWN_NAMES = (
     TRIALS,
     BEST,
 )
-"""What a run and its report put into OUT, and all that ``--fresh`` removes."""
+"""What a run and its report put into OUT."""
+
+_SETUP_FOLDER = r".+__seed\d+"
+_OWN_ENTRIES = {
+    EMBEDDINGS: rf"{_SETUP_FOLDER}\.parquet",
+    WEIGHTS: rf"{_SETUP_FOLDER}\.(safetensors|config\.json)",
+    TRAINING: r"timing__seed\d+\.json",
+    FIGURES: r"(umap|ranks|heat-map|(cost|quality|curves|effects)-[A-Za-z0-9-]+)\.(svg|png)",
+}
+_OWN_IN_SETUP_FOLDERS = {
+    TRAINING: r"(outcome\.json|metrics\.jsonl|reconstructions\.png|checkpoint\.safetensors)",
+    TABLES: r"\w+\.\w+\.csv",
+}
+"""Names of the files in each folder that ``--fresh`` removes; files of other names are not ours."""
 
 
 def timing_file(out: Path, seed: int) -> Path:
@@ -125,8 +140,8 @@ class SetupFiles:
 
     def drop_checkpoint(self) -> None:
         """Remove the checkpoint, which nobody needs once the record is written; losses by epoch stay."""
-        for path in self.folder.glob("*checkpoint*"):
-            path.unlink()
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        remove_abandoned(self.folder / CHECKPOINT)
 
 
 def remove_own(out: Path) -> None:
@@ -138,10 +153,9 @@ def remove_own(out: Path) -> None:
     Raises:
         InputError: where its run.json is not of morphobench, so that nothing there may be ours.
     """
-    try:
-        content = json.loads((out / OPTIONS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{out / OPTIONS} must hold the options of a run, got: {error}") from error
+    from morphobench._util.json import read_json  # of numpy, which --help does without
+
+    content = read_json(out / OPTIONS)
     parts = [content.get(key) for key in ("options", "data")] if isinstance(content, dict) else [None]
     if not all(isinstance(part, dict) and _KEYS[n] <= part.keys() for n, part in enumerate(parts)):
         raise InputError(
@@ -153,16 +167,50 @@ def remove_own(out: Path) -> None:
             point.parent.rmdir()
     for name in (*OWN_NAMES, CURVES):
         path = out / name
-        if path.is_dir() and not path.is_symlink():
+        if _is_folder(path):
             _remove_contents(path)
         else:
             path.unlink(missing_ok=True)
 
 
+def refuse_links(out: Path) -> None:
+    """Refuse an OUT in which a link takes the place of a folder, through which files would leave it.
+
+    A link in the place of a file is replaced by the file; only the journal of a search is appended to.
+
+    Args:
+        out: the folder of the run, whether or not it exists.
+
+    Raises:
+        InputError: where one of its folders is a link; it is named.
+    """
+    for name in (EMBEDDINGS, WEIGHTS, TRAINING, TABLES, FIGURES, ENGINE, CURVES):
+        folder = out / name
+        if not path_exists(folder) and not folder.is_symlink():
+            continue
+        for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+            if path.is_symlink() and (path == folder or path.is_dir()):
+                raise InputError(f"{path} must be a folder of its own, got a symbolic link")
+    if (out / SEARCH_JOURNAL).is_symlink():
+        raise InputError(f"{out / SEARCH_JOURNAL} must be a file of its own, got a symbolic link")
+
+
 def _remove_contents(folder: Path) -> None:
-    """Only what is named as ours goes; the folder too, where nothing else is left."""
+    """Remove what is named as ours; each folder too, where nothing else is left."""
     for entry in list(folder.iterdir()):
-        if _SEED in entry.name or (folder.name == FIGURES and entry.suffix in (".svg", ".png")):
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    with contextlib.suppress(OSError):
+        inner = _OWN_IN_SETUP_FOLDERS.get(folder.name)
+        if inner is not None and re.fullmatch(_SETUP_FOLDER, entry.name) and _is_folder(entry):
+            _remove_files(entry, inner)
+    _remove_files(folder, _OWN_ENTRIES.get(folder.name, "(?!)"))
+
+
+def _remove_files(folder: Path, pattern: str) -> None:
+    for entry in list(folder.iterdir()):
+        if re.fullmatch(pattern, entry.name) and not _is_folder(entry):
+            entry.unlink()
+    with contextlib.suppress(OSError):  # other files are left
         folder.rmdir()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

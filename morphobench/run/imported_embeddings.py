@@ -19,7 +19,7 @@ from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated
-from morphobench.run.folder import RESULTS, SetupFiles
+from morphobench.run.folder import RESULTS, SetupFiles, refuse_links
 from morphobench.run.lock import locked
 from morphobench.run.prepare import read_options
 from morphobench.run.record import (
@@ -88,6 +88,7 @@ def add_external(
         raise InputError(f"--name must be a name without a slash, got {name!r}")
     digest = sha256_file(path)
     embeddings, described, provenance = read_embeddings(path)
+    refuse_links(out)
     with locked(out):
         records = read_records(out)
         there = [record for record in records if record.setup == setup]

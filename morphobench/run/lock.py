@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -23,9 +24,14 @@ def locked(out: Path) -> Iterator[None]:
         Nothing; the folder is locked meanwhile.
 
     Raises:
-        InputError: Another run is at work there.
+        InputError: Another run is at work there, or its lock cannot be a file of this folder.
     """
-    descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # never through a link, which could make a file elsewhere
+        descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        got = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise InputError(f"{out / LOCK} must be a file that can be opened, got: {got}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,7 @@ from morphobench._util.json import plain, read_json, write_json
 from morphobench._util.options import Options, option_fields
 from morphobench._util.toml import toml_text
 from morphobench.errors import InputError
-from morphobench.run.folder import CONFIG, LOCK, OPTIONS, remove_own
+from morphobench.run.folder import CONFIG, LOCK, OPTIONS, refuse_links, remove_own
 from morphobench.run.options import RunOptions, upgraded
 
 
@@ -48,7 +48,8 @@ def require_own(out: Path) -> None:
         out: The folder, whether or not it exists.
 
     Raises:
-        InputError: It is a file, or a folder with files but without the options of a run.
+        InputError: It is a file, a folder with files but without the options of a run, or one with links in
+            the place of folders.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"OUT must be a folder, got the file {out}")
@@ -56,6 +57,7 @@ def require_own(out: Path) -> None:
         raise InputError(
             f"OUT must be a new or empty folder or that of an earlier run, but {out} holds other files"
         )
+    refuse_links(out)
 
 
 def read_options(out: Path) -> RunOptions:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from morphobench._util.text import printable
+from morphobench._util.text import csv_table, csv_text, printable
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,15 @@ from morphobench._util.text import printable
 )
 def test_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_formulas_are_text_in_a_spreadsheet(text: str) -> None:
+    assert csv_text(text) == f"'{text}"
+    assert csv_text("unsupervised/x") == "unsupervised/x"
+
+
+def test_a_table_keeps_its_numbers_and_shows_its_texts() -> None:
+    made = {"=a": ["=1", "\x1b[2J", None], "b": [-1.5, 2.0, None], "c": [-1, 0, 7], "d": [True, False, True]}
+    text = csv_table(pd.DataFrame(made))
+    assert text == "'=a,b,c,d\n'=1,-1.5,-1,True\n\\x1b[2J,2.0,0,False\n,,7,True\n"

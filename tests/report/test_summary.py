@@ -13,7 +13,7 @@ import pytest
 from morphobench.cli import main
 from morphobench.errors import InputError
 from morphobench.report.load import load_tables
-from morphobench.report.render.markdown import as_csv, as_json, as_markdown, spreadsheet_text
+from morphobench.report.render.markdown import as_csv, as_json, as_markdown
 from morphobench.report.summary import load_summary, summarize
 from morphobench.run.record import Record, write_records
 from tests.support.report_records import KNOWN, record, study
@@ -103,12 +103,6 @@ def test_markdown_has_a_row_a_setup_and_escapes_names() -> None:
     text = as_markdown(summarize([record("mine/<b>a|b*c</b>")], known=KNOWN))
     row = next(line for line in text.splitlines() if line.startswith("| mine/"))
     assert row.startswith(r"| mine/&lt;b>a\|b\*c&lt;/b> |")
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
-def test_formulas_are_text_in_a_spreadsheet(text: str) -> None:
-    assert spreadsheet_text(text) == f"'{text}"
-    assert spreadsheet_text("unsupervised/x") == "unsupervised/x"
 
 
 def test_the_command_writes_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.run.folder import SetupFiles, remove_own
+from morphobench.run.folder import SetupFiles, refuse_links, remove_own
 
 OURS = '{"options": {"setups": [], "protocol": "corrected-1"}, "data": {"content_sha256": "0"}}'
 
@@ -34,6 +34,36 @@ def test_every_setup_and_seed_has_its_own_places(tmp_path: Path) -> None:
     assert not {one.weights, one.folder, one.tables} & {other.weights, other.folder, other.tables}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "thesis.txt",
+        "tables/paper.csv",
+        "tables/unsupervised__aug_one_crop__seed1/notes.txt",
+        "training/unsupervised__aug_one_crop__seed1/checkpoint notes.txt",
+        "weights/my__seed-study.txt",
+        "figures/figure1.png",
+        "curves/mine.txt",
+    ],
+)
+def test_files_of_other_names_stay_in_our_folders_too(tmp_path: Path, name: str) -> None:
+    path = _out(tmp_path) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    remove_own(tmp_path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["tables", "figures", "weights/x", "search.journal"])
+def test_links_in_the_place_of_folders_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "outside").mkdir()
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match=rf"{name} must be a"):
+        refuse_links(tmp_path / "out")
+
+
 def test_only_what_is_ours_is_removed(tmp_path: Path) -> None:
     remove_own(_out(tmp_path))
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
@@ -43,6 +73,6 @@ def test_only_what_is_ours_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", ["{}", "[1]", "no json", '{"epochs": 3}', '{"options": {}, "data": {}}'])
 def test_another_programs_run_json_keeps_its_folder(tmp_path: Path, options: str) -> None:
     before = sorted(_out(tmp_path, options).rglob("*"))
-    with pytest.raises(InputError, match=r"run\.json must hold the options of a run"):
+    with pytest.raises(InputError, match=r"run\.json must (hold the options of a run|be JSON)"):
         remove_own(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before

@@ -19,6 +19,7 @@ import pandas as pd
 from morphobench._util.files import folder_in_place_of, reason_of, write_whole
 from morphobench._util.hashing import sha256_file
 from morphobench._util.json import plain, to_json
+from morphobench._util.text import csv_table
 from morphobench.data.metadata import checked_columns
 from morphobench.data.store.format import (
     FILES,
@@ -143,8 +144,7 @@ class StoreWriter:
             self._write_header()
             self._file.close()
             table.to_parquet(self._folder / METADATA, index=False)
-            # a file name that is no UTF-8 holds surrogates, which CSV cannot
-            rejected.to_csv(self._folder / REJECTED, index=False, errors="backslashreplace")
+            (self._folder / REJECTED).write_text(csv_table(rejected), encoding="utf-8")
             text = to_json(self._final_manifest(len(rejected)), indent=1, sort_keys=True)
             write_whole(self._folder / MANIFEST, text + "\n")
             self._finished = True

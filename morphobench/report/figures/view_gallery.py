@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from morphobench._util.files import file_in_place_of
+from morphobench._util.json import read_json
 from morphobench.augment import SPECS, MultiCrop, ViewSpec, view_spec
 from morphobench.augment.params import ViewParams, ViewRecord
 from morphobench.data import ImageStore
@@ -78,7 +79,8 @@ def write_views(
     known = figure.canvas.get_supported_filetypes()
     if (ending := out.suffix.removeprefix(".").lower()) not in known:
         raise InputError(f"--out must end in one of {', '.join(sorted(known))}, got {out.name}")
-    with file_in_place_of(out) as unfinished:
+    with file_in_place_of(out) as unfinished, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # of a file's name in a script that the font lacks
         figure.savefig(unfinished, dpi=_DPI, format=ending)
         if ending == "png":  # matplotlib writes an alpha channel of no use
             with Image.open(unfinished) as picture:
@@ -91,9 +93,9 @@ def _specs(setting: str, spec: PathLike | None) -> Iterator[tuple[str, ViewSpec]
     """Heading and spec of each block."""
     if spec is not None:
         try:
-            described = json.loads(Path(spec).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"--spec must be a JSON file, got {spec}: {error}") from error
+            described = read_json(Path(spec))
+        except InputError as error:
+            raise InputError(f"--spec must be a JSON file, but {error}") from error
         yield Path(spec).name, ViewSpec.from_description(described)
     elif setting == ALL:
         yield from SPECS.items()
@@ -124,7 +126,7 @@ class _Page:
     def write(self, text: str, left: int, top: int, **style: Any) -> None:
         """Small text."""
         where = left / self.width, 1 - top / self.height
-        self.figure.text(*where, text, va="top", fontsize=7, linespacing=1.1, **style)
+        self.figure.text(*where, text, va="top", fontsize=7, linespacing=1.1, parse_math=False, **style)
 
     def show(self, picture: Float32Array, left: int, top: int, zoom: int) -> Any:
         """(C, H, W), each pixel a square of ``zoom`` x ``zoom``; its axes, without ticks or frame."""

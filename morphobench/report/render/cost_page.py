@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from morphobench._util.files import write_whole
+from morphobench._util.files import read_text, write_whole
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.interval import Interval
 from morphobench.report.render.formats import MISSING, number, with_unit
@@ -106,9 +106,7 @@ def fill_page(path: Path, text: str | None) -> None:
     Raises:
         InputError: There is no such page, or it lacks the lines.
     """
-    if not path.is_file():
-        raise InputError(f"{path} must be a page to put the tables into, got no such file")
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    before, begin, rest = read_text(path).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise InputError(f"{path} must have the lines {BEGIN!r} and {END!r}, got a page without")

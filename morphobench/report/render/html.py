@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from morphobench._util.files import write_whole
+from morphobench._util.text import printable
 from morphobench.report.figures import cells
 from morphobench.report.figures.effects import effects, ranks
 from morphobench.report.figures.heat_map import heat_map
@@ -24,7 +25,7 @@ from morphobench.report.statistics.claims import study_claims
 from morphobench.report.statistics.columns import PRIMARY, marked
 from morphobench.report.statistics.gain import UNTRAINED
 from morphobench.report.summary import Summary, load_summary
-from morphobench.run.folder import FIGURES, REPORT
+from morphobench.run.folder import FIGURES, REPORT, refuse_links
 from morphobench.run.record import split_name
 from morphobench.types import Path
 
@@ -79,9 +80,11 @@ def write_report(out: Path, *, store: Path | None = None) -> pathlib.Path:
         Path of the page, OUT/report.html. The figures are in OUT/figures.
 
     Raises:
-        InputError: where OUT holds no readable records, or records of two protocols.
+        InputError: where OUT holds no readable records, records of two protocols, or a link in the place of a
+            folder.
     """
     folder = pathlib.Path(out)
+    refuse_links(folder)
     page = folder / REPORT if folder.is_dir() else folder.with_name(REPORT)
     summary = load_summary([folder])
     shown = load_cells(folder, summary, store=None if store is None else pathlib.Path(store))
@@ -251,6 +254,7 @@ def page_environment() -> Any:
     return Environment(
         loader=FunctionLoader(template),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not our own markup
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

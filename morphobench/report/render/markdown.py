@@ -8,14 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 from morphobench._util.json import to_json
+from morphobench._util.text import csv_text
 from morphobench.report.decision import Decision
 from morphobench.report.render.gain_grid import further_tables
 from morphobench.report.render.sentences import decision_sentences
 from morphobench.report.render.terminal import summary_grid
 from morphobench.report.statistics.columns import COSTS
 from morphobench.report.summary import Summary
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_markdown(summary: Summary) -> str:
@@ -58,10 +57,10 @@ def as_csv(summary: Summary) -> str:
     names = [
         f"{column.key}{part}" for column in columns for part in (parts if not column.is_cost else parts[:2])
     ]
-    writer.writerow([*head, "setup", "protocol", "seeds", *map(spreadsheet_text, names)])
+    writer.writerow([*head, "setup", "protocol", "seeds", *map(csv_text, names)])
     for row in summary.rows:
-        values: list[Any] = [spreadsheet_text(row.source)] if head else []
-        values += [spreadsheet_text(row.name), spreadsheet_text(summary.protocol), len(row.seeds)]
+        values: list[Any] = [csv_text(row.source)] if head else []
+        values += [csv_text(row.name), csv_text(summary.protocol), len(row.seeds)]
         for column in columns:
             cell = row.cells[column.key]
             numbers = (cell.value, cell.deviation, cell.low, cell.high)[: 2 if column.is_cost else 4]
@@ -113,15 +112,3 @@ def decision_content(decision: Decision) -> dict[str, Any]:
     content = asdict(decision)
     content["column"] = None if decision.column is None else decision.column.key
     return {"text": " ".join(decision_sentences(decision)), **content}
-
-
-def spreadsheet_text(text: str) -> str:
-    """Keep a spreadsheet from reading a text as a formula.
-
-    Args:
-        text: text of a cell.
-
-    Returns:
-        The text, with an apostrophe before it where it begins as a formula does.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -66,11 +67,20 @@ def console(file: TextIO | None = None) -> Console:
         without it).
     """
     file = sys.stdout if file is None else file
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
     if file.isatty():
-        return Console(file=file, highlight=False)
+        return _PrintableConsole(file=file, **plain)
     columns = os.environ.get("COLUMNS", "")
-    width = max(int(columns), _NARROWEST) if columns.isdigit() else _PIPED_WIDTH
-    return Console(file=file, width=width, highlight=False, no_color=True)
+    wanted = int(columns) if re.fullmatch("[0-9]{1,4}", columns) else _PIPED_WIDTH
+    return _PrintableConsole(file=file, width=max(wanted, _NARROWEST), no_color=True, **plain)
+
+
+class _PrintableConsole(Console):
+    """Shows names from outside as they are: neither escape sequences nor markup nor emoji codes."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Lay a text out; rich does so with every text of a table, and with titles."""
+        return super().render_str(printable(text), **how)
 
 
 def show(what: RenderableType) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from morphobench._util.typed import from_json
 from morphobench.errors import InputError
 from morphobench.report.statistics.cost import finite
 
@@ -30,6 +31,72 @@ class BenchmarkRow:
 _FASTER = "times_faster_than_"
 _RATES = ("images_per_s", "views_per_second", "pairs_per_second")
 _MEMORY = ("peak_host_memory_bytes", "peak_memory_bytes")
+
+
+@dataclass(frozen=True)
+class _Stats:
+    median: float
+    iqr: float = 0.0
+    rounds: int = 1
+    data: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class _ExtraInfo:
+    setup: str | None = None
+    relative_time: float | None = None
+    relative_time_interval: tuple[float | None, ...] | None = None
+    peak_host_memory_bytes: float | None = None
+    peak_device_memory_bytes: float | None = None
+    conditions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    name: str
+    stats: _Stats
+    extra_info: _ExtraInfo | None = None
+
+
+@dataclass(frozen=True)
+class _Commit:
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class _Machine:
+    cpu: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _BenchmarkFile:
+    benchmarks: tuple[_Benchmark, ...]
+    commit_info: _Commit | None = None
+    machine_info: _Machine | None = None
+
+
+def check_benchmarks(content: Mapping[str, Any], *, source: str) -> None:
+    """Check the types of what is read of a pytest-benchmark file.
+
+    Args:
+        content: the JSON object.
+        source: the file, for messages.
+
+    Raises:
+        InputError: where a value is of another type, or a time is not above 0; the message names it.
+    """
+    try:
+        found: _BenchmarkFile = from_json(_BenchmarkFile, content)
+    except InputError as error:
+        raise InputError(f"{source} must be a file of `pytest --benchmark-json`, but {error}") from error
+    for number, one in enumerate(found.benchmarks):
+        extra = one.extra_info or _ExtraInfo()
+        costs = (extra.relative_time, extra.peak_host_memory_bytes, extra.peak_device_memory_bytes)
+        for value in (one.stats.median, *(one.stats.data or ()), *costs):
+            if value is not None and value <= 0:
+                raise InputError(
+                    f"{source}: the times and memory of benchmarks[{number}] must be above 0, got {value:g}"
+                )
 
 
 def benchmark_rows(data: Mapping[str, Any]) -> list[BenchmarkRow]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 
 from morphobench import types
 from morphobench._util.extras import load_extra
-from morphobench._util.files import write_whole
+from morphobench._util.files import open_regular, path_exists, write_whole
 from morphobench._util.toml import toml_text
 from morphobench.data import ImageStore, subset
 from morphobench.errors import CheckError, InputError
@@ -319,9 +318,11 @@ def _require_measurable(store: ImageStore, parts: SeedData, options: SearchOptio
 
 def _drop_partial_line(journal: Path) -> None:
     """Cut off a line that a killed process did not finish: nothing could be read behind it."""
-    with suppress(FileNotFoundError):
-        content = journal.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            with journal.open("r+b") as file:
-                file.truncate(len(whole))
+    if not path_exists(journal):
+        return
+    with open_regular(journal) as read:
+        content = read.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with journal.open("r+b") as file:
+            file.truncate(len(whole))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from morphobench._util.files import open_regular
 from morphobench.errors import InputError
 from morphobench.models.tensor_file import write_tensors
 from morphobench.training.results import EpochRecord
@@ -50,6 +51,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     Raises:
         InputError: when the file is not such a checkpoint.
     """
+    open_regular(path).close()  # a pipe would be waited for
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -63,7 +65,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
         raise InputError(f"{path} must be a {FORMAT}, got {got!r}")
     try:
         info = json.loads(metadata.get("info", ""))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} must be a morphobench checkpoint, got broken JSON ({error})") from error
     return tensors, _checked(info, path)
 

@@ -168,7 +168,7 @@ def test_filling_a_page_replaces_what_is_between_the_marks(tmp_path: Path) -> No
         with pytest.raises(InputError, match=r"page\.md must have the lines"):
             fill_page(page, "new")
         assert page.read_text() == wrong
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="must be a readable file"):
         fill_page(tmp_path / "absent.md", "new")
 
 
