@@ -6,9 +6,10 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, resources
+from importlib import resources
 from typing import Any
 
+from morphobench.report.figures.converter import convert
 from morphobench.setups import PARADIGMS, SETTINGS
 
 VEGA_LITE = "6.4"
@@ -81,7 +82,7 @@ class Figure:
         Returns:
             The file's text.
         """
-        return str(_converter().vegalite_to_svg(self.file_spec(), vl_version=VEGA_LITE))
+        return convert("vegalite_to_svg", vl_spec=self.file_spec(), vl_version=VEGA_LITE).decode()
 
     def png(self) -> bytes:
         """Draw it as a PNG file of twice its size.
@@ -89,7 +90,7 @@ class Figure:
         Returns:
             The file's content.
         """
-        return bytes(_converter().vegalite_to_png(self.file_spec(), vl_version=VEGA_LITE, scale=2))
+        return convert("vegalite_to_png", vl_spec=self.file_spec(), vl_version=VEGA_LITE, scale=2)
 
 
 def colour(name: str) -> str:
@@ -184,28 +185,11 @@ def scripts() -> str:
     return f"{_bundle()}\n{own}"
 
 
-def available() -> bool:
-    """Tell whether figures can be drawn.
-
-    Returns:
-        Whether the package vl-convert-python is installed.
-    """
-    try:
-        _converter()
-    except ImportError:
-        return False
-    return True
-
-
 @cache
 def _bundle() -> str:
     """Takes seconds to make, and is the same for every page."""
-    text = str(_converter().javascript_bundle(vl_version=VEGA_LITE))
+    text = convert("javascript_bundle", vl_version=VEGA_LITE).decode()
     return re.sub(r"</(script)", r"<\\/\1", text, flags=re.IGNORECASE)
-
-
-def _converter() -> Any:
-    return import_module("vl_convert")
 
 
 def _complete(spec: dict[str, Any], width: int | str, alt: str) -> dict[str, Any]:

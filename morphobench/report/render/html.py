@@ -13,10 +13,11 @@ from typing import Any
 from morphobench._util.files import write_whole
 from morphobench._util.text import printable
 from morphobench.report.figures import cells
+from morphobench.report.figures.converter import available
 from morphobench.report.figures.effects import effects, ranks
 from morphobench.report.figures.heat_map import heat_map
 from morphobench.report.figures.quality import intervals, learning_curves, quality_against_cost
-from morphobench.report.figures.vega import COLOURS, Figure, available, scripts
+from morphobench.report.figures.vega import COLOURS, Figure, scripts
 from morphobench.report.load import load_records
 from morphobench.report.render.formats import ARROWS, Format, bounds, number, p_text, signed, signed_bounds
 from morphobench.report.render.gain_grid import further_tables, gain_tables
