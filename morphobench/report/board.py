@@ -11,6 +11,7 @@ import numpy as np
 
 from morphobench._util.files import write_whole
 from morphobench._util.text import printable
+from morphobench.data.ingest.paths import files_below
 from morphobench.errors import InputError
 from morphobench.report.load import load_records
 from morphobench.report.render.formats import Format, number
@@ -85,11 +86,12 @@ def find_results(folders: Sequence[Path]) -> list[pathlib.Path]:
         Folders with a results.jsonl, sorted.
 
     Raises:
-        InputError: where a folder holds none.
+        InputError: where a folder holds none, or cannot be listed.
     """
     found: dict[pathlib.Path, None] = {}
     for folder in map(pathlib.Path, folders):
-        here = sorted(file.parent for file in folder.rglob(RESULTS)) if folder.is_dir() else []
+        files = [folder / name for name in files_below(folder)] if folder.is_dir() else []
+        here = sorted(file.parent for file in files if file.name == RESULTS)
         # points of learning curves are no results of their own
         here = [one for one in here if one.parent.name != CURVES or one == folder]
         if not here:

@@ -11,6 +11,7 @@ from typing import Any
 
 from morphobench import types
 from morphobench._util.json import read_json
+from morphobench.data.ingest.paths import files_below
 from morphobench.errors import DamagedFileWarning, InputError
 from morphobench.report.statistics.benchmarks import check_benchmarks
 from morphobench.report.statistics.change_points import change_points, levels
@@ -65,14 +66,16 @@ def read_history(folder: types.Path) -> list[Series]:
         Every figure that at least two files hold, with its change points.
 
     Raises:
-        InputError: where there is no such folder, or no result in it.
+        InputError: where there is no such folder, no result in it, or a folder in it that cannot be listed.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"FOLDER must be a folder of results, but {folder} is none")
-    dated = [found for path in sorted(folder.rglob("*.json")) if (found := _benchmarks(path)) is not None]
+    files = sorted(folder / name for name in files_below(folder))
+    read = (_benchmarks(path) for path in files if path.suffix == ".json")
+    dated = [found for found in read if found is not None]
     steps = [(commit, figures) for _, commit, figures in sorted(dated, key=lambda one: one[0])]
-    steps += [_records(path) for path in sorted(folder.rglob("*.jsonl")) if path.name not in _NO_RECORDS]
+    steps += [_records(path) for path in files if path.suffix == ".jsonl" and path.name not in _NO_RECORDS]
     if not steps:
         raise InputError(f"FOLDER must hold files of pytest-benchmark or of records, got none in {folder}")
     collected: dict[tuple[str, str], list[tuple[str, float]]] = {}

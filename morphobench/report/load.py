@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from morphobench.errors import InputError
@@ -18,6 +19,8 @@ _NUMBERS = {
     "clustering.assignments": ("row", "x", "y", "cluster"),
 }
 """Columns of numbers that a table must have to be used."""
+_MAY_BE_MISSING = ("roc_auc",)  # of a cell line with one class
+_MOST_ROWS = 2**53
 
 
 def load_records(path: Path) -> list[Record]:
@@ -60,12 +63,19 @@ def load_tables(path: Path, records: Sequence[Record], *, name: str) -> dict[tup
         if not file.is_file():
             continue
         try:
-            table = pd.read_csv(file)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            table = pd.read_csv(file, low_memory=False)  # else columns of mixed types are warned about
+        except ValueError as error:  # of the parser, or of bytes that are no UTF-8
             raise InputError(f"{file} must be a CSV table, got: {error}") from error
         for column in _NUMBERS.get(name, ()):
             if column not in table or not pd.api.types.is_numeric_dtype(table[column]):
                 kind = "no such column" if column not in table else f"{table[column].dtype} values"
                 raise InputError(f"{file} must have a column {column} of numbers, got {kind}")
+            wrong = ~np.isfinite(table[column].to_numpy(np.float64)) & (column not in _MAY_BE_MISSING)
+            if column == "row":
+                wrong |= ~table[column].between(0, _MOST_ROWS).to_numpy()
+            if wrong.any():
+                place = int(np.flatnonzero(wrong)[0])
+                got = table[column].iloc[place]
+                raise InputError(f"{file}, line {place + 2}: {column} must be a number of the run, got {got}")
         found[record.setup, record.seed] = table
     return found

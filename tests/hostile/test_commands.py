@@ -91,14 +91,9 @@ def test_files_that_are_none(
 
 VALUES: tuple[Any, ...] = (None, 0, -1, 1e300, 10**400, True, "x", [], [1], {}, {"a": []})
 EXTRAS = (
-    "setup",
-    "relative_time",
-    "relative_time_interval",
-    "peak_host_memory_bytes",
-    "conditions",
-    "stable",
+    *("setup", "relative_time", "relative_time_interval", "peak_host_memory_bytes", "conditions"),
+    *("stable", "yardstick", "times_faster_than_peer", "peer", "images_per_s"),
 )
-EXTRAS += ("yardstick", "times_faster_than_peer", "peer", "images_per_s")
 
 
 def _edited() -> dict[str, dict[str, Any]]:
@@ -329,3 +324,68 @@ def test_fresh_keeps_what_is_not_ours(
     for name in FOREIGN:
         assert (out / name).read_text() == "mine"
         case("right")
+
+
+TABLES: dict[str, bytes] = {
+    "empty": b"",
+    "binary": bytes(range(256)),
+    "nul": b"row,label,drug_probability,x,y,cluster\n\0\n",
+    "no column": b"a,b\n1,2\n",
+    "text": b"row,label,drug_probability,x,y,cluster\none,x,x,x,x,x\n",
+    "NaN": b"row,label,drug_probability,x,y,cluster\n0,,,,,\n",
+    "infinite": b"row,label,drug_probability,x,y,cluster\n0,inf,inf,inf,inf,inf\n",
+    "no row": b"row,label,drug_probability,x,y,cluster\n,1,1,1,1,1\n",
+    "negative row": b"row,label,drug_probability,x,y,cluster\n-1,1,1,1,1,1\n",
+    "huge row": b"row,label,drug_probability,x,y,cluster\n1e300,1,1,1,1,1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("command_name", "table"),
+    [("summarize", "classification.predictions"), ("report", "clustering.assignments")],
+)
+@pytest.mark.parametrize("name", TABLES)
+def test_damaged_tables_of_a_run(
+    finished: Path,
+    tmp_path: Path,
+    name: str,
+    command_name: str,
+    table: str,
+    command: Callable[..., str],
+    case: Callable[[str], None],
+) -> None:
+    copy_files(finished, tmp_path / "out")
+    file = tmp_path / "out" / "tables" / "unsupervised__no_aug_one_crop__seed0" / f"{table}.csv"
+    file.write_bytes(TABLES[name])
+    assert command(command_name, tmp_path / "out", names=(str(file),)) == "refused"
+    case("refused")
+
+
+def test_embeddings_of_a_run_that_were_cut_off(
+    finished: Path, tmp_path: Path, command: Callable[..., str], case: Callable[[str], None]
+) -> None:
+    out, name = tmp_path / "out", "unsupervised__no_aug_one_crop__seed0"
+    copy_files(finished, out)
+    (out / "tables" / name / "clustering.assignments.csv").write_text("row,x,y,cluster\n0,1,1,0\n")
+    (out / "embeddings" / f"{name}.parquet").write_bytes(b"PAR1")
+    for words in (("report", out), ("verify", out, "--no-metrics")):
+        assert command(*words, names=(f"{name}.parquet",)) == "refused"
+        case("refused")
+
+
+def test_folders_that_fail_to_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., str], case: Callable[[str], None]
+) -> None:
+    for name in ("a", "b"):
+        _records(tmp_path / "runs" / name / "results.jsonl")
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for words in (("history", tmp_path / "runs"), ("board", tmp_path / "runs", "--out", tmp_path / "b.html")):
+        assert command(*words, names=("must be a folder that can be listed",)) == "refused"
+        case("refused")

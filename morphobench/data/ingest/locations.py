@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from morphobench.data.ingest.listing import Listing, shown_path
+from morphobench.data.ingest.paths import files_below
 from morphobench.data.ingest.platemap import plate_key, well_name
 from morphobench.data.ingest.tables import IMAGE_NUMBER, name_of, read_table, table_ending
 from morphobench.data.metadata import column_name, heading_key
@@ -97,7 +98,7 @@ def _read(locations: PathLike | pd.DataFrame, plates: set[str], *, root: Path) -
     if not folder.is_dir():
         return read_table(locations, root=root)
     tables = []
-    for file in sorted(path for path in folder.rglob("*") if table_ending(path.name)):
+    for file in sorted(folder / name for name in files_below(folder) if table_ending(name)):
         table = read_table(file)
         if not any(column_name(head) == "Metadata_Plate" for head in map(str, table)):
             if found := _DEEP_PROFILER.fullmatch(file.name):

@@ -18,7 +18,7 @@ from PIL import Image
 from morphobench._util.text import printable
 from morphobench._util.toml import read_toml
 from morphobench.data import ImageStore
-from morphobench.embeddings import read_embeddings
+from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
 from morphobench.report.figures.vega import Figure
 from morphobench.report.figures.view_gallery import write_views
@@ -331,9 +331,9 @@ def _assignments(out: Path, record: Record) -> pd.DataFrame | None:
     file = SetupFiles.of(out, record.setup, record.seed).embeddings
     if table is None or not len(table) or not file.is_file():
         return None
-    metadata = pd.read_parquet(file, columns=["Metadata_ImageId"])
+    metadata = read_metadata(file)
     rows = table["row"].to_numpy(np.int64)
-    if rows.min() < 0 or rows.max() >= len(metadata):
+    if rows.max() >= len(metadata) or "Metadata_ImageId" not in metadata:
         return None
     return table.assign(image=metadata["Metadata_ImageId"].to_numpy()[rows])
 

@@ -72,9 +72,13 @@ class _Converter:
 
     def __init__(self) -> None:
         variables = {**os.environ, "PYTHONSAFEPATH": "1"}  # nothing is imported from the current folder
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        command = [sys.executable, "-c", _PROGRAM]
-        self._process = subprocess.Popen(command, **pipes, env=variables)  # noqa: S603 - our own program
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+        )
 
     def call(self, name: str, arguments: dict[str, Any]) -> tuple[int, bytes]:
         """Whether it failed, and what it returned or said."""
