@@ -356,6 +356,7 @@ def test_damaged_tables_of_a_run(
 ) -> None:
     copy_files(finished, tmp_path / "out")
     file = tmp_path / "out" / "tables" / "unsupervised__no_aug_one_crop__seed0" / f"{table}.csv"
+    file.parent.mkdir(parents=True)
     file.write_bytes(TABLES[name])
     assert command(command_name, tmp_path / "out", names=(str(file),)) == "refused"
     case("refused")
@@ -366,6 +367,7 @@ def test_embeddings_of_a_run_that_were_cut_off(
 ) -> None:
     out, name = tmp_path / "out", "unsupervised__no_aug_one_crop__seed0"
     copy_files(finished, out)
+    (out / "tables" / name).mkdir(parents=True)
     (out / "tables" / name / "clustering.assignments.csv").write_text("row,x,y,cluster\n0,1,1,0\n")
     (out / "embeddings" / f"{name}.parquet").write_bytes(b"PAR1")
     for words in (("report", out), ("verify", out, "--no-metrics")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -107,7 +108,8 @@ def finite(value: Any) -> float:
     Returns:
         The number; NaN for null and everything that is no finite number.
     """
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
+    # a whole number may be larger than any float
+    return float(value) if isinstance(value, int | float) and abs(value) <= sys.float_info.max else math.nan
 
 
 def setup_costs(measured: Mapping[str, Any]) -> list[SetupCost]:

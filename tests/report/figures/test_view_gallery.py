@@ -73,7 +73,7 @@ def test_all_settings_and_other_specs(store: ImageStore, tmp_path: Path) -> None
 
 def test_a_spec_that_is_none_is_refused(store: ImageStore, tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
-    with pytest.raises(InputError, match=r"--spec must be a JSON file, got .*spec.json"):
+    with pytest.raises(InputError, match=r"--spec must be a JSON file, but .*spec.json"):
         write_views(store, tmp_path / "views.png", spec=spec)
     spec.write_text('{"views": 5}')
     with pytest.raises(InputError, match="description"):
