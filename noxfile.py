@@ -394,4 +394,5 @@ def sbom(session: nox.Session) -> None:
     lock = "containers/requirements.lock"
     files = (lock, "results/sbom.json", "containers/licences.csv")
     _run_in_layer(session, python, "tools/sbom.py", SHARED / "bin" / "python", *files)
-    _run_in_layer(session, python, "-m", "pip_audit", "--requirement", lock, "--disable-pip", "--no-deps")
+    as_pinned = ("--disable-pip", "--no-deps", "--strict")  # strict: fail where a package cannot be looked up
+    _run_in_layer(session, python, "-m", "pip_audit", "--requirement", lock, *as_pinned)

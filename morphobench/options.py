@@ -301,3 +301,8 @@ class EngineOptions(Options):
         default=False,
         saved=False,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dry_run and self.engine != "slurm":  # otherwise it would train
+            raise InputError(f"--engine must be slurm with --dry-run, got {self.engine}")

@@ -53,6 +53,7 @@ def test_the_whole_study_has_no_notes() -> None:
         ({"encoders": "resnet1"}, "resnet1"),
         ({"device": "abacus"}, "--device must be auto, cpu, cuda or cuda:N, got 'abacus'"),
         ({"device": "meta"}, "--device"),
+        ({"dry_run": True}, "--engine must be slurm with --dry-run, got local"),
     ],
 )
 def test_bad_options_are_named(changes: dict[str, Any], message: str) -> None:

@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from morphobench.errors import CheckError
+
 
 def square(*, folder: Path, number: int, seconds: float = 0.0) -> int:
     """Note the start in ``folder``, take some time, return the square."""
@@ -18,6 +20,11 @@ def square(*, folder: Path, number: int, seconds: float = 0.0) -> int:
 def refuse(*, folder: Path) -> None:
     """Fail."""
     raise RuntimeError(f"nothing to do in {folder.name}")
+
+
+def fail_a_check(*, folder: Path) -> None:
+    """Fail as a training does whose loss is not a number."""
+    raise CheckError(f"loss must be finite, got nan in {folder.name}")
 
 
 def resume(*, folder: Path, steps: int, seconds: float) -> list[str]:

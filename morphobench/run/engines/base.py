@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from morphobench.measure import IsolatedError, run_isolated
+from morphobench.errors import MorphobenchError
+from morphobench.measure import run_isolated
 
 OnMessage = Callable[[str, Mapping[str, Any]], None]
 
@@ -71,5 +72,5 @@ def do(work: Work, *, on_message: OnMessage | None = None) -> Finished:
     tell = None if on_message is None else lambda message: on_message(work.name, message)
     try:
         return Finished(work, run_isolated(work.target, work.kwargs, on_message=tell).value)
-    except IsolatedError as error:
-        return Finished(work, error=str(error), details=error.details)
+    except MorphobenchError as error:  # bad input and failed checks of the job among them
+        return Finished(work, error=str(error), details=getattr(error, "details", ""))

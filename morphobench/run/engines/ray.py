@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from morphobench._util.extras import load_extra
+from morphobench.errors import InputError
 from morphobench.run.engines.base import Finished, OnMessage, Work, do
 
 _RETRIES = 5  # of a job whose worker or node was lost; it resumes from its checkpoint
@@ -40,14 +41,24 @@ class RayEngine:
 
         Yields:
             Every job when it has ended.
+
+        Raises:
+            InputError: A job needs more than this machine has, where the cluster is of its own.
         """
         ray, started = self._ray, not self._ray.is_initialized()
         if started:
             ray.init(address=self._address, log_to_driver=False, include_dashboard=False)
-        task = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_retries=_RETRIES)(do)
-        open_jobs = {task.remote(work): work for work in jobs}
-        on_message("ray", {"stage": f"{len(open_jobs)} jobs submitted"})
+        open_jobs: dict[Any, Work] = {}
         try:
+            if not self._fits():
+                needed = f"{self._threads} processors and {self._gpus} GPUs"
+                if started and self._address is None:
+                    raise InputError(f"--threads and --device must be what this machine has, got {needed}")
+                # some clusters start larger nodes on demand
+                on_message("ray", {"stage": f"jobs wait for a node with {needed}, which the cluster lacks"})
+            task = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_retries=_RETRIES)(do)
+            open_jobs = {task.remote(work): work for work in jobs}
+            on_message("ray", {"stage": f"{len(open_jobs)} jobs submitted"})
             while open_jobs:
                 (reference,), _ = ray.wait(list(open_jobs))
                 work = open_jobs.pop(reference)
@@ -61,3 +72,8 @@ class RayEngine:
                 ray.cancel(reference, force=True)
             if started:
                 ray.shutdown()
+
+    def _fits(self) -> bool:
+        """Whether a node of the cluster has what one job needs."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return any(node.get("CPU", 0) >= self._threads and node.get("GPU", 0) >= self._gpus for node in nodes)

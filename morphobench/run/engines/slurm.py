@@ -102,12 +102,18 @@ class SlurmEngine:
 
         Yields:
             Every job when it has ended.
+
+        Raises:
+            InputError: Slurm refuses the array.
         """
         if not jobs:
             return
         submit = [_Requeued(work) for work in jobs]
-        with self._executor.batch():
-            submitted = [self._executor.submit(one) for one in submit]
+        try:
+            with self._executor.batch():
+                submitted = [self._executor.submit(one) for one in submit]
+        except RuntimeError as error:  # submitit's, with what sbatch said
+            raise InputError(f"--engine slurm must be given what the cluster has, got: {error}") from error
         open_jobs = dict(
             zip((job.job_id for job in submitted), zip(submitted, jobs, strict=True), strict=True)
         )

@@ -21,3 +21,9 @@ def test_jobs_end_in_order_and_a_failure_stops_nobody(tmp_path: Path) -> None:
     assert finished[1].error is not None
     assert "nothing to do in" in finished[1].error
     assert "Traceback" in finished[1].details
+
+
+def test_a_failed_check_is_reported_in_its_own_words(tmp_path: Path) -> None:
+    work = Work("bad", f"{JOBS}:fail_a_check", {"folder": tmp_path})
+    (finished,) = LocalEngine().run([work], on_message=lambda name, message: None)
+    assert finished.error == f"loss must be finite, got nan in {tmp_path.name}"

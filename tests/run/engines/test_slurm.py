@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from morphobench.errors import InputError
 from morphobench.run.engines import SlurmEngine, Work
 
 pytest.importorskip("submitit", reason="submitit is not installed (extra: slurm)")
@@ -68,6 +69,13 @@ def test_a_requeued_job_resumes_and_a_cancelled_one_is_reported(tmp_path: Path) 
     disturber.join()
     assert finished["resumed"].value == [str(number) for number in range(12)]
     assert "ended without a result" in str(finished["cancelled"].error)
+
+
+def test_what_the_cluster_does_not_have_is_an_error_with_its_words(tmp_path: Path) -> None:
+    jobs = [Work("two", f"{JOBS}:square", {"folder": tmp_path, "number": 2})]
+    engine = SlurmEngine(tmp_path / "slurm", threads=1, partition="absent")
+    with pytest.raises(InputError, match=r"must be given what the cluster has, got: .*partition"):
+        list(engine.run(jobs, on_message=lambda name, message: None))
 
 
 def test_the_script_can_be_read_before_anything_is_submitted(tmp_path: Path) -> None:

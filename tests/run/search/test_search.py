@@ -25,7 +25,7 @@ from morphobench.run.search.trial import run_trial
 
 pytest.importorskip("optuna", reason="the extra search is not installed")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--profile", "smoke", "--images", "64", "--batch-size", "16", "--device", "cpu", "--threads", "1"]
 PLANTED = "tests.support.search_objective:Planted"
 SPACE = """
