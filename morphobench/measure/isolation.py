@@ -12,23 +12,18 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext
 from types import TracebackType
 from typing import Any, NoReturn
 
-from morphobench._util.cpu import waiting_without_spinning
 from morphobench.errors import CheckError, InputError, MorphobenchError
+from morphobench.measure.fork_server import as_server_starts, forking_context
 from morphobench.measure.memory import peak_host_memory_bytes
-
-PRELOADED = ("torch", "torch._dynamo", "numpy", "pandas")
-"""What the server has loaded before it forks; the same for every process. Optimizers load torch._dynamo."""
 
 _TERMINATION_S = 20.0  # a training step may have to end and be saved first
 _channel: Connection | None = None
@@ -84,7 +79,7 @@ def run_isolated(
         IsolatedError: where the function raised anything else, its process died or took too long.
     """
     _check_target(target)
-    context = _forking_context()
+    context = forking_context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(sender, target, dict(kwargs or {})), daemon=False)
     started = time.perf_counter()
@@ -115,7 +110,7 @@ class Remote:
 
     def __init__(self, target: str, kwargs: Mapping[str, Any] | None = None) -> None:
         _check_target(target)
-        context = _forking_context()
+        context = forking_context()
         self._target = target
         self._connection, theirs = context.Pipe(duplex=True)
         self._process = context.Process(target=_serve_object, args=(theirs, target, dict(kwargs or {})))
@@ -192,16 +187,9 @@ def _check_target(target: str) -> None:
         raise InputError(f"target must be 'package.module:function', got {target!r}")
 
 
-def _forking_context() -> ForkServerContext:
-    """Multiprocessing whose processes are forked from a server that has loaded ``PRELOADED`` only."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    return context
-
-
 def _start(process: Any) -> None:
-    """Start a process of ``_forking_context`` without importing the caller's script in it."""
-    with _hidden_main(), _variables_of_workers():
+    """Start a process of ``forking_context`` without importing the caller's script in it."""
+    with as_server_starts():
         process.start()
     _at_work.add(process.pid)
 
@@ -209,23 +197,6 @@ def _start(process: Any) -> None:
 def processes_at_work() -> int:
     """Count the processes that were started here and have not been ended."""
     return len(_at_work)
-
-
-@contextlib.contextmanager
-def _variables_of_workers() -> Iterator[None]:
-    """Set what the server of processes shall find in its environment, and take it back afterwards."""
-    # no module of the current folder is preloaded: a torch.py there must never run
-    wanted = {"PYTHONSAFEPATH": "1", **waiting_without_spinning()}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def find(target: str) -> Any:
@@ -244,6 +215,7 @@ def find(target: str) -> Any:
 def _begin_service() -> None:
     """In the new process: leave Ctrl-C to the caller, and end when the caller has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets Ctrl-C as well and ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the server may ignore it
     _end_with_parent()
 
 
@@ -320,23 +292,6 @@ def _end(process: Any) -> None:
             process.join()
         process.close()
         _at_work.discard(pid)
-
-
-@contextlib.contextmanager
-def _hidden_main() -> Iterator[None]:
-    """Keep multiprocessing from importing the caller's script in the new process, which does not need it.
-
-    Otherwise a script that starts a run without an ``if __name__ == "__main__"`` guard would run twice.
-    """
-    main = sys.modules["__main__"]
-    names = ("__file__", "__spec__")
-    saved: dict[str, Any] = {name: main.__dict__[name] for name in names if name in main.__dict__}
-    main.__dict__.pop("__file__", None)
-    main.__dict__["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.__dict__.update(saved)
 
 
 def _serve(sender: Connection, target: str, kwargs: dict[str, Any]) -> None:

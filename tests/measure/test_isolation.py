@@ -45,6 +45,22 @@ def test_threads_of_a_process_sleep_while_they_wait() -> None:
         assert printed.stdout.strip() == found, printed.stderr
 
 
+def test_a_server_and_its_processes_can_be_deaf_to_signals() -> None:
+    script = (
+        "import os, signal\n"
+        "from multiprocessing import forkserver\n"
+        "from morphobench.measure import fork_server, run_isolated\n"
+        "fork_server.PRELOADED = ()\n"  # for the test's time
+        "fork_server.start_server(ignored=(signal.SIGTERM, signal.SIGUSR2))\n"
+        "for number in (signal.SIGTERM, signal.SIGUSR2):\n"
+        "    os.kill(forkserver._forkserver._forkserver_pid, number)\n"
+        "    in_process = run_isolated('signal:getsignal', {'signalnum': number}).value\n"
+        "    print(in_process.name, signal.getsignal(number).name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["SIG_DFL", "SIG_DFL", "SIG_IGN", "SIG_DFL"], done.stderr
+
+
 def test_memory_of_one_process_does_not_show_in_the_next() -> None:
     before = run_isolated(f"{TARGETS}:allocate", {"megabytes": 1})
     large = run_isolated(f"{TARGETS}:allocate", {"megabytes": 300})

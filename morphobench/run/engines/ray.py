@@ -47,7 +47,8 @@ class RayEngine:
         """
         ray, started = self._ray, not self._ray.is_initialized()
         if started:
-            ray.init(address=self._address, log_to_driver=False, include_dashboard=False)
+            # "local": without an address Ray joins, or waits for, the cluster that was started here last
+            ray.init(address=self._address or "local", log_to_driver=False, include_dashboard=False)
         open_jobs: dict[Any, Work] = {}
         try:
             if not self._fits():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import subprocess
 import sys
 import time
@@ -12,26 +14,40 @@ from typing import Any
 from morphobench._util.extras import load_extra
 from morphobench._util.files import write_whole
 from morphobench.errors import InputError
+from morphobench.measure.fork_server import start_server
 from morphobench.run.engines.base import Finished, OnMessage, Work, do
 
 _POLL_S = 2.0
 _GONE_AFTER = 5  # polls in which neither the queue nor the result file knows a job
+_SAVE_S = 30.0  # for the training step that is being done, and its checkpoint
 
 
 class _Requeued:
     """A job that Slurm may preempt or stop at its time limit: it is queued again and resumes.
 
-    Training keeps a checkpoint, so doing the same work again continues where it stopped.
+    Training keeps a checkpoint, so doing the same work again continues where it stopped. Slurm sends a signal
+    to all processes of a job: training answers SIGTERM with a checkpoint, and this process alone answers
+    SIGUSR2, which submitit asks for before the time limit.
     """
 
     def __init__(self, work: Work) -> None:
         self.work = work
 
     def __call__(self) -> Finished:
-        return do(self.work)
+        stopped: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+        start_server(ignored=(signal.SIGTERM, signal.SIGUSR2))
+        finished = do(self.work)
+        if stopped and finished.error is not None:
+            # preempted and queued again, or cancelled: with a result the job would count as failed
+            sys.exit(128 + stopped[0])
+        return finished
 
     def checkpoint(self) -> Any:
         """Return what submitit submits again when the job is preempted or out of time."""
+        for process in multiprocessing.active_children():
+            process.terminate()
+            process.join(_SAVE_S)
         return load_extra("submitit.helpers", extra="slurm").DelayedSubmission(_Requeued(self.work))
 
 

@@ -29,7 +29,7 @@ pytestmark = [
 JOBS = "tests.support.engine_jobs"
 
 
-def _numbers(tmp_path: Path) -> list[str]:
+def running_jobs() -> list[str]:
     listed = subprocess.run(
         ["squeue", "--noheader", "--array", "--format", "%i %t"], capture_output=True, text=True, check=True
     )
@@ -57,7 +57,7 @@ def test_a_requeued_job_resumes_and_a_cancelled_one_is_reported(tmp_path: Path) 
     def disturb() -> None:
         while not all((folder / "steps").exists() for folder in (resumed, cancelled)):
             time.sleep(0.1)
-        first, second = sorted(_numbers(tmp_path))
+        first, second = sorted(running_jobs())
         subprocess.run(["scancel", "--signal=USR2", first], check=True)  # as before a preemption
         time.sleep(2)
         subprocess.run(["scancel", second], check=True)
@@ -69,6 +69,23 @@ def test_a_requeued_job_resumes_and_a_cancelled_one_is_reported(tmp_path: Path) 
     disturber.join()
     assert finished["resumed"].value == [str(number) for number in range(12)]
     assert "ended without a result" in str(finished["cancelled"].error)
+
+
+def test_a_preempted_job_goes_on_and_is_no_failure(tmp_path: Path) -> None:
+    def preempt() -> None:
+        while not (tmp_path / "steps").exists():
+            time.sleep(0.1)
+        (number,) = running_jobs()
+        subprocess.run(["scontrol", "requeue", number], check=True)  # SIGTERM to all its processes
+
+    preempting = threading.Thread(target=preempt)
+    preempting.start()
+    jobs = [Work("preempted", f"{JOBS}:resume", {"folder": tmp_path, "steps": 12, "seconds": 1.0})]
+    engine = SlurmEngine(tmp_path / "slurm", threads=1, time_min=5)
+    (finished,) = engine.run(jobs, on_message=lambda name, message: None)
+    preempting.join()
+    assert finished.error is None
+    assert finished.value == [str(number) for number in range(12)]
 
 
 def test_what_the_cluster_does_not_have_is_an_error_with_its_words(tmp_path: Path) -> None:
