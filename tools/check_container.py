@@ -27,6 +27,7 @@ TEST_IMAGE = f"""FROM localhost/{TAG}
 USER root
 RUN pip install pytest pytest-benchmark hypothesis
 COPY pyproject.toml /checks/
+COPY benchmarks /checks/benchmarks
 COPY tests /checks/tests
 USER morphobench
 WORKDIR /checks
@@ -74,7 +75,11 @@ class Engine:
 
 def _run(command: list[str]) -> str:
     sys.stderr.write(f"+ {' '.join(command)}\n")
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        raise SystemExit(f"exit code {done.returncode}: {' '.join(command)}")
+    return done.stdout
 
 
 def _weights(records: str) -> dict[str, str]:
@@ -107,7 +112,8 @@ def main() -> int:
             return 1
         sys.stderr.write(f"weights of {len(_weights(inside))} trainings are bit-equal inside and outside\n")
         context = folder / "checks"
-        shutil.copytree(ROOT / "tests", context / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("benchmarks", "tests"):
+            shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", context)
         (context / "Containerfile").write_text(TEST_IMAGE)
         engine.build(context, f"{TAG}-checks")
