@@ -27,8 +27,8 @@ def test_ray_without_an_address_starts_its_own_cluster_and_refuses_what_it_lacks
     )
     monkeypatch.setitem(sys.modules, "ray", ray)
     work = Work("two", "tests.support.engine_jobs:square", {"folder": tmp_path, "number": 2})
-    for needs in ({"threads": 3}, {"threads": 1, "gpus": 1}):
+    for threads, gpus in ((3, 0), (1, 1)):
         with pytest.raises(InputError, match="--threads and --device must be what this machine has, got"):
-            list(RayEngine(**needs).run([work], on_message=lambda name, message: None))
+            list(RayEngine(threads=threads, gpus=gpus).run([work], on_message=lambda name, message: None))
     assert started == ["local", "local"]  # None would join the cluster that was started here last
     assert ended == [True, True]
