@@ -114,7 +114,7 @@ class SlurmEngine:
 
         Args:
             jobs: The jobs.
-            on_message: Told the array's number once it is submitted.
+            on_message: Told the array's number once it is submitted, and why jobs wait in the queue.
 
         Yields:
             Every job when it has ended.
@@ -136,9 +136,15 @@ class SlurmEngine:
         array = submitted[0].job_id.partition("_")[0]
         on_message("slurm", {"stage": f"array {array} of {len(jobs)} jobs submitted"})
         missing = dict.fromkeys(open_jobs, 0)
+        told = {"None"}  # the reason of those that run
         try:
             while open_jobs:
                 queued = _queued(array)
+                for reason in sorted(
+                    {*queued.values()} - told
+                ):  # some, such as PartitionConfig, last for ever
+                    told.add(reason)
+                    on_message("slurm", {"stage": f"jobs wait in the queue, says Slurm: {reason}"})
                 for key, (job, work) in list(open_jobs.items()):
                     if job.paths.result_pickle.exists():
                         del open_jobs[key]
@@ -165,12 +171,13 @@ def _result(job: Any, work: Work) -> Finished:
     return Finished(work, done.value, done.error, done.details)
 
 
-def _queued(array: str) -> set[str]:
-    """Numbers of the array's jobs that wait or run, such as ``"12_0"``."""
+def _queued(array: str) -> dict[str, str]:
+    """Why the array's jobs wait, by their numbers, such as ``"12_0"``; "None" of those that run."""
     listed = subprocess.run(  # noqa: S603
-        ["squeue", "--noheader", "--array", "--jobs", array, "--format", "%i"],  # noqa: S607
+        ["squeue", "--noheader", "--array", "--jobs", array, "--format", "%i %r"],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,  # an array that has ended is unknown to squeue
     )
-    return set(listed.stdout.split())
+    lines = [line.partition(" ") for line in listed.stdout.splitlines()]
+    return {number: reason for number, _, reason in lines}

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,25 @@ def test_what_the_cluster_does_not_have_is_an_error_with_its_words(tmp_path: Pat
     engine = SlurmEngine(tmp_path / "slurm", threads=1, partition="absent")
     with pytest.raises(InputError, match=r"must be given what the cluster has, got: .*partition"):
         list(engine.run(jobs, on_message=lambda name, message: None))
+
+
+class _EnoughError(Exception):
+    pass
+
+
+def test_why_jobs_wait_is_told_and_jobs_that_wait_are_cancelled(tmp_path: Path) -> None:
+    def note(name: str, message: Mapping[str, Any]) -> None:
+        told.append(message["stage"])
+        if len(told) == 2:
+            raise _EnoughError
+
+    told: list[str] = []
+    jobs = [Work("two", f"{JOBS}:square", {"folder": tmp_path, "number": 2})]
+    with pytest.raises(_EnoughError):
+        list(SlurmEngine(tmp_path / "slurm", threads=4096).run(jobs, on_message=note))
+    assert told[1] == "jobs wait in the queue, says Slurm: PartitionConfig"
+    listed = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True)
+    assert not listed.stdout.strip()
 
 
 def test_the_script_can_be_read_before_anything_is_submitted(tmp_path: Path) -> None:
