@@ -12,6 +12,7 @@ from morphobench._util.text import printable
 from morphobench.data import ImageStore
 from morphobench.data.metadata import NEGCON
 from morphobench.errors import InputError
+from morphobench.report.figures.view_gallery import channel_shown
 from morphobench.types import Int64Array, UInt8Array
 from morphobench.types import Path as PathLike
 
@@ -46,8 +47,7 @@ def write_contact_sheet(store: ImageStore, out: PathLike, *, images: int = 8, se
     names = ", ".join(store.channel_names)
     heading = f"{len(store):,} images, {channels} channel{'s' if channels > 1 else ''}"
     heading += f" ({names})" if names else ""
-    if channels not in (1, 3):
-        heading += f"; shown: {store.channel_names[0] if names else 'channel 0'}"
+    heading += channel_shown(store)
     height = _MARGIN_PX + _CAPTION_PX + len(rows) * (_CAPTION_PX + _TILE_PX + _GAP_PX) + _MARGIN_PX
     width = 2 * _MARGIN_PX + max(images * (_TILE_PX + _GAP_PX), 8 * len(heading))
     sheet = Image.new("RGB", (width, height), "white")

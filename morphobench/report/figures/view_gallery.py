@@ -13,6 +13,7 @@ from PIL import Image
 
 from morphobench._util.files import file_in_place_of
 from morphobench._util.json import read_json
+from morphobench._util.text import printable
 from morphobench.augment import SPECS, MultiCrop, ViewSpec, view_spec
 from morphobench.augment.params import ViewParams, ViewRecord
 from morphobench.data import ImageStore
@@ -52,7 +53,8 @@ def write_views(
 
     The images are spread evenly over the store; the views are those of epoch 0 of a run. The crops are
     outlined in the image, in the colour of their view's frame; a caption says what was done beside. Three
-    channels are shown as red, green and blue, any other number as the first channel in grey.
+    channels are shown as red, green and blue, any other number as the first channel in grey, which the
+    heading names.
 
     Args:
         store: Store of the images.
@@ -70,7 +72,7 @@ def write_views(
         InputError: Bad argument, named in the message.
     """
     out = Path(out)
-    blocks = list(_specs(setting, spec))
+    blocks = [(heading + channel_shown(store), one) for heading, one in _specs(setting, spec)]
     if not 1 <= images <= len(store):
         raise InputError(f"--images must be 1 to the store's {len(store)}, got {images}")
     rows = np.linspace(0, len(store) - 1, images).round().astype(np.int64)
@@ -87,6 +89,20 @@ def write_views(
                 opaque = picture.convert("RGB")
             opaque.save(unfinished, "PNG", optimize=True)
     return out
+
+
+def channel_shown(store: ImageStore) -> str:
+    """Say which channel a picture shows where it cannot show all.
+
+    Args:
+        store: Store of the images.
+
+    Returns:
+        Such as "; shown: DNA"; "" for one or three channels.
+    """
+    if store.images.shape[1] in (1, 3):
+        return ""
+    return f"; shown: {printable(store.channel_names[0]) if store.channel_names else 'channel 0'}"
 
 
 def _specs(setting: str, spec: PathLike | None) -> Iterator[tuple[str, ViewSpec]]:

@@ -13,7 +13,7 @@ from PIL import Image
 from morphobench.cli import main
 from morphobench.data import ImageStore, simulate
 from morphobench.errors import InputError
-from morphobench.report.figures.view_gallery import write_views
+from morphobench.report.figures.view_gallery import channel_shown, write_views
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,21 @@ def test_every_pixel_of_an_image_is_a_square_of_four(store: ImageStore, tmp_path
     for column in (left, left + TILE_PX):  # the image, and its only view
         shown = picture[top : top + 128, column : column + 128].astype(int)
         assert np.abs(shown - large).max() <= 1
+
+
+def test_a_picture_of_many_channels_says_which_it_shows(store: ImageStore, tmp_path: Path) -> None:
+    five = np.repeat(store.images[:2], 5, axis=1)
+    named = ImageStore.create(
+        tmp_path / "named", five, store.metadata[:2], channel_names=["$DNA$", "ER", "RNA", "AGP", "Mito"]
+    )
+    assert channel_shown(named) == "; shown: $DNA$"
+    assert channel_shown(store) == ""
+    one = _pixels(write_views(store, tmp_path / "one.png", images=1))
+    other = _pixels(write_views(named, tmp_path / "five.png", images=1))
+    assert (other[:25] < 128).sum() > (one[:25] < 128).sum()  # the heading is longer
+    assert (
+        channel_shown(ImageStore.create(tmp_path / "plain", five, store.metadata[:2])) == "; shown: channel 0"
+    )
 
 
 def test_all_settings_and_other_specs(store: ImageStore, tmp_path: Path) -> None:
