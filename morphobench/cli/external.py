@@ -46,7 +46,7 @@ def evaluate_file(path: Path, options: EvaluateOptions) -> dict[str, Any]:
         by = options.split_by
         parts = split(metadata, seed=seed, group_by=None if by == "auto" else by)
         metadata = metadata.assign(Metadata_Split=np.asarray(parts.labels, dtype=object))
-        warnings += [f"split made here, by {parts.grouped_by}", *parts.warnings]
+        warnings += [f"split by {parts.grouped_by}, made here", *parts.warnings]
     inputs = EvaluationInput(embeddings, metadata, evaluation, protocol=protocol, seed=seed)
     results = evaluate(inputs, tasks=evaluation.tasks)
     metrics: dict[str, float] = {}
