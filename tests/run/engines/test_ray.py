@@ -50,24 +50,6 @@ def test_every_job_ends_once(cluster: Any, tmp_path: Path) -> None:
     assert "nothing to do in" in str(failed.error)
 
 
-def test_what_no_node_has_is_said_instead_of_waited_for_in_silence(cluster: Any, tmp_path: Path) -> None:
-    told: list[str] = []
-    jobs = [Work("two", f"{JOBS}:square", {"folder": tmp_path, "number": 2})]
-    running = RayEngine(threads=99).run(jobs, on_message=lambda name, message: told.append(message["stage"]))
-
-    def stop() -> None:
-        while len(told) < 2:
-            time.sleep(0.05)
-        made, _ = cluster
-        made.add_node(num_cpus=99)
-
-    starter = threading.Thread(target=stop)
-    starter.start()
-    assert [one.value for one in running] == [4]
-    starter.join()
-    assert told[0] == "jobs wait for a node with 99 processors and 0 GPUs, which the cluster lacks"
-
-
 def test_more_threads_than_this_machine_has_are_refused(tmp_path: Path) -> None:
     jobs = [Work("two", f"{JOBS}:square", {"folder": tmp_path, "number": 2})]
     with pytest.raises(InputError, match="must be what this machine has, got 9999 processors and 0 GPUs"):
