@@ -40,7 +40,7 @@ def test_tables_files_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (["--rounds", "9", "--epochs", "3"], "--epochs must be at least 9 rounds x 1, got 3"),
         (["--improvement", "1.5"], "--improvement must be at most 0.999, got 1.5"),
-        (["--docs", "absent.md"], "absent.md must be a page to put the tables into"),
+        (["--docs", "absent.md"], "absent.md must be a readable file"),
         (["--precision", "bf16"], "precision must be float32 on cpu, got bf16"),
         (["--encoder", "small:depth=9"], "depth of small must be 2, 3, 4, got 9"),
     ],
