@@ -149,6 +149,8 @@ def cost(options: CostCommand) -> None:
         fresh=options.fresh,
         quiet=options.quiet,
     )
+    if not measured:  # the script of a job was written, and nothing else was asked for
+        return
     page = cost_page(measured)
     write_json(options.out / COST_SUMMARY, {**measured, "summary": summary(measured)})
     write_whole(options.out / COST_PAGE, page.markdown())

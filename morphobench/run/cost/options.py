@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from morphobench._util.options import option
+from morphobench._util.options import group, option
 from morphobench.errors import InputError
+from morphobench.options import EngineOptions
 from morphobench.run.options import SetupOptions
 
 _DEFAULTS = {"train_images": 256, "batch_size": 32}  # few, so that an epoch takes seconds
@@ -40,6 +41,7 @@ class CostOptions(SetupOptions):
         minimum=1,
         maximum=100_000,
     )
+    engine: EngineOptions = group(EngineOptions)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,12 +19,14 @@ from morphobench import types
 from morphobench._util.json import plain
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
-from morphobench.measure import Remote, RoundPlan, median, readings
+from morphobench.measure import IsolatedError, Remote, RoundPlan, median, readings
+from morphobench.options import EngineOptions
 from morphobench.run.cost.options import CostOptions
 from morphobench.run.cost.timing import timed_once
 from morphobench.run.data import SeedData, open_data, seed_data
+from morphobench.run.engines import SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
-from morphobench.run.folder import COSTS, SetupFiles, timing_file
+from morphobench.run.folder import COSTS, ENGINE, SetupFiles, timing_file
 from morphobench.run.job import Job, training_job
 from morphobench.run.lock import locked
 from morphobench.run.prepare import prepare, require_own
@@ -46,6 +48,8 @@ def measure_cost(
 ) -> dict[str, Any]:
     """Measure what training costs; what the folder holds is not measured again.
 
+    On a cluster all of it is one job, so that every setup meets the same machine.
+
     Args:
         store_path: The store.
         out: Folder of the results.
@@ -57,13 +61,17 @@ def measure_cost(
 
     Returns:
         ``{"options", "data", "environment", "timing", "records"}`` in plain JSON types: timing of steps by
-        setup, records by round.
+        setup, records by round. Empty where only the script of a job was written.
 
     Raises:
         InputError: Bad input, or a folder of results made with other options.
+        IsolatedError: The job failed on the cluster.
     """
     out = Path(out)
     require_own(out)
+    if options.engine.engine != "local":
+        job = {"store_path": Path(store_path).resolve(), "out": out.resolve(), "budget_s": budget_s}
+        return _measured_elsewhere({**job, "fresh": fresh}, options, quiet=quiet)
     store, rows, data = open_data(store_path, options)
     parts = seed_data(store, rows, 0, options.data)
     counts = {name: len(parts.part(name)) for name in ("train", "validation")}
@@ -82,6 +90,23 @@ def measure_cost(
             append_line(out / COSTS, line)
             records.append(line)
     return dict(plain({**content, "environment": made_on, "timing": timing, "records": records}))
+
+
+def _measured_elsewhere(job: Mapping[str, Any], options: CostOptions, *, quiet: bool) -> dict[str, Any]:
+    """What `measure_cost` returns, from one job of the engine that the options name."""
+    engine = make_engine(options.engine, options.execution, folder=job["out"] / ENGINE)
+    there = {**job, "options": replace(options, engine=EngineOptions()), "quiet": True}
+    with RunProgress(1, quiet=quiet) as progress:
+        if options.engine.dry_run and isinstance(engine, SlurmEngine):
+            progress.note(f"written and not submitted: {engine.write_script()}")
+            return {}
+        progress.begin("all setups, in one job")
+        work = Work("cost", f"{__name__}:{measure_cost.__name__}", there)
+        (finished,) = engine.run([work], on_message=lambda _, message: progress.note(str(message["stage"])))
+        progress.end()
+    if finished.error is not None:
+        raise IsolatedError(finished.error, details=finished.details)
+    return dict(finished.value)
 
 
 def rounds_left(options: CostOptions, records: Sequence[Mapping[str, Any]], number: int) -> list[Setup]:

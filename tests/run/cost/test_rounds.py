@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from morphobench.data import ImageStore
 from morphobench.errors import InputError
-from morphobench.measure import Remote
+from morphobench.measure import IsolatedError, Remote
 from morphobench.report.statistics.cost import setup_costs
 from morphobench.run.cost import rounds
 from morphobench.run.cost.options import CostOptions
-from morphobench.run.cost.rounds import measure_cost, rounds_left
+from morphobench.run.cost.rounds import measure_cost, rounds_left, validation_losses
+from morphobench.run.engines.base import Finished, OnMessage, Work
+from morphobench.run.engines.local import LocalEngine
 from morphobench.run.folder import COSTS
 
 SETUPS = ["weakly_supervised/no_aug_one_crop", "self_supervised/no_aug_one_crop"]
@@ -145,3 +148,25 @@ def test_bad_numbers_are_refused() -> None:
         options_of(rounds=3, epochs=2)
     with pytest.raises(InputError, match="rounds must be at least 1, got 0"):
         options_of(rounds=0)
+
+
+def test_on_a_cluster_everything_is_one_job(
+    measured: tuple[Path, dict[str, Any]],
+    store: ImageStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    class Cluster(LocalEngine):
+        def run(self, jobs: Sequence[Work], *, on_message: OnMessage) -> Iterator[Finished]:
+            asked.extend(work.name for work in jobs)
+            return super().run(jobs, on_message=on_message)
+
+    monkeypatch.setattr(rounds, "make_engine", lambda *_, **__: Cluster())
+    found = measure_cost(store.path, tmp_path / "out", options=options_of(engine="ray"), quiet=True)
+    assert asked == ["cost"]
+    assert validation_losses(found["records"]) == validation_losses(measured[1]["records"])
+    assert (tmp_path / "out" / COSTS).is_file()
+    with pytest.raises(IsolatedError, match="must"):
+        measure_cost(store.path, tmp_path / "out", options=options_of(engine="ray", epochs=5), quiet=True)
