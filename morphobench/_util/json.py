@@ -75,12 +75,14 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2, sort_keys: boo
     write_whole(path, to_json(value, indent=indent, sort_keys=sort_keys) + "\n")
 
 
-def parse_json(text: str | bytes, *, source: str) -> Any:
+def parse_json(text: str | bytes, *, source: str, of_python: bool = False) -> Any:
     """Read JSON text strictly: no NaN, no infinity, no endless nesting.
 
     Args:
         text: the text.
         source: what the text is, for the error message, such as a file's path.
+        of_python: whether Python's own writer made it, as pytest-benchmark's files: NaN and infinities, which
+            it writes though JSON has none, become None.
 
     Returns:
         The value.
@@ -89,7 +91,7 @@ def parse_json(text: str | bytes, *, source: str) -> Any:
         InputError: where the text is no JSON.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_unknown if of_python else _refuse_constant)
     except RecursionError:
         raise InputError(f"{source} must be JSON, got brackets nested too deeply") from None
     except ValueError as error:
@@ -127,6 +129,10 @@ def read_json_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} must hold a JSON object, got {show_json(value)}")
     return value
+
+
+def _unknown(_: str) -> None:
+    return None
 
 
 def _refuse_constant(name: str) -> Any:

@@ -169,7 +169,7 @@ def read_benchmarks(path: Path) -> dict[str, Any] | None:
         return None
     text = read_text(path)
     try:
-        content = parse_json(text, source="its text")
+        content = parse_json(text, source="its text", of_python=True)
     except InputError as error:
         raise InputError(
             f"{path} must be a run's folder, a results.jsonl or a pytest-benchmark JSON file, but {error}"

@@ -10,7 +10,8 @@ from statistics import fmean
 from typing import Any
 
 from morphobench import types
-from morphobench._util.json import read_json
+from morphobench._util.files import read_text
+from morphobench._util.json import parse_json
 from morphobench.data.ingest.paths import files_below
 from morphobench.errors import DamagedFileWarning, InputError
 from morphobench.report.statistics.benchmarks import check_benchmarks
@@ -170,7 +171,7 @@ def _series(name: str, figure: str, pairs: Sequence[tuple[str, float]]) -> Serie
 def _benchmarks(path: Path) -> tuple[str, str, dict[tuple[str, str], float]] | None:
     """Date, commit and figures of a pytest-benchmark file; None for any other file."""
     try:
-        content = read_json(path)
+        content = parse_json(read_text(path), source=str(path), of_python=True)
     except InputError as error:
         warnings.warn(f"{error}; left out", DamagedFileWarning, stacklevel=2)
         return None

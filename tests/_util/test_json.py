@@ -50,6 +50,10 @@ def test_what_is_no_json_is_refused_by_name(text: str, reason: str) -> None:
         parse_json(text, source="some file")
 
 
+def test_what_pythons_writer_adds_to_json_becomes_none() -> None:
+    assert parse_json("[NaN, -Infinity, 1]", source="some file", of_python=True) == [None, None, 1]
+
+
 @pytest.mark.parametrize(
     ("value", "kind"), [([1], "an array of 1"), (None, "null"), ("x", "text 'x'"), (1, "1")]
 )

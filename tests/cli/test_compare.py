@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def _timed(path: Path, times: dict[str, float], *, yardstick: int = 1, data: str
     ]
     path.write_text(json.dumps({"benchmarks": benchmarks}))
     return str(path)
+
+
+def test_times_without_an_interval_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [_timed(tmp_path / f"{time}.json", {"views": time}) for time in (1.0, 1.5)]
+    for path in map(Path, paths):
+        content = json.loads(path.read_text())
+        content["benchmarks"][0]["stats"] |= {"iqr": 0.0, "rounds": 1}
+        content["benchmarks"][0]["extra_info"]["relative_time_interval"] = [math.nan, math.nan]
+        path.write_text(json.dumps(content))  # with NaN, as pytest-benchmark writes it
+    assert main(["compare", *paths]) == 1
+    assert "views time" in capsys.readouterr().err
+    assert main(["summarize", paths[0]]) == 0
+    assert "views" in capsys.readouterr().out
 
 
 def test_wall_times_without_a_yardstick_are_shown_and_judged_if_asked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ def write_benchmarks(folder: Path, times: list[float]) -> None:
     folder.mkdir(parents=True)
     for number, time in enumerate(times):
         extra = {"setup": "unsupervised/aug_one_crop", "relative_time": time}
+        extra |= {"relative_time_interval": [math.nan, math.nan]}  # as pytest-benchmark writes it
         content = {
             "datetime": f"2026-11-{number + 1:02d}T10:00:00",
             "commit_info": {"id": f"{number:040x}"[::-1]},
