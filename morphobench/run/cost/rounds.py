@@ -69,39 +69,54 @@ def measure_cost(
     """
     out = Path(out)
     require_own(out)
-    if options.engine.engine != "local":
-        job = {"store_path": Path(store_path).resolve(), "out": out.resolve(), "budget_s": budget_s}
-        return _measured_elsewhere({**job, "fresh": fresh}, options, quiet=quiet)
     store, rows, data = open_data(store_path, options)
     parts = seed_data(store, rows, 0, options.data)
     counts = {name: len(parts.part(name)) for name in ("train", "validation")}
     if not counts["validation"]:
         raise InputError("the validation part must have at least one image to see convergence, got none")
-    made_on = environment(device=options.execution.device, threads=options.execution.threads)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         content = {"options": options.describe(), "data": {**data, **counts}}
         prepare(out, options, content["data"], store=store.path, fresh=fresh)
-        records = [line for _, line in read_lines(out / COSTS)] if (out / COSTS).exists() else []
-        jobs = _jobs(store, out, options, parts)
-        timing = _timing(out, options, jobs)
-        for record in _measured(options, jobs, records, budget_s=budget_s, quiet=quiet):
-            line = {**record, "environment": made_on}
-            append_line(out / COSTS, line)
-            records.append(line)
+        if options.engine.engine == "local":
+            jobs = _jobs(store, out, options, parts)
+            return _measured_here(out, options, jobs, content, budget_s=budget_s, quiet=quiet)
+    return _measured_elsewhere(store.path.resolve(), out.resolve(), options, budget_s=budget_s, quiet=quiet)
+
+
+def _measured_here(
+    out: Path,
+    options: CostOptions,
+    jobs: Mapping[str, Job],
+    content: Mapping[str, Any],
+    *,
+    budget_s: float | None,
+    quiet: bool,
+) -> dict[str, Any]:
+    """What `measure_cost` returns; what was measured before is read from the folder."""
+    made_on = environment(device=options.execution.device, threads=options.execution.threads)
+    records = [line for _, line in read_lines(out / COSTS)] if (out / COSTS).exists() else []
+    timing = _timing(out, options, jobs)
+    for record in _measured(options, jobs, records, budget_s=budget_s, quiet=quiet):
+        line = {**record, "environment": made_on}
+        append_line(out / COSTS, line)
+        records.append(line)
     return dict(plain({**content, "environment": made_on, "timing": timing, "records": records}))
 
 
-def _measured_elsewhere(job: Mapping[str, Any], options: CostOptions, *, quiet: bool) -> dict[str, Any]:
+def _measured_elsewhere(
+    store: Path, out: Path, options: CostOptions, *, budget_s: float | None, quiet: bool
+) -> dict[str, Any]:
     """What `measure_cost` returns, from one job of the engine that the options name."""
-    engine = make_engine(options.engine, options.execution, folder=job["out"] / ENGINE)
-    there = {**job, "options": replace(options, engine=EngineOptions()), "quiet": True}
+    engine = make_engine(options.engine, options.execution, folder=out / ENGINE)
+    there = replace(options, engine=EngineOptions())
+    arguments = {"store_path": store, "out": out, "options": there, "budget_s": budget_s, "quiet": True}
     with RunProgress(1, quiet=quiet) as progress:
         if options.engine.dry_run and isinstance(engine, SlurmEngine):
             progress.note(f"written and not submitted: {engine.write_script()}")
             return {}
         progress.begin("all setups, in one job")
-        work = Work("cost", f"{__name__}:{measure_cost.__name__}", there)
+        work = Work("cost", f"{__name__}:{measure_cost.__name__}", arguments)
         (finished,) = engine.run([work], on_message=lambda _, message: progress.note(str(message["stage"])))
         progress.end()
     if finished.error is not None:
