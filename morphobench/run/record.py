@@ -17,6 +17,7 @@ from morphobench._util.json import parse_json, plain, to_json
 from morphobench._util.typed import from_json, json_schema, show_json, to_json_types
 from morphobench.errors import DamagedFileWarning, InputError
 from morphobench.run.folder import RESULTS
+from morphobench.types import Direction
 
 SCHEMA_VERSION = 1
 """Version of the records that this program writes. Records without a version are of version 0."""
@@ -64,6 +65,17 @@ class TaskInfo:
 
     seconds: Annotated[Number, "wall time"] = None
     warnings: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """What a metric of a plugged-in task means, as the task registered it."""
+
+    direction: Annotated[Direction, "whether more is better (up) or less (down)"] = "none"
+    chance: Annotated[Number, "value of embeddings that say nothing"] = None
+    unit: str = ""
+    description: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -165,7 +177,7 @@ class Record:
     audit: Annotated[
         dict[str, Any] | None, "what the data can show: verdicts, and marked metrics with the reason"
     ] = None
-    own_metrics: Annotated[dict[str, Any] | None, "what the metrics of plugged-in tasks mean"] = None
+    own_metrics: Annotated[dict[str, OwnMetric] | None, "what the metrics of plugged-in tasks mean"] = None
     same_images: Annotated[bool, "false where imported embeddings are of other images than the run's"] = True
     file: FileInfo | None = None
     profile: Annotated[dict[str, Any], "every option of the run"] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from morphobench.evaluation import EvaluationInput, registry
 from morphobench.report.summary import summarize
 from morphobench.run.evaluate import evaluated
 from morphobench.run.options import RunOptions
+from morphobench.run.record import OwnMetric
 from tests.support.report_records import record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,11 +67,10 @@ def test_a_record_says_what_its_metric_means(folder: Path) -> None:
     )
     found = evaluated(inputs, ["plates:plates"], folder)
     assert list(found["own_metrics"]) == ["plates.accuracy"]
-    one = replace(
-        record("unsupervised/aug_one_crop"), metrics=found["metrics"], own_metrics=found["own_metrics"]
-    )
-    (column,) = summarize([one]).headline
     told = found["own_metrics"]["plates.accuracy"]
+    meaning = {"plates.accuracy": OwnMetric(**told)}
+    one = replace(record("unsupervised/aug_one_crop"), metrics=found["metrics"], own_metrics=meaning)
+    (column,) = summarize([one]).headline
     assert (column.key, column.direction, column.description) == (
         "plates.accuracy",
         told["direction"],

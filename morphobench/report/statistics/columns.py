@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from morphobench.run.record import Record
+from morphobench.run.record import OwnMetric, Record
 from morphobench.types import Direction
 
 
@@ -159,18 +158,10 @@ def metric_columns(
     )
 
 
-def _own_column(key: str, told: Mapping[str, Any]) -> Column:
+def _own_column(key: str, told: OwnMetric) -> Column:
     """Column of a metric of a plugged-in task, from what the record says of it."""
-    direction = told.get("direction")
-    return Column(
-        key,
-        key.partition(".")[2].replace("_", " "),
-        direction if direction in ("up", "down") else "none",
-        str(told.get("unit", "")),
-        told.get("chance"),
-        str(told.get("description", "")),
-        is_own=True,
-    )
+    label = key.partition(".")[2].replace("_", " ")
+    return Column(key, label, told.direction, told.unit, told.chance, told.description, is_own=True)
 
 
 def primary(columns: Iterable[Column]) -> Column | None:
