@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +166,44 @@ def remove_own(out: Path) -> None:
         remove_own(point.parent)
         with contextlib.suppress(OSError):
             point.parent.rmdir()
+    _remove_own_names(out)
+
+
+@contextlib.contextmanager
+def kept_in_place(out: Path) -> Iterator[None]:
+    """End with an error where the folder of a run is taken away while the block writes to it.
+
+    What was written since would be results without their options. It is removed, so that the same command can
+    begin anew; all that lies there under a run's names was written since.
+
+    Args:
+        out: the folder of the run, with its run.json.
+
+    Yields:
+        None.
+
+    Raises:
+        InputError: where run.json is gone when the block ends.
+    """
+    lost: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        if (out / OPTIONS).is_file():
+            raise
+        lost = error
+    if (out / OPTIONS).is_file():
+        return
+    _remove_own_names(out)
+    with contextlib.suppress(OSError):
+        out.rmdir()
+    raise InputError(
+        f"OUT must stay in place while a run writes to it, got {out} without {OPTIONS}: what was written "
+        "since is removed, and the same command begins anew"
+    ) from lost
+
+
+def _remove_own_names(out: Path) -> None:
     for name in (*OWN_NAMES, CURVES):
         path = out / name
         if _is_folder(path):

@@ -34,7 +34,16 @@ from morphobench.run.data import SeedData, open_data, pixel_statistics, seed_dat
 from morphobench.run.engines import Finished, SlurmEngine, Work, make_engine
 from morphobench.run.environment import environment
 from morphobench.run.evaluate import evaluated
-from morphobench.run.folder import AUDIT, ENGINE, FAILURES, RESULTS, SetupFiles, timing_file
+from morphobench.run.folder import (
+    AUDIT,
+    ENGINE,
+    FAILURES,
+    OPTIONS,
+    RESULTS,
+    SetupFiles,
+    kept_in_place,
+    timing_file,
+)
 from morphobench.run.job import Embedding, Job, training_job, training_options
 from morphobench.run.lock import locked
 from morphobench.run.options import RunOptions
@@ -86,7 +95,8 @@ def run(
     with locked(out):
         prepare(out, options, data, store=store.path, fresh=fresh)
         work = _Run(store, out, options, plain(data), seeds)
-        failures = work.all(quiet=quiet)
+        with kept_in_place(out):
+            failures = work.all(quiet=quiet)
     if failures:
         raise CheckError(
             f"{len(failures)} of {work.total} failed: {'; '.join(failures[:3])}"
@@ -140,6 +150,8 @@ class _Run:
             for warning in sorted({text for seed in self.seeds.values() for text in seed.parts.warnings}):
                 progress.note(f"warning: {warning}")
             for name, seed, trained in self._in_order(left, progress):
+                if not (self.out / OPTIONS).is_file():  # the caller says so
+                    break
                 progress.begin(f"{name}, seed {seed}")
                 try:
                     if trained is not None and trained.error is not None:

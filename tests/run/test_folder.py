@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from morphobench.errors import InputError
-from morphobench.run.folder import SetupFiles, refuse_links, remove_own
+from morphobench.run.folder import OPTIONS, RESULTS, SetupFiles, kept_in_place, refuse_links, remove_own
 
 OURS = '{"options": {"setups": [], "protocol": "corrected-1"}, "data": {"content_sha256": "0"}}'
 
@@ -76,3 +77,35 @@ def test_another_programs_run_json_keeps_its_folder(tmp_path: Path, options: str
     with pytest.raises(InputError, match=r"run\.json must (hold the options of a run|be JSON)"):
         remove_own(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_is_taken_away_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / OPTIONS).write_text("{}")
+    with kept_in_place(out):
+        (out / RESULTS).write_text("{}\n")
+    assert (out / RESULTS).is_file()
+
+    def taken_away(*, then: Exception | None) -> None:
+        with kept_in_place(out):
+            shutil.rmtree(out)
+            files = SetupFiles.of(out, "unsupervised/no_aug_one_crop", 0)
+            files.weights.parent.mkdir(parents=True)
+            files.weights.write_bytes(b"weights")
+            (out / RESULTS).write_text("{}\n")
+            if then is not None:
+                raise then
+
+    for then in (None, InputError("no such folder")):
+        out.mkdir(exist_ok=True)
+        (out / OPTIONS).write_text("{}")
+        with pytest.raises(InputError, match="OUT must stay in place while a run writes to it") as caught:
+            taken_away(then=then)
+        assert caught.value.__cause__ is then
+        assert not out.exists()
+    out.mkdir()
+    (out / OPTIONS).write_text("{}")
+    with pytest.raises(InputError, match="another"), kept_in_place(out):
+        raise InputError("another")
+    assert out.is_dir()
