@@ -41,7 +41,7 @@ def evaluated(inputs: EvaluationInput, tasks: Iterable[str], tables: Path) -> di
     own = {
         name: asdict(METRICS[name])
         for name in metrics
-        if TASKS[name.partition(".")[0]].__module__.partition(".")[0] != "morphobench"
+        if str(TASKS[name.partition(".")[0]].__module__).partition(".")[0] != "morphobench"
     }
     return {"metrics": metrics, **described(intervals), "tasks": spent, "own_metrics": own or None}
 

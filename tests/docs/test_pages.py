@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import morphobench as mb
 from morphobench.cli.parser import given_options
 from morphobench.cli.program import parse
+from morphobench.evaluation import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -60,8 +63,15 @@ def test_every_command_of_the_pages_is_understood(
         given_options(found.options, texts)
 
 
+def _restore(table: dict[str, Any], before: dict[str, Any]) -> None:
+    table.clear()
+    table.update(before)
+
+
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_the_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_a_page_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     (page,) = [page for page in PAGES if page.name == name]
     blocks = _blocks(page, "python")
     assert blocks
@@ -71,6 +81,8 @@ def test_the_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytes
     for block in blocks:
         if file := re.match(r"# (\w+\.py)\n", block):  # a file that a reader would make of it
             (tmp_path / file[1]).write_text(block)
+    for table in (registry.TASKS, registry.METRICS):  # what the page registers ends with its test
+        request.addfinalizer(partial(_restore, table, dict(table)))
     for number, block in enumerate(blocks):
         few = block.replace("images=1000", "images=64").replace("[:256]", "[:16]").replace("(256,", "(16,")
         exec(compile(few, f"{name}, block {number}", "exec"), names)
