@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,8 +174,8 @@ def remove_own(out: Path) -> None:
 def kept_in_place(out: Path) -> Iterator[None]:
     """End with an error where the folder of a run is taken away while the block writes to it.
 
-    What was written since would be results without their options. It is removed, so that the same command can
-    begin anew; all that lies there under a run's names was written since.
+    What was written into a new folder of its name would be results without their options: it is removed, so
+    that the same command can begin anew. In the folder itself nothing is removed, whatever is missing there.
 
     Args:
         out: the folder of the run, with its run.json.
@@ -185,21 +186,25 @@ def kept_in_place(out: Path) -> Iterator[None]:
     Raises:
         InputError: where run.json is gone when the block ends.
     """
+    descriptor = os.open(out, os.O_RDONLY)  # held, so that no new folder can pass for this one
     lost: Exception | None = None
     try:
-        yield
-    except Exception as error:
+        try:
+            yield
+        except Exception as error:
+            if (out / OPTIONS).is_file():
+                raise
+            lost = error
         if (out / OPTIONS).is_file():
-            raise
-        lost = error
-    if (out / OPTIONS).is_file():
-        return
-    _remove_own_names(out)
-    with contextlib.suppress(OSError):
-        out.rmdir()
+            return
+        if _is_folder(out) and not os.path.samestat(os.fstat(descriptor), out.stat()):
+            _remove_own_names(out)
+            with contextlib.suppress(OSError):
+                out.rmdir()
+    finally:
+        os.close(descriptor)
     raise InputError(
-        f"OUT must stay in place while a run writes to it, got {out} without {OPTIONS}: what was written "
-        "since is removed, and the same command begins anew"
+        f"OUT must stay in place while a run writes to it, got {out} without {OPTIONS}"
     ) from lost
 
 

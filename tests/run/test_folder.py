@@ -109,3 +109,11 @@ def test_a_folder_that_is_taken_away_is_an_error_and_leaves_nothing(tmp_path: Pa
     with pytest.raises(InputError, match="another"), kept_in_place(out):
         raise InputError("another")
     assert out.is_dir()
+
+
+def test_results_stay_where_only_the_options_are_gone(tmp_path: Path) -> None:
+    (tmp_path / OPTIONS).write_text("{}")
+    (tmp_path / RESULTS).write_text("earlier")
+    with pytest.raises(InputError, match="OUT must stay in place"), kept_in_place(tmp_path):
+        (tmp_path / OPTIONS).unlink()
+    assert (tmp_path / RESULTS).read_text() == "earlier"
