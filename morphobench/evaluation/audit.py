@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from morphobench.evaluation.bootstrap.auc import name_wells_by_plate
 from morphobench.evaluation.bootstrap.resampling import RESAMPLES, Units, divide_defined
@@ -201,7 +201,7 @@ def _detectable(
     errors = [float(np.nanstd(one - other)) for i, one in enumerate(drawn) for other in drawn[i + 1 :]]
     count = units.smallest
     error = float(np.median(errors)) * math.sqrt(count / (count - 1))
-    return float((stats.t.ppf(0.975, count - 1) + stats.t.ppf(POWER, count - 1)) * error)
+    return float((stdtrit(count - 1, 0.975) + stdtrit(count - 1, POWER)) * error)
 
 
 def _worst(predictable: Mapping[str, Predictability]) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtrit
 
 from morphobench.errors import InputError
 from morphobench.evaluation.bootstrap.reason import Reason
@@ -112,8 +112,8 @@ def expanded_tail(confidence: float, units: int) -> float:
     Returns:
         Probability of one tail.
     """
-    t = stats.t.ppf(0.5 + confidence / 2, units - 1)
-    return float(stats.norm.cdf(-math.sqrt(units / (units - 1)) * t))
+    t = stdtrit(units - 1, 0.5 + confidence / 2)
+    return float(ndtr(-math.sqrt(units / (units - 1)) * t))
 
 
 def grouped_bootstrap(
@@ -327,10 +327,10 @@ def _bca_tails(
     if not (np.isfinite(left_out).all() and np.isfinite(drawn).all()):
         return None
     share = (np.sum(drawn < estimate) + 0.5 * np.sum(drawn == estimate)) / len(drawn)
-    bias = stats.norm.ppf(np.clip(share, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
+    bias = ndtri(np.clip(share, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
     deviation = left_out.mean() - left_out
     spread = float(np.sum(deviation**2)) ** 1.5
     acceleration = float(np.sum(deviation**3)) / (6 * spread) if spread else 0.0
-    z = bias + stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
-    low, high = stats.norm.cdf(bias + z / (1 - acceleration * z))
+    z = bias + ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = ndtr(bias + z / (1 - acceleration * z))
     return float(low), float(high)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats would take every process half a second to load
 
 from morphobench.evaluation.bootstrap.auc import name_wells_by_plate
 from morphobench.evaluation.bootstrap.interval import (
@@ -198,7 +198,7 @@ def mean_interval(values: NDArray[Any], units: Units, *, seed: int, least_error:
     weights = units.weights(seed=seed)
     drawn = divide_defined(weights @ units.sums(values), weights @ units.sums(np.ones(len(values))))
     error = max(float(np.nanstd(drawn)) * math.sqrt(count / (count - 1)), least_error)
-    half = float(stats.t.ppf(0.975, count - 1)) * error / (mean * (1 - mean))
+    half = float(stdtrit(count - 1, 0.975)) * error / (mean * (1 - mean))
     middle = math.log(mean / (1 - mean))
     low, high = (1 / (1 + math.exp(-bound)) for bound in (middle - half, middle + half))
     return replace(plain, low=low, high=high)
@@ -232,7 +232,7 @@ def share_interval(hits: NDArray[Any], units: Units, *, seed: int) -> Interval:
     trials = float(units.count)
     if spread > 0:
         trials = min(max(share * (1 - share) / spread, 1.0), float(len(values)))
-    t = float(stats.t.ppf(0.975, units.smallest - 1))
+    t = float(stdtrit(units.smallest - 1, 0.975))
     middle = (share + t**2 / (2 * trials)) / (1 + t**2 / trials)
     half = t * math.sqrt(share * (1 - share) / trials + t**2 / (4 * trials**2)) / (1 + t**2 / trials)
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half), units.smallest, unit=units.unit)
