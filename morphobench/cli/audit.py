@@ -95,7 +95,7 @@ def audit_table(found: Mapping[str, Any]) -> GridTable:
         *(f"{key.replace('_', ' ')}\nalone" for key in sources),
         *(key.replace("_", "\n") for key in scored),
         "difference\nseen",
-        "mark",
+        "warning",
     )
     return _titled(f"Audit of {found['images']} images; scores: mean recall (chance)", headers, rows)
 

@@ -72,6 +72,8 @@ _CONTROL_NAME = re.compile(
 LIKE_CONTROL = re.compile(r"(?:.*[\W_])?(?:dmso|vehicle|untreated|controls?)(?:[\W_].*)?", re.IGNORECASE)
 """Names that hold a word for a control, so that a reader should look at them."""
 
+_LETTERED_WELL = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
+_NUMBERED_WELL = re.compile(r"r0*(\d+)[-_]?c0*(\d+)", re.IGNORECASE)
 _CLASS_NAME = re.compile(_CONTROLS + r"|drugs?|treated|treatments?|trt|compounds?", re.IGNORECASE)
 
 
@@ -169,11 +171,29 @@ def is_class_name(name: str) -> bool:
     return _CLASS_NAME.fullmatch(name.strip()) is not None
 
 
+def well_name(text: object) -> str:
+    """Write the name of a well in one form.
+
+    Args:
+        text: such as ``A1``, ``a01`` or ``r01c01``.
+
+    Returns:
+        Such as ``A01``; other text is returned as it is.
+    """
+    text = str(text).strip()
+    if found := _LETTERED_WELL.fullmatch(text):
+        return f"{found[1].upper()}{int(found[2]):02d}"
+    if (found := _NUMBERED_WELL.fullmatch(text)) and int(found[1]) <= 26:
+        return f"{chr(64 + int(found[1]))}{int(found[2]):02d}"
+    return text
+
+
 def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
     """Name, type and order the columns of a table as a store holds them.
 
     Text columns become text (plate 7 and plate "7" are the same), empty text becomes missing, concentrations
-    become float64. Metadata_ControlType is inferred from Metadata_Compound where it is absent.
+    become float64. A1, a1 and A01 are one well: where several spellings occur, and for a1 and r01c01,
+    A01 is written. Metadata_ControlType is inferred from Metadata_Compound where it is absent.
 
     Args:
         metadata: one row per image.
@@ -197,6 +217,8 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
             table[name] = _as_text(table[name])
         elif name in NUMERIC_COLUMNS:
             table[name] = _as_number(table[name], name)
+    if "Metadata_Well" in table:
+        table["Metadata_Well"] = _one_spelling(table["Metadata_Well"])
     if "Metadata_ControlType" not in table and "Metadata_Compound" in table:
         table["Metadata_ControlType"] = control_types(table["Metadata_Compound"])
     elif "Metadata_ControlType" in table:
@@ -204,6 +226,12 @@ def checked_columns(metadata: pd.DataFrame) -> pd.DataFrame:
     _check_values(table, "Metadata_Split", SPLITS)
     known = [name for name in COLUMNS if name in table]
     return table[known + [name for name in table.columns if name not in known]]
+
+
+def _one_spelling(wells: pd.Series) -> pd.Series:
+    names = wells.map(well_name, na_action="ignore").astype(object).where(wells.notna(), None)
+    unusual = wells.astype(str).str.match("a?[a-p][0-9]|[Rr][0-9]").any()
+    return names if unusual or names.nunique() < wells.nunique() else wells
 
 
 _CONTROL_TYPES = (

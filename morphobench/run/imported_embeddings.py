@@ -14,6 +14,7 @@ import pandas as pd
 from morphobench._util.hashing import sha256_file
 from morphobench._util.typed import to_json_types
 from morphobench.data import split
+from morphobench.data.metadata import well_name
 from morphobench.embeddings import read_embeddings, read_metadata
 from morphobench.errors import InputError
 from morphobench.evaluation import EvaluationInput
@@ -255,7 +256,8 @@ def _texts(table: pd.DataFrame, key: tuple[str, ...]) -> pd.Index:
         column = table[name]
         if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
             column = column.astype("Int64")
-        parts.append(column.astype(object).where(column.notna(), "").astype(str))
+        part = column.astype(object).where(column.notna(), "").astype(str)
+        parts.append(part.map(well_name) if name == "Metadata_Well" else part)  # A1 and A01 are one well
     text = parts[0]
     for part in parts[1:]:
         text = text + "\t" + part

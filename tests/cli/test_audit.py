@@ -52,4 +52,5 @@ def test_names_and_values_are_whole_at_any_width(width: int) -> None:
     assert "classification: cell count" in shown
     assert "0.10 to 0.40" in shown
     assert "wells" not in shown  # no task has any
+    assert "warning \n" not in shown  # nor a name without its value
     assert max(map(len, shown.splitlines())) <= width

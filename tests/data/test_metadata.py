@@ -87,6 +87,20 @@ def test_columns_are_typed_and_ordered() -> None:
     assert table["Metadata_Batch"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("wells", "names"),
+    [
+        (["a1", "a01", "B2", None], ["A01", "A01", "B02", None]),
+        (["A1", "A01"], ["A01", "A01"]),
+        (["r01c02", "A2"], ["A02", "A02"]),
+        (["A1", "B2"], ["A1", "B2"]),
+        (["s1", "field 2"], ["s1", "field 2"]),
+    ],
+)
+def test_spellings_of_a_well_are_one(wells: list[str | None], names: list[str | None]) -> None:
+    assert checked_columns(pd.DataFrame({"well": wells}))["Metadata_Well"].tolist() == names
+
+
 def test_the_given_table_is_not_changed() -> None:
     given = pd.DataFrame({"plate": [1], "compound": ["DMSO"]})
     before = given.copy()

@@ -70,6 +70,17 @@ def test_the_same_embeddings_get_the_same_numbers_whatever_the_order(
     assert first.metrics != second.metrics  # the seeds' splits differ
 
 
+def test_a_well_is_found_however_it_is_spelt(
+    made: tuple[ImageStore, Path], out: Path, tmp_path: Path
+) -> None:
+    known = made[0].metadata
+    theirs = brightness(made[0]).drop(columns="Metadata_Path")
+    theirs["Metadata_Plate"] = known["Metadata_Plate"]
+    theirs["Metadata_Well"] = [f"a{number}" for number in range(96)]  # A00 to A95 in the run
+    theirs.to_csv(tmp_path / "wells.csv", index=False)
+    assert add_external(tmp_path / "wells.csv", out)[0].same_images is True
+
+
 def test_it_stands_in_the_tables_and_statistics(
     made: tuple[ImageStore, Path], out: Path, tmp_path: Path
 ) -> None:

@@ -200,7 +200,10 @@ def _note(array: NDArray[Any], axes: str, pages: Literal["images", "channels"] |
     if _is_last(array, axes):
         return f"the last axis was read as {last} channels (--pages images reads {count} pages instead)"
     if axes[-1] != "S" and count > MOST_CHANNEL_PAGES:
-        raise InputError(f"{PAGES} must be images or channels for {count} unnamed pages, got none")
+        raise InputError(
+            f"{PAGES} must be images (each page is one) or channels (all pages are one image) for {count} "
+            "unnamed pages, got none"
+        )
     return f"{count} pages were read as channels (--pages images reads each as an image)"
 
 

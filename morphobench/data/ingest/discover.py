@@ -16,7 +16,7 @@ from morphobench.data.ingest.listing import METADATA_TABLES, Listing, shown_path
 from morphobench.data.ingest.load_data import FILE_COLUMN, from_load_data
 from morphobench.data.ingest.paths import IMAGE_FOLDERS, Root, posix_path, text_of_url
 from morphobench.data.ingest.patterns import CHANNEL, channel_files, match_paths
-from morphobench.data.ingest.platemap import add_platemaps, well_name
+from morphobench.data.ingest.platemap import add_platemaps
 from morphobench.data.ingest.tables import (
     TABLES,
     metadata_columns,
@@ -124,7 +124,6 @@ def list_source(
         _check_plate_folders(listing, has_platemaps=bool(platemaps))
     add_platemaps(listing, platemaps)
     listing.table = checked_columns(listing.table)
-    _unify_wells(listing.table)
     _drop_empty_wells(listing)
     return listing
 
@@ -353,15 +352,6 @@ def _check_plate_folders(listing: Listing, *, has_platemaps: bool) -> None:
             f"{printable(listing.files[0][0])}: --pattern '(?P<Plate>[^/]+)/(?P<Well>[A-P]\\d+)/' reads "
             "plates and wells, --platemap what they hold"
         )
-
-
-def _unify_wells(table: pd.DataFrame) -> None:
-    """A1 and A01 are one well: where both spellings occur, and for r01c01, the second is written."""
-    if "Metadata_Well" in table:
-        wells = table["Metadata_Well"]
-        names = wells.map(well_name, na_action="ignore")
-        if names.nunique() < wells.nunique() or wells.astype(str).str.match("[Rr][0-9]").any():
-            table["Metadata_Well"] = names
 
 
 def _drop_empty_wells(listing: Listing) -> None:

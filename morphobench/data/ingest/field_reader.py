@@ -163,7 +163,8 @@ class FieldReader:
         probed = kinds.total()
         if self._plan.value_range == "none" and 2 * sixteen_bit > probed:
             # Known before the work begins: nearly all files would be rejected for it one by one.
-            raise InputError(f"{self._listing.root.folder}: {SIXTEEN_BIT}")
+            reached = f"the largest value of {probed} images is {Levels.together(levels).largest}"
+            raise InputError(f"{self._listing.root.folder}: {SIXTEEN_BIT}; {reached}")
         count, names = kinds.most_common(1)[0][0] if kinds else (1, ())
         names = self._names or names
         if probed:

@@ -15,6 +15,7 @@ from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 
 FILE_COLUMN = re.compile(r"(?:Image_)?(FileName|PathName|URL)_(.+)")
+_PLANE_COLUMN = re.compile(r"(?:Image_)?(?:Frame|Series)_(.+)")
 _ILLUMINATION = re.compile(r"illum", re.IGNORECASE)
 
 
@@ -22,7 +23,8 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
     """List the images of a LoadData table.
 
     Columns ``FileName_X`` with ``PathName_X``, or ``URL_X`` with the file scheme, name the file of channel X;
-    ``Orig`` in front of a channel's name is left out. Illumination functions are not used.
+    ``Orig`` in front of a channel's name is left out. Illumination functions are not used. ``Frame_X`` and
+    ``Series_X`` may say 0, the first page of the first series, and nothing else.
 
     Args:
         root: the folder of the source.
@@ -32,7 +34,7 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
         The images.
 
     Raises:
-        InputError: for a table without channels or rows.
+        InputError: for a table without channels or rows, or of planes inside files.
     """
     name = name_of(load_data, "load_data")
     given = read_table(load_data, root=root.folder)
@@ -49,6 +51,7 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
     if given.empty:
         raise InputError(f"{name} must have at least one row, got none")
     used = [head for heads in channels.values() for head in heads.values()]
+    used += _planes(given, channels, name)
     table, unused = metadata_columns(given, besides=used)
     listing = Listing(root, table, [], unused_columns=unused)
     listing.channel_names = tuple(channel.removeprefix("Orig") or channel for channel in channels)
@@ -75,6 +78,20 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
             f"{again.nunique()} files are channels of several images, such as {printable(again.iloc[0])}"
         )
     return listing
+
+
+def _planes(given: pd.DataFrame, channels: Mapping[str, object], name: str) -> list[str]:
+    """The columns that name planes inside the channels' files, once they name first ones only."""
+    heads = [head for head in given if (found := _PLANE_COLUMN.fullmatch(head)) and found[1] in channels]
+    for head in heads:
+        further = given[head].notna() & (pd.to_numeric(given[head], errors="coerce") != 0)
+        if further.any():
+            raise InputError(
+                f"{name} must have a file for each channel of each image ({head} 0), got {head} "
+                f"{given[head][further].iloc[0]}: save such planes as files of their own; if a file "
+                "holds just the channels of one image, --pages channels without --load-data reads it"
+            )
+    return heads
 
 
 def _files(cells: Mapping[Hashable, object], channels: Mapping[str, dict[str, str]]) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from morphobench.data.ingest.listing import Listing, shown_path
 from morphobench.data.ingest.paths import files_below
-from morphobench.data.ingest.platemap import plate_key, well_name
+from morphobench.data.ingest.platemap import plate_key
 from morphobench.data.ingest.tables import IMAGE_NUMBER, name_of, read_table, table_ending
-from morphobench.data.metadata import column_name, heading_key
+from morphobench.data.metadata import column_name, heading_key, well_name
 from morphobench.errors import InputError
 from morphobench.types import Float64Array, Int64Array
 from morphobench.types import Path as PathLike

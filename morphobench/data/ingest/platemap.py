@@ -11,14 +11,12 @@ import pandas as pd
 from morphobench._util.text import printable
 from morphobench.data.ingest.listing import Listing
 from morphobench.data.ingest.tables import TABLES, name_of, read_table
-from morphobench.data.metadata import column_names, heading_key
+from morphobench.data.metadata import column_names, heading_key, well_name
 from morphobench.errors import InputError
 from morphobench.types import Path as PathLike
 
 _PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
 _COMPOUND, _CONTROL_TYPE = "Metadata_Compound", "Metadata_ControlType"
-_LETTERED = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
-_NUMBERED = re.compile(r"r0*(\d+)[-_]?c0*(\d+)", re.IGNORECASE)
 
 
 def add_platemaps(listing: Listing, platemaps: Sequence[PathLike | pd.DataFrame]) -> None:
@@ -83,23 +81,6 @@ def plate_key(name: object) -> str:
         The key.
     """
     return re.sub(r"(?<=\d)\.0$", "", str(name).strip()).casefold()
-
-
-def well_name(text: object) -> str:
-    """Write the name of a well in one form.
-
-    Args:
-        text: such as ``A1``, ``a01`` or ``r01c01``.
-
-    Returns:
-        Such as ``A01``; other text is returned as it is.
-    """
-    text = str(text).strip()
-    if found := _LETTERED.fullmatch(text):
-        return f"{found[1].upper()}{int(found[2]):02d}"
-    if (found := _NUMBERED.fullmatch(text)) and int(found[1]) <= 26:
-        return f"{chr(64 + int(found[1]))}{int(found[2]):02d}"
-    return text
 
 
 def _maps_beside(barcodes: Path, names: set[str], warnings: list[str]) -> dict[str, pd.DataFrame]:

@@ -110,7 +110,8 @@ class IngestSummary:
         rows.append(
             ("sizes", f"{before or 'not known'}{more} -> {'x'.join(map(str, self.stored_shape))} uint8")
         )
-        rows.append(("values", self.value_range))
+        as_they_are = "8-bit, as they are" if self.value_range == "none" else self.value_range
+        rows.append(("values", as_they_are))
         if self.unused_columns:
             rows.append(("columns not used", ", ".join(self.unused_columns)))
         return [(label, printable(text)) for label, text in rows]

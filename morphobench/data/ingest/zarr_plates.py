@@ -9,7 +9,7 @@ from typing import Any
 
 from morphobench._util.files import open_regular
 from morphobench.data.ingest.paths import IMAGE_FOLDERS, files_below
-from morphobench.data.ingest.platemap import well_name
+from morphobench.data.metadata import well_name
 from morphobench.errors import InputError
 
 _ATTRIBUTES = (".zattrs", "zarr.json")

@@ -115,6 +115,8 @@ class Grid:
             made.append(f"{row[0]}\n")
             line = ""
             for header, cell in zip(self.headers[1:], row[1:], strict=True):
+                if not cell:
+                    continue
                 part = f"  {' '.join(header.split())} {cell}"
                 if line and cell_len(line) + cell_len(part) > width:
                     made.append(f"{line}\n")

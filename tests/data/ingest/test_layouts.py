@@ -13,7 +13,7 @@ import tifffile
 import morphobench as mb
 from morphobench.data.ingest.ingest import inspect_source, summary
 from morphobench.data.ingest.patterns import channel_files
-from morphobench.data.ingest.platemap import well_name
+from morphobench.data.metadata import well_name
 from morphobench.errors import InputError
 from tests.support.plates import CHANNELS, OPTIONS, PIXELS, RANDOM, scaled
 
@@ -52,6 +52,18 @@ def test_load_data_and_a_platemap(plate: Path, tmp_path: Path) -> None:
     assert found.counts["wells"] == 6
     assert "Series" in found.unused_columns
     assert not found.warnings
+
+
+def test_pages_that_load_data_names_inside_files(plate: Path, tmp_path: Path) -> None:
+    """CellProfiler writes Frame and Series for every file, 0 where it has one page."""
+    table = pd.read_csv(plate / "load_data.csv")
+    table["Frame_OrigDNA"], table["Series_OrigDNA"] = 0, "0"
+    store = mb.ingest(plate, tmp_path / "store", load_data=table, **OPTIONS)
+    assert len(store) == 12
+    assert not {"Frame_OrigDNA", "Series_OrigDNA"} & set(summary(store).unused_columns)
+    table.loc[3, "Frame_OrigDNA"] = 2
+    with pytest.raises(InputError, match=r"a file for each channel .*, got Frame_OrigDNA 2: save"):
+        mb.ingest(plate, tmp_path / "refused", load_data=table, **OPTIONS)
 
 
 @pytest.mark.parametrize("channels", ["AGP,dna", (3, "DNA"), (3, 0)])
@@ -183,7 +195,7 @@ def test_stacks_are_images_or_channels(tmp_path: Path) -> None:
     cells = RANDOM.integers(0, 255, (40, 16, 16), dtype=np.uint8)
     tifffile.imwrite(root / "cells.tif", cells, photometric="minisblack")
     with pytest.raises(
-        InputError, match=r"cells\.tif: --pages \(pages\) must be images or channels for 40 unnamed"
+        InputError, match=r"cells\.tif: --pages \(pages\) must be images .* or channels .* for 40 unnamed"
     ):
         mb.ingest(root, tmp_path / "store", size_px=16)
     images = mb.ingest(root, tmp_path / "images", size_px=16, pages="images")
