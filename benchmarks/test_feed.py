@@ -24,7 +24,7 @@ from morphobench.training.data.views import make_loader
 
 SETTING = "aug_multi_crop"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-IMAGES, BATCH = (4096, 256) if DEVICE == "cuda" else (64, 16)
+IMAGES, BATCH = (4096, 256) if DEVICE == "cuda" else (32, 16)
 LARGEST_WAIT_SHARE = 0.02
 
 
