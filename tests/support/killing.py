@@ -21,8 +21,11 @@ from typing import Any
 from tests.support.command_server import ROOT, CommandServer
 
 _MARK = "MORPHOBENCH_TEST_MARK"
-VOLATILE = ("seconds", "_s", "_ns", "_bytes", "created_utc", "environment", "conditions", "manifest_sha256")
-"""Ends of keys whose values differ between equal calls."""
+VOLATILE = (
+    *("seconds", "_s", "_ns", "_bytes", "created_utc", "environment", "conditions", "manifest_sha256"),
+    "resumed_at_step",
+)
+"""Ends of keys whose values differ between equal calls, or calls that went on from another moment."""
 
 
 def _environment_of(pid: str) -> bytes:
