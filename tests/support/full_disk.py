@@ -39,10 +39,13 @@ class FullDisk:
         library: What ``build`` made.
         root: The folder whose disk is full.
         work: Folder for its own files, not below ``root``.
+
+    Attributes:
+        writes: How many the last command asked for, those that failed included.
     """
 
     def __init__(self, library: Path, root: Path, work: Path) -> None:
-        self.root, control = root, work / "control"
+        self.root, self.writes, control = root, 0, work / "control"
         control.write_bytes(struct.pack("<qqq", NEVER, errno.ENOSPC, 0))
         with control.open("r+b") as file:
             self._control = mmap.mmap(file.fileno(), 24)
@@ -68,7 +71,8 @@ class FullDisk:
         """
         self._control[:] = struct.pack("<qqq", after, error, 0)
         code, said = self._server.run(arguments)
-        failed = struct.unpack("<qqq", self._control[:])[2]
+        left, _, failed = struct.unpack("<qqq", self._control[:])
+        self.writes = after - left
         self._control[:] = struct.pack("<qqq", NEVER, error, 0)
         return code, said, failed
 
