@@ -72,7 +72,7 @@ def test_a_folder_is_opened_again(results: mb.Results, tmp_path: Path) -> None:
 
 
 def test_bad_options_are_named_before_anything_is_done(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"options must be among .*, got epoch"):
+    with pytest.raises(InputError, match=r"options must be among .*, got epoch; did you mean epochs"):
         mb.run(tmp_path / "store", tmp_path / "out", epoch=3)
     with pytest.raises(InputError, match="--epochs must be at least 1, got 0"):
         mb.run(tmp_path / "store", tmp_path / "out", epochs=0)

@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Self, get_type_hints
 
 from morphobench._util.option_values import Option, convert_value, plain_value, require_bounds
+from morphobench._util.text import did_you_mean
 from morphobench.errors import InputError
 
 
@@ -149,7 +150,10 @@ class Options:
         known = {one.name for one in option_fields(cls)}
         unknown = sorted(given.keys() - known)
         if unknown:
-            raise InputError(f"options must be among {', '.join(sorted(known))}, got {', '.join(unknown)}")
+            meant = did_you_mean(unknown, sorted(known))
+            raise InputError(
+                f"options must be among {', '.join(sorted(known))}, got {', '.join(unknown)}{meant}"
+            )
         values: dict[str, Any] = {}
         for one in fields(cls):  # type: ignore[arg-type]
             if "group" in one.metadata:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +43,20 @@ def csv_table(table: pd.DataFrame) -> str:
     for name in safe.select_dtypes(exclude=["number", "bool"]).columns:
         safe[name] = [csv_text(value) if isinstance(value, str) else value for value in safe[name]]
     return safe.to_csv(index=False)
+
+
+def did_you_mean(words: Sequence[str], known: Sequence[str]) -> str:
+    """Suggest the nearest name for words that are none.
+
+    Args:
+        words: what was given.
+        known: the names.
+
+    Returns:
+        The end of an error message; "" where no name is near.
+    """
+    near = [match for word in words for match in get_close_matches(word, known, n=1)]
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def printable(text: str) -> str:

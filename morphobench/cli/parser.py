@@ -12,12 +12,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import morphobench
 from morphobench._util.options import OptionField, Options, convert, find_option, option_fields
+from morphobench._util.text import did_you_mean
 from morphobench._util.toml import read_toml
 from morphobench.errors import InputError
 
@@ -63,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
         if is_command and others:
             flags = [text.partition("=")[0] for text in others if text.startswith("-")]
             known = [flag for flag in self._option_string_actions if flag.startswith("--")]
-            self.error(f"unrecognized arguments: {' '.join(others)}{_meant(flags[:1], known)}")
+            self.error(f"unrecognized arguments: {' '.join(others)}{did_you_mean(flags[:1], known)}")
         return found, others
 
     def format_help(self) -> str:
@@ -82,13 +82,7 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         wrong = re.findall(r"^argument COMMAND: invalid choice: '([^']*)'", message)
         choices = [name for each in self._actions for name in each.choices or ()] if wrong else []
-        self.exit(2, f"{PROGRAM}: error: {message}{_meant(wrong, choices)}\n")
-
-
-def _meant(words: Sequence[str], known: Sequence[str]) -> str:
-    """Suggest the nearest name for a word that is none."""
-    near = [match for word in words for match in get_close_matches(word, known, n=1)]
-    return f"; did you mean {near[0]}?" if near else ""
+        self.exit(2, f"{PROGRAM}: error: {message}{did_you_mean(wrong, choices)}\n")
 
 
 def make_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:

@@ -195,10 +195,16 @@ def _rows_of_images(
         None,
     )
     if key is None:
-        known = " or ".join(" + ".join(key) for key in KEYS if all(name in images for name in key))
+        known = " or ".join(
+            " + ".join(key)
+            for key in KEYS
+            if all(name in images for name in key) and not _texts(images, key).has_duplicates
+        )
+        shared = f"; several images share {' + '.join(common[-1])}" if common else ""
         raise InputError(
             f"columns must name each image of the run once (by {known or 'none that the run has'}), "
-            f"got {', '.join(map(str, described.columns)) or 'none'}; --other-images takes rows as they are"
+            f"got {', '.join(map(str, described.columns)) or 'none'}{shared}; --other-images takes rows, "
+            "such as profiles of wells, as they are"
         )
     theirs, ours = _texts(described, key), _texts(images, key)
     if theirs.has_duplicates:

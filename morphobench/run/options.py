@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from morphobench._util.cpu import available_cores
 from morphobench._util.options import Options, convert, group, option, option_fields
+from morphobench._util.text import did_you_mean
 from morphobench.errors import InputError
 from morphobench.options import (
     BASELINE_NAMES,
@@ -324,7 +325,8 @@ def _checked(cls: type[Options], given: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
-            raise InputError(f"options must be among {', '.join(sorted(known))}, got {name}")
+            meant = did_you_mean([name], [*known])
+            raise InputError(f"options must be among {', '.join(sorted(known))}, got {name}{meant}")
         if name == "setups" and value is not None:
             value = [value] if isinstance(value, str) else [str(setup) for setup in value]
         if value is not None:

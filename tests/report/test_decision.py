@@ -79,6 +79,13 @@ def test_without_evidence_no_setup_is_taken_and_what_to_change_is_said() -> None
     assert "more plates or wells (4 compared here" in text
 
 
+def test_a_baseline_that_is_better_for_certain_is_said_to_be() -> None:
+    worse = {name: [value - 0.3 for value in CLEAR[name]] for name in (FAST, SLOW, WEAK)}
+    decision, text = _decided({UNTRAINED: CLEAR[UNTRAINED], **worse})
+    assert decision.choice is None
+    assert text.startswith(f"No setup beats the best baseline ({UNTRAINED}), which is better for certain")
+
+
 def test_a_difference_without_an_interval_is_no_evidence() -> None:
     decision, text = _decided({name: each[:2] for name, each in CLEAR.items()})
     assert decision.choice is None

@@ -66,6 +66,11 @@ def _no_choice(decision: Decision, leader: Candidate) -> str:
     best = f"the best is {leader.setup}: {_quality(decision, leader)}."
     if leader.baseline is None:
         return f"No setup can be recommended, as no baselines were run; {best}"
+    beaten = math.isfinite(leader.baseline.low) and not leader.baseline.low <= 0 <= leader.baseline.high
+    if beaten:  # no choice was made, so the difference is to the setup's disadvantage
+        return (
+            f"No setup beats the best baseline ({leader.baseline.other}), which is better for certain; {best}"
+        )
     return f"No setup beats the best baseline ({leader.baseline.other}) for certain; {best}"
 
 
