@@ -25,7 +25,7 @@ class RunProgress:
         self._expected: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._name = ""
-        self._started = time.monotonic()
+        self._started = self._counted_from = time.monotonic()
 
     def __enter__(self) -> RunProgress:
         self._shown.start()
@@ -39,23 +39,29 @@ class RunProgress:
     def expect(self, seconds: Mapping[str, float]) -> None:
         """Tell what setups are expected to take, for the time left.
 
+        What the setup at hand has taken before is not of it: the timing of all of them.
+
         Args:
             seconds: time by setup and seed; those that were done before are left out.
         """
-        self._expected = dict(seconds)
+        self._expected, self._counted_from = dict(seconds), time.monotonic()
 
     def seconds_left(self) -> float | None:
         """Estimate the time left; None where nothing is expected.
 
-        What is left of the expected times, by as much more or less as those that are done have taken.
+        The expected times of what is left, and for each as much more as those that are done have taken on the
+        average: training is expected, evaluation comes to it.
         """
         if not self._expected:
             return None
-        done = [name for name in self._expected if name in self._took]
-        expected, took = (sum(times[name] for name in done) for times in (self._expected, self._took))
-        pace = took / expected if expected else 1.0
-        left = pace * sum(time for name, time in self._expected.items() if name not in self._took)
-        spent = time.monotonic() - self._started if self._name in self._expected else 0.0
+        more = [
+            self._took[name] - expected for name, expected in self._expected.items() if name in self._took
+        ]
+        mean = sum(more) / len(more) if more else 0.0
+        left = sum(
+            max(0.0, expected + mean) for name, expected in self._expected.items() if name not in self._took
+        )
+        spent = time.monotonic() - self._counted_from if self._name in self._expected else 0.0
         return max(0.0, left - spent)
 
     def begin(self, name: str) -> None:
@@ -65,6 +71,7 @@ class RunProgress:
             name: setup and seed.
         """
         self._name, self._started = name, time.monotonic()
+        self._counted_from = self._started
         self._shown.update(label=name, detail="starting")
 
     def message(self, message: Mapping[str, Any]) -> None:
@@ -82,7 +89,8 @@ class RunProgress:
             outcome: how it ended.
         """
         self._done += 1
-        seconds = self._took[self._name] = time.monotonic() - self._started
+        now = time.monotonic()
+        self._took[self._name], seconds = now - self._counted_from, now - self._started
         self._shown.print(f"[{self._done}/{self._total}] {self._name}: {outcome} in {duration(seconds)}")
         self._shown.update(self._done)
 

@@ -82,7 +82,8 @@ def _advantages(decision: Decision, leader: Candidate) -> list[str]:
         known = best.other.partition("@")[0] == UNTRAINED
         name = "the untrained encoder" if known else best.other
         parts.append(f"from the best baseline, {name}, it differs by {_difference(best)}")
-    if untrained is not None and (best is None or best.other != untrained.other):
+    # the learning gain, where it is known, says the same of the untrained encoder
+    if untrained is not None and leader.gain is None and (best is None or best.other != untrained.other):
         parts.append(f"from the untrained encoder it differs by {_difference(untrained)}")
     if not parts:
         return []

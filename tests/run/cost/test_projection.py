@@ -77,7 +77,7 @@ def test_the_command_shows_every_setup_and_the_sum(
     assert "With 2 machines or GPUs like this one, training and embedding take 1 h 00 min" in shown
 
 
-def test_the_time_left_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_follows_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with RunProgress(3, quiet=True) as shown:
@@ -91,8 +91,22 @@ def test_the_time_left_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None
         now[0] += 4
         assert shown.seconds_left() == 26.0
         now[0] += 16
-        shown.end()  # it took twice as long as expected
+        shown.end()  # it took 10 s more than expected
         shown.begin("b")
-        assert shown.seconds_left() == 40.0
+        assert shown.seconds_left() == 30.0
         now[0] += 50
         assert shown.seconds_left() == 0.0
+
+
+def test_the_timing_of_all_setups_is_no_part_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with RunProgress(2, quiet=True) as shown:
+        shown.begin("a")
+        now[0] += 300
+        shown.expect({"a": 10.0, "b": 20.0})
+        assert shown.seconds_left() == 30.0
+        now[0] += 12
+        shown.end()
+        shown.begin("b")
+        assert shown.seconds_left() == 22.0
