@@ -132,16 +132,17 @@ class TrainingOptions(Options):
         default="constant",
     )
     orientation: bool = option(
-        "flip and turn every view by quarters at random: cells have no up and no left", default=False
+        "also turn every view by a random multiple of 90 degrees, and flip it: cells have no up and no left",
+        default=False,
     )
     plate_batches: bool = option(
-        "train on batches of one plate each, so that nothing in a batch tells plates apart; objectives that "
-        "have a way of sampling of their own keep to it",
+        "fill each batch with images of one plate only, so that differences between plates cannot help; "
+        "paradigms that choose their own batches go on doing so",
         default=False,
     )
     batch_norm: Literal["running", "train", "plate"] = option(
-        "statistics that an encoder's BatchNorm uses to embed images, trained or untrained: the running ones "
-        "of training, those of all training images, or those of each plate's own images",
+        "mean and variance that an encoder with BatchNorm uses when it embeds images. running: averages "
+        "collected in training; train: those of all training images; plate: those of each plate's own images",
         default="running",
     )
     seed: int = 0
@@ -222,14 +223,15 @@ class EvaluationOptions(Options):
         default="mad_robustize",
     )
     split: SplitChoice = option(
-        "none: report all images, for embeddings that learned from none of them; auto: the test split",
+        "images that metrics are reported on. auto: the test split; none: all, for embeddings of a network "
+        "that was trained on none of them",
         default="auto",
     )
     level: ProfileLevel = option(
-        "what a profile is of: a well, or all wells of a treatment (compound and concentration)",
+        "what one profile sums up: a well, or all wells of a treatment (compound and concentration)",
         default="well",
     )
-    metric: ProfileMetric = option("distance of retrieval and matching of profiles", default="cosine")
+    metric: ProfileMetric = option("distance by which profiles are searched and matched", default="cosine")
     sweep: Sweep = group(Sweep)
 
 
@@ -250,7 +252,7 @@ class ExecutionOptions(DeviceOptions):
     """Where the work is done, and how long its steps are timed."""
 
     timing_s: float = option(
-        "time the training steps of all setups in turns, for at most S seconds over all seeds; 0: not at all",
+        "seconds for measuring the training steps of all setups, which take turns; 0: do not measure",
         default=30.0,
         metavar="S",
         minimum=0,

@@ -170,14 +170,16 @@ class CostCommand(Options):
     out: Path = argument("OUT", _OUT)
     cost: CostOptions = group(CostOptions, inline=True)
     budget_min: float | None = option(
-        "start nothing more after M minutes, once the first --rounds rounds are done",
+        "begin nothing further after M minutes; the first --rounds rounds are always done",
         default=None,
         metavar="M",
         unit="minutes",
         minimum=0,
         default_text="no limit",
     )
-    docs: Path | None = option("put the tables into this page as well", default=None, metavar="PAGE.md")
+    docs: Path | None = option(
+        "also write the tables into this Markdown page", default=None, metavar="PAGE.md"
+    )
     fresh: bool = option("remove the results of an earlier run in OUT first", default=False, saved=False)
     quiet: bool = option("show no progress", default=False, saved=False)
 
@@ -217,7 +219,8 @@ class EvaluateOptions(Options):
     )
     name: str | None = option("name of the row in OUT's table", default=None, default_text="the file's name")
     other_images: bool = option(
-        "with --into: take rows that are of other images than the run's, with a warning", default=False
+        "with --into: also take rows that are of no image of the run, such as profiles of wells",
+        default=False,
     )
     protocol: Protocol | None = option(
         "rules of the evaluation",
@@ -231,7 +234,7 @@ class EvaluateOptions(Options):
         default="auto",
     )
     profile: str = option(
-        "preset whose hyper-parameter grids the tasks try", default="paper", choices=tuple(PRESETS)
+        "preset of the hyper-parameters that the tasks try", default="paper", choices=tuple(PRESETS)
     )
     evaluation: EvaluationOptions = group(EvaluationOptions, inline=True)
     json: Path | None = option("write metrics, tables and warnings to this file", default=None)
@@ -270,7 +273,7 @@ class ViewsOptions(Options):
         choices=(*SETTINGS, "all"),
     )
     spec: Path | None = option(
-        "show other views than a setting's: JSON file of what ViewSpec.describe() returns",
+        "show views of your own, not a setting's: a JSON file of what ViewSpec.describe() returns",
         default=None,
         metavar="JSON",
     )
@@ -290,19 +293,20 @@ class CompareOptions(Options):
     base: Path = argument("BASE.json", "pytest-benchmark JSON file, results.jsonl or OUT")
     new: Path = argument("NEW.json", "the same kind as BASE")
     tolerance: float | None = option(
-        "largest ratio NEW / BASE of costs that passes",
+        "a cost fails where NEW / BASE is more than R",
         default=None,
         metavar="R",
         minimum=1,
         maximum=1e9,
-        default_text="time 1.08, host memory 1.1, device memory 1.05; times without a yardstick are shown",
+        default_text="time 1.08, host memory 1.1, device memory 1.05; times that were recorded without a "
+        "yardstick of the machine's speed never fail",
     )
     metric_tolerance: float | None = option(
-        "largest loss of any metric that passes",
+        "a metric fails where it is worse by more than X",
         default=None,
         metavar="X",
         minimum=0,
-        default_text="0.02; 5 % of metrics that exceed 1",
+        default_text="0.02, or 5 % of values above 1",
     )
     changed_only: bool = option("show only what changed significantly", default=False)
 

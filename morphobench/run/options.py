@@ -171,7 +171,7 @@ class RunOptions(SetupOptions):
         choices=tuple(PRESETS),
     )
     recipe: str = option(
-        "named defaults of the options of training; options that are given go before it. "
+        "how setups are trained: a named set of training options, each of which can still be given. "
         + "; ".join(f"{recipe.name}: {recipe.description}" for recipe in RECIPES.values()),
         default="study",
         choices=tuple(RECIPES),
@@ -180,15 +180,15 @@ class RunOptions(SetupOptions):
         "repetitions, each with its own random seed", default=1, metavar="K", minimum=1, maximum=10_000
     )
     train_fraction: tuple[float, ...] = option(
-        "fractions of the training plates for learning curves, such as 0.1,0.3,1, plates of one also in the "
-        "next: the largest is the run itself, the others are trained anew in OUT/curves",
+        "for a learning curve: fractions of the training plates, such as 0.1,0.3,1. The largest is the run "
+        "itself; each smaller one takes some of the next one's plates and is trained anew in OUT/curves",
         default=(1.0,),
         metavar="F",
         minimum=1e-6,
         maximum=1,
     )
     curve_epochs: tuple[int, ...] = option(
-        "further numbers of epochs for learning curves, each trained anew in OUT/curves",
+        "for a learning curve: further numbers of epochs, such as 2,8, each trained anew in OUT/curves",
         default=(),
         metavar="E",
         minimum=1,
@@ -196,7 +196,7 @@ class RunOptions(SetupOptions):
     )
     baselines: tuple[str, ...] = option(
         f"features that need no training, to compare with: {', '.join(BASELINE_NAMES)}; cell_count and "
-        "field_density where the metadata know them, cp_measure with the extra classic",
+        "field_density need counts in the metadata, cp_measure needs pip install 'morphobench[classic]'",
         default=DEFAULT_BASELINES,
         metavar="NAMES",
         default_text="all but cp_measure",

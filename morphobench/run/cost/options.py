@@ -27,7 +27,7 @@ class CostOptions(SetupOptions):
     )
     epochs_per_round: int = option("epochs of each round", default=1, metavar="E", minimum=1, maximum=100_000)
     improvement: float = option(
-        "a setup has converged when its validation loss has not fallen by this share of itself within "
+        "a setup counts as converged when its validation loss falls by less than this share within "
         "--patience epochs",
         default=0.01,
         metavar="X",
@@ -35,7 +35,7 @@ class CostOptions(SetupOptions):
         maximum=0.999,
     )
     patience: int = option(
-        "epochs within which the validation loss must fall by --improvement",
+        "epochs in which the validation loss must fall by --improvement, or the setup counts as converged",
         default=5,
         metavar="K",
         minimum=1,

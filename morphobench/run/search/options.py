@@ -46,7 +46,7 @@ class SearchOptions(Options):
         default="probe",
     )
     startup_trials: int = option(
-        "trials drawn at random before the sampler learns from them and before any is pruned",
+        "first trials: drawn at random and never stopped early; later ones learn from them",
         default=5,
         metavar="K",
         minimum=1,
