@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from morphobench.data import ImageStore
-    from morphobench.report.decision import Decision
+    from morphobench.report.render.sentences import Recommendation
     from morphobench.report.summary import Summary
     from morphobench.run.record import Record
 
@@ -71,7 +71,7 @@ class Results:
         max_memory_gb: float | None = None,
         images: int | None = None,
         epochs: int | None = None,
-    ) -> Decision:
+    ) -> Recommendation:
         """Choose a setup, as ``morphobench recommend`` does.
 
         Args:
@@ -82,16 +82,17 @@ class Results:
 
         Returns:
             The decision: the choice, what it is compared with, and the setups that no other one beats in
-            quality, time and memory at once.
+            quality, time and memory at once. Printed, it is the sentences of the command.
 
         Raises:
             InputError: A limit is not positive.
         """
         from morphobench.report.decision import recommend
         from morphobench.report.load import load_tables
+        from morphobench.report.render.sentences import Recommendation
 
         predictions = load_tables(self.out, self.records, name="classification.predictions")
-        return recommend(
+        made = recommend(
             self.records,
             max_minutes=max_minutes,
             max_memory_gb=max_memory_gb,
@@ -99,6 +100,7 @@ class Results:
             epochs=epochs,
             predictions=predictions,
         )
+        return Recommendation(**vars(made))
 
     def report(self) -> Path:
         """Write the page of tables and figures, as ``morphobench report`` does; the path of the page."""

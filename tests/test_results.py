@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def test_a_decision_says_what_each_setup_would_cost(results: mb.Results) -> None
     decision = results.recommend(images=1000, epochs=10)
     (candidate,) = decision.candidates
     assert candidate.setup == SETUP
+    assert "on 1,000 images for 10 epochs" in str(decision)
+    assert decision._repr_html_() == f"<p>{html.escape(str(decision))}</p>"
     twice = results.recommend(images=2000, epochs=10).candidates[0]
     assert twice.hours == pytest.approx(2 * candidate.hours)
     with pytest.raises(InputError, match="max-minutes"):

@@ -82,7 +82,9 @@ def from_load_data(root: Root, load_data: PathLike | pd.DataFrame) -> Listing:
 
 def _planes(given: pd.DataFrame, channels: Mapping[str, object], name: str) -> list[str]:
     """The columns that name planes inside the channels' files, once they name first ones only."""
-    heads = [head for head in given if (found := _PLANE_COLUMN.fullmatch(head)) and found[1] in channels]
+    heads = [
+        head for head in map(str, given) if (found := _PLANE_COLUMN.fullmatch(head)) and found[1] in channels
+    ]
     for head in heads:
         further = given[head].notna() & (pd.to_numeric(given[head], errors="coerce") != 0)
         if further.any():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+from dataclasses import dataclass
 
 from morphobench.report.decision import Candidate, Decision
 from morphobench.report.render.formats import bounds, number, p_text, signed, signed_bounds, with_unit
@@ -10,6 +12,17 @@ from morphobench.report.statistics.comparisons import Comparison
 from morphobench.report.statistics.gain import UNTRAINED
 
 _LEVEL = 0.05
+
+
+@dataclass(frozen=True, repr=False)
+class Recommendation(Decision):
+    """A decision that says itself in words when it is printed, and in a notebook."""
+
+    def __str__(self) -> str:
+        return " ".join(decision_sentences(self))
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(str(self))}</p>"
 
 
 def decision_sentences(decision: Decision) -> list[str]:
