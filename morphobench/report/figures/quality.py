@@ -270,11 +270,15 @@ def _reach(cell: Cell) -> dict[str, float]:
 
 
 def _domain(summary: Summary, column: Column, divisor: float) -> list[float]:
-    """From the setups' and the best baseline's values; a baseline far away is named with its number only."""
+    """From all values, but of baselines farther from the setups than these span: named with numbers only."""
     cells = [row.cells[column.key] for row in summary.setups if math.isfinite(row.cells[column.key].value)]
     best = best_of([row.cells[column.key].value for row in summary.baselines], column)
     ends = [end / divisor for cell in cells for end in _reach(cell).values()]
     ends += [best / divisor] if math.isfinite(best) else []
+    if ends:
+        low, high = min(ends), max(ends)
+        others = [row.cells[column.key].value / divisor for row in summary.baselines]
+        ends += [value for value in others if 2 * low - high <= value <= 2 * high - low]
     margin = 0.04 * (max(ends) - min(ends)) or 0.05 if ends else 1.0
     return [min(ends, default=0.0) - margin, max(ends, default=1.0) + margin]
 

@@ -158,7 +158,8 @@ def page_sections(summary: Summary, shown: Cells) -> list[Section]:
         (
             "quality",
             "Quality with its uncertainty",
-            "Lines span the 95 % interval, or one deviation over seeds where there is none.",
+            "Lines span the 95 % interval, or one deviation over seeds where there is none. A baseline "
+            "without a mark lies outside the axis.",
             [intervals(summary, column) for column in quality],
         ),
         (

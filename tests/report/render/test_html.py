@@ -12,6 +12,7 @@ import pytest
 
 from morphobench.errors import InputError
 from morphobench.report.figures.heat_map import heat_map
+from morphobench.report.figures.quality import intervals
 from morphobench.report.render import html
 from morphobench.report.render.html import NO_FIGURES, render, write_report
 from morphobench.report.summary import Summary, summarize
@@ -229,6 +230,28 @@ def test_gains_and_shortcuts_have_tables_and_confounded_tasks_are_marked_in_them
     details = page[page.index('<h2 id="details">') :]
     assert "classification.roc_auc ‡" in details
     assert "shortcuts.classification_value ‡" in details
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.49, True), (0.1, False)])
+def test_a_baseline_near_the_setups_is_on_the_axis(value: float, shown: bool) -> None:
+    values = {"unsupervised/aug_one_crop": 0.6, "regularized/aug_one_crop": 0.75}
+    values |= {"baseline/mean_intensity": 0.7, "baseline/chance": value}  # the best one is always shown
+    records = [record(name) for name in values]
+    for one, roc_auc in zip(records, values.values(), strict=True):
+        one.metrics["classification.roc_auc"] = roc_auc
+        one.intervals.pop("classification.roc_auc", None)
+    summary = summarize(records, known=KNOWN)
+    (column,) = [each for each in summary.columns if each.key == "classification.roc_auc"]
+    figure = intervals(summary, column)
+    assert figure is not None
+    low, high = next(
+        layer["encoding"]["x"]["scale"]["domain"]
+        for layer in figure.spec["layer"]
+        if "scale" in layer["encoding"].get("x", {})
+    )
+    assert low < 0.6
+    assert high > 0.75
+    assert (low < value) is shown
 
 
 def test_a_value_that_is_missing_has_no_shade_in_the_heat_map() -> None:
