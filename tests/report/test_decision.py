@@ -84,6 +84,7 @@ def test_a_baseline_that_is_better_for_certain_is_said_to_be() -> None:
     decision, text = _decided({UNTRAINED: CLEAR[UNTRAINED], **worse})
     assert decision.choice is None
     assert text.startswith(f"No setup beats the best baseline ({UNTRAINED}), which is better for certain")
+    assert "Corrected for comparing" not in text, "nothing is claimed of the best of many"
 
 
 def test_a_difference_without_an_interval_is_no_evidence() -> None:

@@ -103,7 +103,8 @@ def _advantages(decision: Decision, leader: Candidate) -> list[str]:
     known = any(one is not None and math.isfinite(one.low) for one in (best, untrained))
     text = "; ".join(parts) + (f" over {decision.over}" if known else "")
     said = [f"{text[0].upper()}{text[1:]}."]
-    if best is not None and math.isfinite(best.p_holm):
+    sign = 0 if decision.column is None else decision.column.sign
+    if best is not None and sign * best.difference > 0 and math.isfinite(best.p_holm):
         count = sum(one.baseline is not None for one in decision.candidates)
         doubt = ", so that the best of so many may be luck" if best.p_holm > _LEVEL else ""
         many = f"corrected for comparing {count} setups (Holm), {p_text(best.p_holm)}{doubt}"
