@@ -72,12 +72,11 @@ def measure_activations(
     Returns:
         What it takes; None where it cannot be copied or takes no steps of two images.
     """
-    largest = max(part.stop - part.start for part in objective.parts(1 << 20))
-    in_parts = largest < 1 << 20
+    part = largest_part(objective)
 
-    def alive(images: int, part: int) -> float:
+    def alive(images: int, micro_batch: int) -> float:
         probe = copy.deepcopy(objective)
-        probe.micro_batch = part
+        probe.micro_batch = micro_batch
         return _alive(probe, images, view_shape=view_shape, device=device)
 
     try:
@@ -85,7 +84,7 @@ def measure_activations(
             gradients = float(sum(one.nbytes for one in objective.trained()))
             two, four = alive(2, 2), alive(4, 4)
             once = max(0.0, (four - two) / 2)
-            eight, sixteen = (alive(8, 2), alive(16, 2)) if in_parts else (0.0, 0.0)
+            eight, sixteen = (alive(8, 2), alive(16, 2)) if part else (0.0, 0.0)
     except (RuntimeError, TypeError, ValueError):
         return None
     kept = min(once, max(0.0, (sixteen - eight) / 8))
@@ -94,9 +93,25 @@ def measure_activations(
         each_thread=max(0.0, eight - two - 6 * kept),
         kept=kept,
         passing=once - kept,
-        part=largest if in_parts else None,
+        part=part,
         threads=torch.get_num_threads() if device.type == "cpu" else 1,
     )
+
+
+def largest_part(objective: Objective) -> int | None:
+    """Find the size of an objective's micro-batches.
+
+    Args:
+        objective: what is trained.
+
+    Returns:
+        Images of a micro-batch; None where every batch passes whole.
+    """
+    for images in (1 << 8, 1 << 20):  # few images first: a million are a long list of small parts
+        largest = max(part.stop - part.start for part in objective.parts(images))
+        if largest < images:
+            return int(largest)
+    return None
 
 
 def _alive(objective: Objective, images: int, *, view_shape: tuple[int, ...], device: torch.device) -> float:
@@ -144,6 +159,8 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._known = {one.untyped_storage().data_ptr() for one in known}
         self._alive: dict[int, tuple[Any, int]] = {}
+        self._bytes = 0
+        """Of all tensors in ``_alive``, of which some may be gone."""
         self.most = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -152,7 +169,11 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(tensor, torch.Tensor):
                 storage = tensor.untyped_storage()
                 if storage.data_ptr() not in self._known:
+                    _, before = self._alive.get(storage._cdata, (None, 0))
                     self._alive[storage._cdata] = _reference(storage), storage.nbytes()
-        self._alive = {key: one for key, one in self._alive.items() if not one[0].expired()}
-        self.most = max(self.most, sum(size for _, size in self._alive.values()))
+                    self._bytes += storage.nbytes() - before
+        if self._bytes > self.most:  # else no need to look which tensors are gone
+            self._alive = {key: one for key, one in self._alive.items() if not one[0].expired()}
+            self._bytes = sum(size for _, size in self._alive.values())
+            self.most = max(self.most, self._bytes)
         return result
