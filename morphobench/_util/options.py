@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Self, get_type_hints
 
 from morphobench._util.option_values import Option, convert_value, plain_value, require_bounds
@@ -222,6 +223,12 @@ def option_fields(cls: type[Any]) -> tuple[OptionField, ...]:
     Raises:
         TypeError: Two have the same name.
     """
+    kind: Any = cls  # mypy takes classes of dataclasses for unhashable
+    return _option_fields(kind)
+
+
+@cache
+def _option_fields(cls: Any) -> tuple[OptionField, ...]:
     found = list(own_option_fields(cls))
     for one in fields(cls):
         if "group" in one.metadata:
