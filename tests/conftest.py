@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from morphobench._util.cpu import waiting_without_spinning
 
-# before a test imports torch: tests share the cores with the processes that they start, and with each other
+# before a test imports numpy and torch: tests share the cores with the processes that they start, and with
+# each other; a second thread for each small product of matrices then takes more time than it saves
 os.environ.update(waiting_without_spinning())
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# as Python does unless told otherwise: each of the many processes would compile the package anew
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
