@@ -17,6 +17,10 @@ from morphobench.measure import IsolatedError, Remote, run_isolated
 TARGETS = "tests.support.measure_targets"
 COUNTER = f"{TARGETS}:Counter"
 ROOT = Path(__file__).resolve().parents[2]
+LIGHT_SERVER = (
+    "from morphobench.measure import fork_server, run_isolated\n"
+    "fork_server.PRELOADED = ()"  # torch takes seconds, and no script here needs it
+)
 
 
 def _alive(pid: int) -> bool:
@@ -34,10 +38,7 @@ def test_value_comes_back_from_another_process() -> None:
 
 def test_threads_of_a_process_sleep_while_they_wait() -> None:
     # a server of its own, since one that runs already keeps the environment that it was started with
-    script = (
-        "from morphobench.measure import run_isolated\n"
-        f"print(run_isolated('{TARGETS}:variable', {{'name': 'OMP_WAIT_POLICY'}}).value)"
-    )
+    script = f"{LIGHT_SERVER}\nprint(run_isolated('{TARGETS}:variable', {{'name': 'OMP_WAIT_POLICY'}}).value)"
     without = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     for chosen, found in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
         command = [sys.executable, "-c", script]
@@ -49,8 +50,7 @@ def test_a_server_and_its_processes_can_be_deaf_to_signals() -> None:
     script = (
         "import os, signal\n"
         "from multiprocessing import forkserver\n"
-        "from morphobench.measure import fork_server, run_isolated\n"
-        "fork_server.PRELOADED = ()\n"  # for the test's time
+        f"{LIGHT_SERVER}\n"
         "fork_server.start_server(ignored=(signal.SIGTERM, signal.SIGUSR2))\n"
         "for number in (signal.SIGTERM, signal.SIGUSR2):\n"
         "    os.kill(forkserver._forkserver._forkserver_pid, number)\n"
@@ -143,10 +143,10 @@ def test_interrupts_are_left_to_the_caller() -> None:
     assert run_isolated(f"{TARGETS}:ignores_interrupt").value is True
 
 
-CALLER = """
-from morphobench.measure import run_isolated
+CALLER = f"""
+{LIGHT_SERVER}
 run_isolated(
-    "tests.support.measure_targets:sleep", {"seconds": 60.0}, on_message=lambda pid: print(pid, flush=True)
+    "tests.support.measure_targets:sleep", {{"seconds": 60.0}}, on_message=lambda pid: print(pid, flush=True)
 )
 """
 
@@ -170,7 +170,7 @@ def test_process_ends_with_its_caller(by: signal.Signals) -> None:
 def test_script_without_a_guard_runs_once(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from morphobench.measure import run_isolated\n"
+        f"{LIGHT_SERVER}\n"
         "print('started')\n"
         "print(run_isolated('tests.support.measure_targets:add', {'a': 1, 'b': 1}).value)\n"
     )
