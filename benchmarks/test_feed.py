@@ -83,7 +83,7 @@ def test_training_never_waits_for_views(
     trainer makes views in line unless asked, the thread competes with the steps for the same cores.
     """
     timed = benchmark.enabled
-    images, batch, threads = (IMAGES, BATCH, 2) if timed else (8, 4, 1)
+    images, batch, threads = (IMAGES, BATCH, 2) if timed else (4, 2, 1)
     waits = {"feed": Waits(), "in_line": Waits(), "prepared": Waits()}
     rows = np.arange(images) % len(cells)
     prepared: list[Prepared] = []

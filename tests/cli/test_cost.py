@@ -12,6 +12,7 @@ from morphobench.report.render.cost_page import BEGIN, END
 
 OPTIONS = ["--train-images", "24", "--batch-size", "8", "--threads", "1", "--device", "cpu", "--quiet"]
 OPTIONS += ["--timing-s", "0"]
+ENCODER = ["--encoder", "small:channels=8"]
 SETUPS = ["--setups", "self_supervised/no_aug_one_crop,unsupervised/no_aug_one_crop"]
 
 
@@ -20,7 +21,7 @@ def test_tables_files_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     page = tmp_path / "page.md"
     page.write_text(f"# Cost\n{BEGIN}\n{END}\n")
     rounds = ["--rounds", "3", "--epochs", "3"]
-    arguments = ["cost", f"{tmp_path}/store", f"{tmp_path}/out", *SETUPS, *rounds, *OPTIONS]
+    arguments = ["cost", f"{tmp_path}/store", f"{tmp_path}/out", *SETUPS, *rounds, *OPTIONS, *ENCODER]
     assert main([*arguments, "--docs", f"{page}"]) == 0
     shown = capsys.readouterr().out
     assert "unsupervised/no_aug_one_crop" in shown

@@ -79,7 +79,7 @@ def test_the_config_of_a_run_repeats_it(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["simulate", f"{tmp_path}/store", "--images", "200"]) == 0
     words = ["--setups", "autoencoder/no_aug_one_crop", "--images", "64", "--batch-size", "16", "--quiet"]
     further = ["--profile", "smoke", "--task", "classification", "--no-baselines", "--threads", "1"]
-    further += ["--timing-s", "0"]
+    further += ["--timing-s", "0", "--encoder", "small:channels=8"]
     assert main(["run", f"{tmp_path}/store", f"{tmp_path}/out", *words, *further]) == 0
     config = tmp_path / "out" / "config.toml"
     assert read_toml(config)["setups"] == ["unsupervised/no_aug_one_crop"]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from morphobench.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = "rotation/no_aug_one_crop"
 
@@ -24,9 +26,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = re.search(r"```python\n# rotation\.py\n(.*?)```", page, re.DOTALL)
     assert found is not None
     (path / "rotation.py").write_text(found[1])
+    assert main(["simulate", f"{path}/store", "--images", "128"]) == 0
     for name in ("torch", "umap", "pathlib"):  # only what the command line names is taken from the folder
         (path / f"{name}.py").write_text("raise RuntimeError('a file of the current folder was run')\n")
-    _command(path, "-m", "morphobench", "simulate", "store", "--images", "128")
     return path
 
 
@@ -45,7 +47,7 @@ def _command(folder: Path, *arguments: str, at: Path | None = None, **more: str)
     return done.stdout
 
 
-def test_in_a_runs_record_and_table(folder: Path) -> None:
+def test_in_a_runs_record_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = "--profile smoke --images 96 --batch-size 16 --threads 1 --timing-s 0 --no-baselines --quiet"
     tasks = ["--task", "classification", "--setups", SETUP, "--objective", "rotation:Rotation"]
     _command(folder, "-m", "morphobench", "run", "store", "out", *options.split(), *tasks)
@@ -56,19 +58,23 @@ def test_in_a_runs_record_and_table(folder: Path) -> None:
     assert record["peak_host_memory_bytes"] > 0
     assert 0 <= record["metrics"]["classification.roc_auc"] <= 1
     assert abs(record["history"][0]["training"]["loss"] - 1.386) < 0.2  # ln 4: four turns to tell apart
-    table = _command(folder, "-m", "morphobench", "summarize", "out", "--format", "csv").splitlines()
+    capsys.readouterr()
+    assert main(["summarize", f"{folder}/out", "--format", "csv"]) == 0
+    table = capsys.readouterr().out.splitlines()
     assert sum(line.startswith(SETUP) for line in table) == 1
 
 
-def test_in_the_benchmark_of_setups(folder: Path) -> None:
+def test_in_the_benchmark_of_setups(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-m", "pytest", "benchmarks/test_setups.py", "-q", "-k", "rotation and no_aug_one_crop"]
     timings = folder / "timings.json"
     (folder / "path").mkdir()
     shutil.copy(folder / "rotation.py", folder / "path")
     own = {"MORPHOBENCH_OBJECTIVES": "rotation:Rotation", "paths": str(folder / "path")}
-    own["MORPHOBENCH_TIMING_S"] = "2"  # whether it is timed, not how well
+    own["MORPHOBENCH_TIMING_S"] = "0.5"  # whether it is timed, not how well
     _command(folder, *arguments, f"--benchmark-json={timings}", "-p", "no:cacheprovider", at=ROOT, **own)
     (found,) = json.loads(timings.read_text())["benchmarks"]
     assert found["extra_info"]["setup"] == SETUP
     assert found["extra_info"]["time_per_view_ns"] > 0
-    assert SETUP in _command(folder, "-m", "morphobench", "summarize", str(timings))
+    capsys.readouterr()
+    assert main(["summarize", str(timings)]) == 0
+    assert SETUP in capsys.readouterr().out

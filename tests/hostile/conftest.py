@@ -19,7 +19,6 @@ import pytest
 from morphobench.cli import main
 from morphobench.errors import MorphobenchError
 from tests.support.commands import arguments_of, make_inputs
-from tests.support.killing import complete
 
 WHOLE = os.environ.get("MORPHOBENCH_HOSTILE") == "whole"
 LIMIT_S = 120  # for a test; a module may have its own
@@ -122,7 +121,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that is done."""
     out = tmp_path_factory.mktemp("finished") / "out"
-    complete(arguments_of("run", inputs, out.parent))
+    assert main([*map(str, arguments_of("run", inputs, out.parent))]) == 0
     return out
 
 

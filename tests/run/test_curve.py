@@ -55,7 +55,12 @@ def test_what_cannot_be_trained_on_is_refused() -> None:
 
 def test_a_run_with_points_records_them_and_shows_them(store: ImageStore, tmp_path: Path) -> None:
     options = tiny_options(
-        images=None, epochs=1, train_fraction=(0.5, 1.0), curve_epochs=(2,), baselines=["untrained_encoder"]
+        images=None,
+        epochs=1,
+        encoders=["small:channels=8"],
+        train_fraction=(0.5, 1.0),
+        curve_epochs=(2,),
+        baselines=["untrained_encoder"],
     )
     records = run(store.path, tmp_path, options=options, quiet=True)
     half, two = (read_records(tmp_path / "curves" / name)[0] for name in ("fraction-0.5", "epochs-2"))

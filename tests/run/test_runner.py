@@ -224,7 +224,7 @@ def test_a_paradigm_from_outside_is_run_as_the_others(store: ImageStore, tmp_pat
 
 def test_several_encoders_are_compared_in_one_run(store: ImageStore, tmp_path: Path) -> None:
     encoders = ["study", "small:pool=max+average,channels=8", "resnet18"]
-    options = tiny_options(encoders=encoders, images=48, baselines=["mean_intensity", "untrained_encoder"])
+    options = tiny_options(encoders=encoders, images=24, baselines=["mean_intensity", "untrained_encoder"])
     records = run(store.path, tmp_path / "out", options=options, quiet=True)
     names = ["study", "small:channels=8", "small:pool=average,channels=8", "resnet18"]
     assert [record.setup for record in records] == [

@@ -15,7 +15,7 @@ from tests.run.conftest import tiny_store
 RUN = (
     *("--profile", "smoke", "--batch-size", "16", "--threads", "1", "--timing-s", "0", "--epochs", "2"),
     *("--setups", "weakly_supervised/no_aug_one_crop,unsupervised/no_aug_one_crop"),
-    *("--task", "similarity"),
+    *("--task", "similarity", "--baselines", "mean_intensity,untrained_encoder"),
 )
 
 

@@ -92,7 +92,7 @@ def test_other_conditions_make_a_time_unstable(store: ImageStore) -> None:
 
 
 def test_a_run_times_its_setups_once_and_keeps_it(store: ImageStore, tmp_path: Path) -> None:
-    options = tiny_options(timing_s=1.0, epochs=1)
+    options = tiny_options(timing_s=0.2, epochs=1)
     (found,) = run(store.path, tmp_path / "out", options=options, quiet=True)
     assert found.time_per_view_interval_ns is not None
     low, high = found.time_per_view_interval_ns
