@@ -28,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=3, help="how often test_kills.py kills each command")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order of modules: it would leave long ones of few tests to the end."""
+    config.option.loadscopereorder = False
+
+
 def _shared(name: str) -> Path:
     folder = SHARED_DATA / name
     if not folder.is_dir():

@@ -27,6 +27,7 @@ pytest.importorskip("optuna", reason="the extra search is not installed")
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--profile", "smoke", "--images", "64", "--batch-size", "16", "--device", "cpu", "--threads", "1"]
+ENCODER = ["--encoder", "small:channels=8"]
 PLANTED = "tests.support.search_objective:Planted"
 SPACE = """
 [training]
@@ -78,7 +79,16 @@ def test_the_best_trial_comes_out_as_options_that_run_takes(
 ) -> None:
     out = tmp_path / "search"
     arguments = ["search", f"{store.path}", f"{out}", "--objective", "byol/no_aug_one_crop", *SMALL]
-    arguments += ["--space", f"{space(tmp_path, SPACE)}", "--trials", "2", "--epochs", "1", "--quiet"]
+    arguments += [
+        "--space",
+        f"{space(tmp_path, SPACE)}",
+        "--trials",
+        "2",
+        "--epochs",
+        "1",
+        "--quiet",
+        *ENCODER,
+    ]
     assert main(arguments) == 0
     best, other = trials(out)
     assert {best["state"], other["state"]} == {"complete"}
