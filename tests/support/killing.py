@@ -143,7 +143,12 @@ def _content(path: Path) -> str:
     data = path.read_bytes()
     if path.suffix in (".json", ".jsonl"):
         lines = data.decode().splitlines() if path.suffix == ".jsonl" else [data.decode()]
-        data = json.dumps([_steady(json.loads(line)) for line in lines], sort_keys=True).encode()
+        values = [json.dumps(_steady(json.loads(line)), sort_keys=True) for line in lines]
+        if (
+            path.name == "results.jsonl"
+        ):  # a setup whose worker was killed is recorded after those that went on
+            values.sort()
+        data = "\n".join(values).encode()
     return hashlib.sha256(data).hexdigest()
 
 
