@@ -28,7 +28,7 @@ from morphobench.run.job import Job
 from morphobench.setups import SETTINGS, SETUPS, Setup
 from morphobench.training import TrainingOptions
 
-BATCH_SIZE = 64
+BATCH_SIZE = 32
 PLAN = RoundPlan(rounds=12, most=60, budget_s=float(os.environ.get("MORPHOBENCH_TIMING_S", "90")))
 THREADS = available_cores()
 

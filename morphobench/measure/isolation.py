@@ -102,13 +102,14 @@ class Remote:
     Args:
         target: what makes the object, as "package.module:callable".
         kwargs: its arguments by name; all arguments and values travel by pickle.
+        wait: whether to wait until the object is made; else ``ready`` does, before any call.
 
     Raises:
         InputError: for a malformed target, and where the object raised one. CheckError likewise.
         IsolatedError: where the object raised anything else, or its process died.
     """
 
-    def __init__(self, target: str, kwargs: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, target: str, kwargs: Mapping[str, Any] | None = None, *, wait: bool = True) -> None:
         _check_target(target)
         context = forking_context()
         self._target = target
@@ -117,10 +118,15 @@ class Remote:
         try:
             _start(self._process)
             theirs.close()
-            self._answer(target)
+            if wait:
+                self.ready()
         except BaseException:
             self.close()
             raise
+
+    def ready(self) -> None:
+        """Wait until the object is made. Errors are raised as the class describes."""
+        self._answer(self._target)
 
     def __enter__(self) -> Remote:
         return self

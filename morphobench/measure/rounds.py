@@ -232,12 +232,13 @@ def steppers(works: Mapping[str, tuple[str, Mapping[str, Any]]], *, device: str 
         A ``Remote`` of a ``Stepper`` by name.
     """
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(
-                Remote(f"{__name__}:Stepper", {"target": target, "kwargs": dict(kwargs), "device": device})
-            )
-            for name, (target, kwargs) in works.items()
-        }
+        made = {}
+        for name, (target, kwargs) in works.items():
+            arguments = {"target": target, "kwargs": dict(kwargs), "device": device}
+            made[name] = stack.enter_context(Remote(f"{__name__}:Stepper", arguments, wait=False))
+        for one in made.values():  # they load and prepare side by side
+            one.ready()
+        yield made
 
 
 def time_in_rounds(remotes: Mapping[str, Remote], plan: RoundPlan) -> RoundTimes:
