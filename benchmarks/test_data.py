@@ -118,7 +118,7 @@ def test_embedding(cells: ImageStore, benchmark: BenchmarkFixture) -> None:
     np.testing.assert_allclose(found, peer(), rtol=1e-4, atol=1e-5)
     if benchmark.disabled:
         return
-    times = interleaved({"ours": lambda: embed(network, images), "peer": peer}, rounds=5)
+    times = interleaved({"ours": lambda: embed(network, images), "peer": peer}, rounds=3)
     extra = beside(times, ours="ours", peer="peer", peer_name="PyTorch modules, batches of 256")
     benchmark.extra_info.update(extra, images_per_s=len(images) / times.median_ns("ours") * 1e9)
 

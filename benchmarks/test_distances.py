@@ -81,7 +81,7 @@ def test_four_metrics_and_their_medians(benchmark: BenchmarkFixture) -> None:
 
     # a round of the peers takes seconds, so none is spent on warming them up
     times = interleaved(
-        {name: keeping(name) for name in rivals}, rounds=6 if timed else 1, warmup=0, budget_s=15
+        {name: keeping(name) for name in rivals}, rounds=6 if timed else 1, warmup=0, budget_s=10
     )
     for name, accuracy in (("scipy", 1e-5), ("sklearn", 1e-5), ("faiss", 1e-4)):
         assert given[name] == pytest.approx(answer, rel=accuracy)

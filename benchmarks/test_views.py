@@ -107,8 +107,8 @@ def test_five_views_of_grey_images(benchmark: BenchmarkFixture, cells: ImageStor
         times = interleaved(
             {"study": study, "memset": memset, **{level: ours.at(level) for level in LEVELS}},
             rounds=9 if timed else 1,
-            warmup=2 if timed else 0,
-            budget_s=15,
+            warmup=1 if timed else 0,
+            budget_s=8,
             lead_in=1 if timed else 0,
         )
         memset()
