@@ -119,5 +119,5 @@ def test_one_matrix(benchmark: BenchmarkFixture, metric: Any) -> None:
             "ours": lambda: distances.pairwise(a, b, metric, threads=THREADS),
             "faiss": lambda: other(metric),
         }
-        times = interleaved(rivals, rounds=7, budget_s=4)
+        times = interleaved(rivals, rounds=7, budget_s=2)
         benchmark.extra_info.update(beside(times, ours="ours", peer="faiss", peer_name="faiss"))

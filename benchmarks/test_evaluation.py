@@ -208,6 +208,6 @@ def test_the_similarity_task(benchmark):
     found = benchmark.pedantic(ours, rounds=2, warmup_rounds=1)
     assert found == pytest.approx(peer(), rel=1e-3, abs=1e-4)
     if benchmark.enabled:
-        times = interleaved({"ours": ours, "peer": peer}, rounds=7, budget_s=8)
+        times = interleaved({"ours": ours, "peer": peer}, rounds=7, budget_s=4)
         name = "scipy cdist, without intervals"
         benchmark.extra_info.update(beside(times, ours="ours", peer="peer", peer_name=name))

@@ -75,7 +75,7 @@ def test_views_beside_a_peer(benchmark: BenchmarkFixture, peer: str, case: Case)
     try:
         times = interleaved(
             {**peers, "ours": ours},
-            rounds=9 if timed else 1,
+            rounds=7 if timed else 1,
             warmup=1 if timed else 0,
             budget_s=4,
             lead_in=1 if timed else 0,  # torch's threads spin on for some milliseconds after its call
