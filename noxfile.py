@@ -159,7 +159,7 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """Time the kernels and all 16 setups beside peers, run the quick study, show the table. About 10 minutes.
+    """Time the kernels and all 16 setups beside peers, run the quick study, show the table. 8 to 10 minutes.
 
     The setups are timed in interleaved rounds, each in a process of its own; the study trains three epochs.
     Arguments after -- go to ``morphobench run``, such as ``-- --profile smoke``. All results: results/.
