@@ -100,7 +100,7 @@ def evaluate_into(path: Path, options: EvaluateOptions) -> list[dict[str, Any]]:
 
 
 def metric_table(found: Mapping[str, Any]) -> Table:
-    """Make a table with a row per metric: value, which way is better, what chance gives, what it says.
+    """Make a table with a row per metric: what it says, its value, which way is better, what chance gives.
 
     Args:
         found: What `evaluate_file` returned, or a record.
@@ -115,20 +115,18 @@ def metric_table(found: Mapping[str, Any]) -> Table:
         title=f"{found['setup']}, protocol {found['protocol']}: {found['images']} images, "
         f"{found['features']} features",
     )
-    table.add_column("metric", no_wrap=True)
-    for header in ("value", "95 % interval", "better", "chance", "unit"):
+    # what a metric says stands below its name: a column of its own would be a few letters wide
+    table.add_column("metric", overflow="fold", min_width=max(map(len, found["metrics"]), default=0))
+    for header in ("value", "95 % interval", "better", "chance"):
         table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("what it says", overflow="fold")
     for name, value in found["metrics"].items():
         known = METRICS[name]
         table.add_row(
-            name,
-            "undefined" if value is None else f"{value:.4g}",
+            f"{name}\n  {known.description}",
+            "undefined" if value is None else f"{value:.4g} {known.unit}".rstrip(),
             _bounds((found.get("intervals") or {}).get(name)),
             ARROWS[known.direction],
             "" if known.chance is None else f"{known.chance:.3g}",
-            known.unit,
-            known.description,
         )
     return table
 
