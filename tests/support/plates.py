@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +17,28 @@ RANDOM = np.random.default_rng(0)
 PIXELS: NDArray[np.uint16] = RANDOM.integers(0, 20_000, (12, 5, 40, 40), dtype=np.uint16)
 
 
-def write_plate(folder: Path) -> Path:
-    """12 sites x 5 channels of single-channel TIFFs, with their LoadData table and plate map."""
+def write_plate(folder: Path, *, plates: Sequence[str] = ("BR00116991",), enlarged: int = 1) -> Path:
+    """12 sites x 5 channels of single-channel TIFFs a plate, with their LoadData table and plate map."""
     root = folder / "plates"
-    images = root / "BR00116991" / "Images"
-    images.mkdir(parents=True)
     rows = []
-    for number in range(12):
+    for plate, number in product(plates, range(12)):
+        images = root / plate / "Images"
+        images.mkdir(parents=True, exist_ok=True)
+        # each plate has pixels of its own
+        sites = np.roll(PIXELS[number], plates.index(plate), axis=-1).repeat(enlarged, 1).repeat(enlarged, 2)
         well, site = f"{'ABC'[number // 4]}0{1 + number // 2 % 2}", 1 + number % 2
         cells: dict[str, Any] = {
-            "Metadata_Plate": "BR00116991",
+            "Metadata_Plate": plate,
             "Metadata_Well": well,
             "Metadata_Site": site,
             "Series": 0,
         }
         for channel, name in enumerate(CHANNELS):
             file = f"r0{1 + number // 4}c0{1 + number // 2 % 2}f0{site}p01-ch{channel + 1}sk1fk1fl1.tiff"
-            tifffile.imwrite(images / file, PIXELS[number, channel])
+            tifffile.imwrite(images / file, sites[channel])
             cells |= {
                 f"FileName_Orig{name}": file,
-                f"PathName_Orig{name}": "/home/ubuntu/bucket/plates/BR00116991/Images/",
+                f"PathName_Orig{name}": f"/home/ubuntu/bucket/plates/{plate}/Images/",
                 f"FileName_Illum{name}": f"illum{name}.npy",
             }
         rows.append(cells)
@@ -51,7 +55,7 @@ def write_plate(folder: Path) -> Path:
             "control_type": ["negcon", None, None, "negcon", "poscon_cp", None],
         }
     ).to_csv(root / "platemap" / "JUMP-Target-1.txt", index=False, sep="\t")
-    pd.DataFrame({"Assay_Plate_Barcode": ["BR00116991"], "Plate_Map_Name": ["JUMP-Target-1"]}).to_csv(
+    pd.DataFrame({"Assay_Plate_Barcode": plates, "Plate_Map_Name": "JUMP-Target-1"}).to_csv(
         root / "barcode_platemap.csv", index=False
     )
     return root
