@@ -59,6 +59,20 @@ def did_you_mean(words: Sequence[str], known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def first_of(names: Sequence[str], most: int = 3) -> str:
+    """List the first of many names.
+
+    Args:
+        names: all of them.
+        most: how many are shown.
+
+    Returns:
+        These, separated by commas, and how many more there are.
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def printable(text: str) -> str:
     r"""Replace characters that a terminal acts on instead of showing.
 

@@ -10,6 +10,7 @@ from typing import Any
 from morphobench._util.files import write_whole
 from morphobench._util.json import plain, read_json, write_json
 from morphobench._util.options import Options, option_fields
+from morphobench._util.text import first_of
 from morphobench._util.toml import toml_text
 from morphobench.errors import InputError
 from morphobench.run.folder import CONFIG, LOCK, OPTIONS, refuse_links, remove_own
@@ -53,10 +54,13 @@ def require_own(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"OUT must be a folder, got the file {out}")
-    if out.is_dir() and not (out / OPTIONS).is_file() and any(entry.name != LOCK for entry in out.iterdir()):
-        raise InputError(
-            f"OUT must be a new or empty folder or that of an earlier run, but {out} holds other files"
-        )
+    if out.is_dir() and not (out / OPTIONS).is_file():
+        others = sorted(entry.name for entry in out.iterdir() if entry.name != LOCK)
+        if others:
+            raise InputError(
+                f"OUT must be a new or empty folder or that of an earlier run, but {out} holds other files: "
+                f"{first_of(others)}"
+            )
     refuse_links(out)
 
 

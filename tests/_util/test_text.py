@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from morphobench._util.text import csv_table, csv_text, printable
+from morphobench._util.text import csv_table, csv_text, first_of, printable
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,12 @@ from morphobench._util.text import csv_table, csv_text, printable
 )
 def test_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_first_of_many_names() -> None:
+    assert first_of(["a", "b"]) == "a, b"
+    assert first_of(list("abcde")) == "a, b, c and 2 more"
+    assert first_of(list("abc"), 1) == "a and 2 more"
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])

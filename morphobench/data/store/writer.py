@@ -19,7 +19,7 @@ import pandas as pd
 from morphobench._util.files import folder_in_place_of, reason_of, write_whole
 from morphobench._util.hashing import sha256_file
 from morphobench._util.json import plain, to_json
-from morphobench._util.text import csv_table
+from morphobench._util.text import csv_table, first_of
 from morphobench.data.metadata import checked_columns
 from morphobench.data.store.format import (
     FILES,
@@ -220,10 +220,9 @@ def refuse_taken(destination: Path, *, fresh: bool) -> None:
     if destination.is_symlink():
         raise InputError(f"{destination} must be a folder for the store, got a symbolic link")
     if foreign := foreign_files(destination):
-        shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
         raise InputError(
             f"{destination} must be a new or empty folder, or a store alone in its folder, "
-            f"but it holds other files: {shown}"
+            f"but it holds other files: {first_of(foreign)}"
         )
     if any(destination.iterdir()) and not fresh:
         raise InputError(f"{destination} must be a new or empty folder, got a store; --fresh replaces it")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from morphobench._util.hashing import sha256_file
 from morphobench._util.json import read_json_object
+from morphobench._util.text import first_of
 from morphobench.data import ImageStore
 from morphobench.embeddings import read_embeddings
 from morphobench.errors import InputError
@@ -138,8 +139,7 @@ def _wrong_metrics(inputs: EvaluationInput, options: EvaluationOptions, record: 
         for key, value in record.metrics.items()
         if not _same(value, found.get(key))
     ]
-    more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return ", ".join(differing[:3]) + more
+    return first_of(differing)
 
 
 def _same(one: float | None, other: float | None) -> bool:

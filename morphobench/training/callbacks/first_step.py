@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from morphobench._util.text import first_of
 from morphobench.errors import CheckError
 from morphobench.training.callbacks.base import GradientHook
 from morphobench.training.state import TrainingState
@@ -58,10 +59,9 @@ class FirstStepCheck(GradientHook):
         if self._without:
             ids = {id(parameter) for parameter in self._without}
             names = [name for name, one in state.objective.named_parameters() if id(one) in ids]
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             raise CheckError(
                 f"{state.setup}: every trained parameter must get a gradient in the first step, got none "
-                f"for {', '.join(names[:5])}{more}. Does the loss depend on it, and is backward called where "
+                f"for {first_of(names, 5)}. Does the loss depend on it, and is backward called where "
                 "accumulate is overridden?"
             )
         pairs = zip(before, state.objective.trained(), strict=True)
