@@ -38,13 +38,15 @@ def _keep_memory() -> None:
     """Let the C library keep freed memory for the next micro-batch.
 
     Otherwise it gives the memory back and faults it in again: about a tenth of a training step is then the
-    kernel zeroing pages. Does nothing where the C library has no ``mallopt``.
+    kernel zeroing pages. The padding keeps the heaps of threads: glibc unmaps one that is free altogether,
+    whatever the threshold for trimming. Does nothing where the C library has no ``mallopt``.
     """
-    trim_threshold, mmap_threshold = -1, -3
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
     with suppress(AttributeError, OSError):
         library = ctypes.CDLL(None)
         library.mallopt(mmap_threshold, 32 << 20)
         library.mallopt(trim_threshold, 256 << 20)
+        library.mallopt(top_pad, 64 << 20)
 
 
 def map_microbatches(work: Callable[[Sequence[slice]], _Result], slices: Sequence[slice]) -> list[_Result]:
