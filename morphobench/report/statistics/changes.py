@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from morphobench.measure import Estimate
-from morphobench.measure.rounds import UNSTABLE as UNSTABLE_SPREAD
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,9 @@ COSTS = {
     "peak_device_memory_bytes": CostFigure(1.05),
 }
 """By name; ``time`` is of machines whose speed was measured beside it."""
+LARGEST_CPU_SPREAD = 0.10
+"""CPU time is judged up to this share that half its interval has. Between two measurements of one commit, beside
+a busy process, it varied by 1.4 % (one standard deviation), so a wide interval alone makes no false alarm."""
 UNSTABLE = "unstable: not judged"
 """Note of a change that is shown only, for the figure varied too much on one side."""
 
@@ -154,6 +156,6 @@ def time_changes(
     base, new = times["cpu_time"]
     if comparable and base is not None and new is not None:
         change = cost_change(name, "cpu_time", base, new, tolerance)
-        varied = max(base.spread, new.spread) > UNSTABLE_SPREAD
+        varied = max(base.spread, new.spread) > LARGEST_CPU_SPREAD
         changes.append(replace(change, verdict="", note=UNSTABLE) if varied else change)
     return changes

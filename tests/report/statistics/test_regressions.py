@@ -121,7 +121,7 @@ def test_unstable_times_are_shown_and_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("half", "verdict", "note"), [(0.02, "worse", ""), (0.08, "", UNSTABLE)], ids=["stable", "unstable"]
+    ("half", "verdict", "note"), [(0.08, "worse", ""), (0.12, "", UNSTABLE)], ids=["stable", "unstable"]
 )
 def test_cpu_time_is_judged_where_the_time_is_unstable(half: float, verdict: str, note: str) -> None:
     def measured(cpu: float, *, stable: bool) -> dict[str, Any]:
