@@ -3,9 +3,9 @@
 ``python -m benchmarks.heavy.scale RESULTS --images N [--docs PAGE] [--project] [-- RUN_OPTIONS]`` simulates N
 images, trains two setups of the study for an epoch beside the baselines, with the preset ``paper``, embeds,
 evaluates and verifies. Each step is a command in a process of its own. Memory is that of the largest process,
-without pages of the page cache. Writes ``RESULTS/N.json`` and, from all such files, the tables.
-``--project`` also tries a few batches of all 16 setups, from which the hours of the whole study follow. Exits
-with 1 where a process needs more than 6 GB.
+without pages of the page cache. Given again after an interruption, it goes on. Writes ``RESULTS/N.json`` and,
+from all such files, the tables. ``--project`` also tries a few batches of all 16 setups, from which the hours
+of the whole study follow. Exits with 1 where a process needs more than 6 GB.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ LIMIT_BYTES = 6_000_000_000
 SIZES = (1_000, 10_000, 100_000, 770_000)
 SETUPS = ("weakly_supervised/aug_one_crop", "unsupervised/no_aug_one_crop")
 STUDY_IMAGES, STUDY_EPOCHS, OTHER_CORES = 770_000, 50, 16
+NOTED_EVERY_S = 60
 BEGIN, END = "<!-- made by nox -s scale -->", "<!-- end of what nox -s scale makes -->"
 RUN = ("--profile", "paper", "--epochs", "1", "--seeds", "1", "--timing-s", "0")
 # images a second of an epoch on an H200 in tf32, five augmented views each: docs/gpu.md, measured
@@ -40,35 +42,53 @@ GPU_IMAGES_PER_S = {
 }
 
 
-def measure(step: str, *arguments: str | Path, log: Path) -> dict[str, Any]:
-    """Run a command of morphobench: its seconds, its peak of memory and that of the largest it started."""
+def measure(step: str, *arguments: str | Path, work: Path) -> dict[str, Any]:
+    """Run a command of morphobench: its seconds, its peak of memory and that of the largest it started.
+
+    A step that an earlier call finished in the same folder is not done again. One that was cut off is; a run
+    goes on where it was, so its times add up, but for what was spent after the last minute noted.
+    """
+    file, log = work / "steps.json", work / "log.txt"
+    known = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    before = known.get(step, {})
+    if before.get("done"):
+        return dict(before)
+    earlier = before if step == "run" else {}
     command = [sys.executable, "-m", "morphobench", *map(str, arguments)]
-    started = time.perf_counter()
+    started, code = time.perf_counter(), None
     with (
-        log.open("a") as file,
-        subprocess.Popen(command, stdout=file, stderr=file) as process,
+        log.open("a") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as process,
         sampled_private_memory(process.pid) as peaks,
     ):
-        code = process.wait()
+        while code is None:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(NOTED_EVERY_S)
+            seen = dict(peaks)
+            of_workers = [size for one, size in seen.items() if one != process.pid]
+            known[step] = {
+                "step": step,
+                "seconds": earlier.get("seconds", 0.0) + time.perf_counter() - started,
+                "peak_bytes": max(earlier.get("peak_bytes", 0), seen.get(process.pid, 0)),
+                "peak_worker_bytes": max([earlier.get("peak_worker_bytes") or 0, *of_workers]) or None,
+                "calls": earlier.get("calls", 0) + 1,
+                "done": code == 0,
+            }
+            file.write_text(json.dumps(known, indent=1), "utf-8")
     if code:
         raise SystemExit(f"{step} ended with {code}; {log} says why")
-    return {
-        "step": step,
-        "seconds": time.perf_counter() - started,
-        "peak_bytes": peaks[process.pid],
-        "peak_worker_bytes": max((peaks[one] for one in peaks if one != process.pid), default=None),
-    }
+    return dict(known[step])
 
 
 def steps(store: Path, work: Path, run_options: Sequence[str] = RUN) -> Iterable[dict[str, Any]]:
     """Do what users do with a store, a command after the other, and measure each."""
-    out, file, log = work / "out", work / "embeddings.parquet", work / "log.txt"
-    yield measure("run", "run", store, out, *run_options, "--setups", ",".join(SETUPS), log=log)
+    out, file = work / "out", work / "embeddings.parquet"
+    yield measure("run", "run", store, out, *run_options, "--setups", ",".join(SETUPS), work=work)
     weights = SetupFiles.of(out, SETUPS[0], 0).weights
-    yield measure("embed", "embed", store, "--weights", weights, "--out", file, log=log)
-    yield measure("evaluate", "evaluate", file, log=log)
-    yield measure("verify", "verify", out, log=log)
-    yield measure("audit", "audit", store, log=log)
+    yield measure("embed", "embed", store, "--weights", weights, "--out", file, work=work)
+    yield measure("evaluate", "evaluate", file, work=work)
+    yield measure("verify", "verify", out, work=work)
+    yield measure("audit", "audit", store, work=work)
 
 
 def parts_of_run(out: Path) -> list[dict[str, Any]]:
@@ -100,9 +120,10 @@ def tables(results: Mapping[int, Mapping[str, Any]]) -> str:
             continue
         for one in results[images]["steps"]:
             worker = _gigabytes(one["peak_worker_bytes"])
+            calls = one.get("calls", 1)
+            took = _duration(one["seconds"]) + (f" in {calls} calls" if calls > 1 else "")
             lines.append(
-                f"| {images:,} | {one['step']} | {_duration(one['seconds'])} | "
-                f"{_gigabytes(one['peak_bytes'])} | {worker} |"
+                f"| {images:,} | {one['step']} | {took} | {_gigabytes(one['peak_bytes'])} | {worker} |"
             )
     lines += ["", "Parts of `run`:", ""]
     lines += ["| images | setup | epoch | embedding | evaluation |", "|---|---|---|---|---|"]
@@ -179,14 +200,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--project", action="store_true")
     parser.add_argument("run_options", nargs="*")
     given = parser.parse_args(arguments)
-    work = given.results / f"{given.images}"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work = given.results / f"{given.images}"  # left behind by a call that was cut off: this one goes on
+    work.mkdir(parents=True, exist_ok=True)
     store = work / "store"
     load = [os.getloadavg()[0]]
     simulate = ("simulate", store, "--images", str(given.images), "--seed", "0")
     found = [
-        measure("simulate", *simulate, log=work / "log.txt"),
+        measure("simulate", *simulate, work=work),
         *steps(store, work, [*RUN, *given.run_options]),
     ]
     machine = environment(device="cpu")

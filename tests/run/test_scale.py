@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.heavy.scale import SIZES, steps, tables
+from benchmarks.heavy.scale import SIZES, measure, steps, tables
 from morphobench.data import ImageStore
 from morphobench.data.simulate.design import StudyDesign
 
@@ -31,6 +32,21 @@ def test_100_000_images_stay_within_the_memory(tmp_path: Path) -> None:
     assert list(found) == ["run", "embed", "evaluate", "verify", "audit"]
     for name, one in found.items():
         assert max(one["peak_bytes"], one["peak_worker_bytes"] or 0) < LARGEST_BYTES, name
+
+
+def test_a_run_that_was_cut_off_adds_up_and_what_is_done_stays(tmp_path: Path) -> None:
+    cut_off = {"step": "run", "seconds": 1000.0, "peak_bytes": 5, "calls": 1, "done": False}
+    file = tmp_path / "steps.json"
+    file.write_text(json.dumps({"run": cut_off, "audit": cut_off | {"step": "audit"}}), "utf-8")
+    run = measure("run", "--version", work=tmp_path)
+    audit = measure("audit", "--version", work=tmp_path)
+    assert run["seconds"] > 1000
+    assert run["calls"] == 2
+    assert run["peak_bytes"] > 5
+    assert audit["seconds"] < 1000
+    assert audit["calls"] == 1
+    assert measure("run", "--no-such-option", work=tmp_path) == run
+    assert "run" in json.loads(file.read_text("utf-8"))
 
 
 def test_sizes_that_were_not_measured_say_so() -> None:
