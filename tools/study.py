@@ -2,8 +2,8 @@
 
     python tools/study.py DATA OUT --page docs/study.md
 
-trains every setup for ten epochs on all images of the train part (plates held out, batches of 64, all else
-the study's), evaluates it, and writes the page. What OUT already holds is not done again, so the command may
+trains every setup for ten epochs on all images of the train part (plates held out, all else the study's),
+evaluates it, and writes the page. What OUT already holds is not done again, so the command may
 be interrupted and given again; a set that is not finished is left out of the page.
 """
 
@@ -24,38 +24,37 @@ from morphobench.setups import SETUPS
 
 HEAD = """# The study repeated
 
-All 16 setups on real images that nobody here made, {epochs} epochs each, and the study's claims one by
-one beside what came out. The study trained 50 epochs on up to 770,000 images; these sets are a hundred
-times smaller, so a claim that is "not decided" here may hold there. A claim on quality is decided where
-the paired 95 % interval, over plates or seeds, excludes zero. [Does training pay?](evidence-plan.md)
-asks another question: what recipes of today gain on the same sets.
+All 16 setups on real images that nobody here made, {epochs} epochs of {images} images each in batches of
+{batch}, and the study's claims one by one beside what came out. The study trained 50 epochs on up to
+770,000 images; these sets are a hundred times smaller, so a claim that is "not decided" here may hold
+there. A claim on quality is decided where the paired 95 % interval, over plates or seeds, excludes zero.
+[Does training pay?](evidence.md) asks another question: what recipes of today gain on the same sets.
 
 ```sh
-python tools/study.py DATA OUT --epochs {epochs} --page docs/study.md
+python tools/study.py DATA OUT {options}--page docs/study.md
 ```
 """
 
 
-def repeat(data: Path, out: Path, name: str, *, epochs: int, seeds: int, train_images: int | None) -> None:
+def repeat(data: Path, out: Path, name: str, chosen: argparse.Namespace) -> None:
     """Train and evaluate all setups on one set, or go on where that was interrupted.
 
     Args:
         data: folder of the sets.
         out: folder of stores and results.
         name: name of the set.
-        epochs: passes over the training images.
-        seeds: repetitions of everything.
-        train_images: most images to train on; None: all of the train part.
+        chosen: the command line's epochs, seeds, batch size and most images to train on.
     """
     store = ingest(data / name, out / "stores" / name, value_range=SETS[name].value_range)
     images = len(store.labels)
     mb.run(
         store,
         out / name,
-        epochs=epochs,
-        seeds=seeds,
+        epochs=chosen.epochs,
+        seeds=chosen.seeds,
+        batch_size=chosen.batch_size,
         images=images,
-        train_images=min(images, train_images or images),
+        train_images=min(images, chosen.train_images or images),
     )
 
 
@@ -101,6 +100,7 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS), help="sets, separated by commas (default: all)")
     parser.add_argument("--epochs", type=int, default=10, help="passes over the images (default: 10)")
     parser.add_argument("--seeds", type=int, default=1, help="repetitions (default: 1)")
+    parser.add_argument("--batch-size", type=int, default=64, help="images of a step (default: 64)")
     parser.add_argument("--train-images", type=int, help="most images to train on (default: all)")
     parser.add_argument("--page", type=Path, help="page to write")
     chosen = parser.parse_args()
@@ -108,18 +108,26 @@ def main() -> None:
     if unknown := sorted(set(names) - set(SETS)):
         sys.exit(f"--sets must be of {', '.join(SETS)}, got {', '.join(unknown)}")
     for name in names:
-        repeat(
-            chosen.data,
-            chosen.out,
-            name,
-            epochs=chosen.epochs,
-            seeds=chosen.seeds,
-            train_images=chosen.train_images,
-        )
+        repeat(chosen.data, chosen.out, name, chosen)
     if chosen.page is not None:
         sections = [text for name in SETS if (text := section(chosen.out, name)) is not None]
+        images = f"up to {chosen.train_images}" if chosen.train_images else "all"
+        head = HEAD.format(
+            epochs=chosen.epochs, images=images, batch=chosen.batch_size, options=_options(chosen)
+        )
         with file_in_place_of(chosen.page) as temporary:
-            temporary.write_text("\n".join([HEAD.format(epochs=chosen.epochs), *sections]), encoding="utf-8")
+            temporary.write_text("\n".join([head, *sections]), encoding="utf-8")
+
+
+def _options(chosen: argparse.Namespace) -> str:
+    """The options that repeat the page's results, as the command line takes them."""
+    options = {
+        "epochs": chosen.epochs,
+        "train-images": chosen.train_images,
+        "batch-size": chosen.batch_size,
+        "seeds": chosen.seeds,
+    }
+    return "".join(f"--{name} {value} " for name, value in options.items() if value is not None)
 
 
 if __name__ == "__main__":
