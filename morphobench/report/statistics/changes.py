@@ -31,8 +31,8 @@ COSTS = {
 }
 """By name; ``time`` is of machines whose speed was measured beside it."""
 LARGEST_CPU_SPREAD = 0.10
-"""CPU time is judged up to this share that half its interval has. Between two measurements of one commit, beside
-a busy process, it varied by 1.4 % (one standard deviation), so a wide interval alone makes no false alarm."""
+"""CPU time is judged where half its interval is at most this share of it. Between two measurements of one
+commit, beside a busy process, it varied by 1.4 % (one standard deviation)."""
 UNSTABLE = "unstable: not judged"
 """Note of a change that is shown only, for the figure varied too much on one side."""
 

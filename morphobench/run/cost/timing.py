@@ -27,6 +27,7 @@ from morphobench.measure import (
     Estimate,
     Remote,
     RoundPlan,
+    RoundTimes,
     deviating,
     differences,
     readings,
@@ -47,6 +48,7 @@ from morphobench.training.runtime.seeding import epoch_order
 
 YARDSTICK = yardstick_module.NAME
 _COUNTED_IMAGES = 8  # a BatchNorm wants several; more would only take longer
+_LEAST_CORE_SHARE = 0.9
 _COUNTERS = ("cpu_ns", "instructions", "cycles", "package_joules", "device_joules")
 
 
@@ -244,6 +246,7 @@ def time_setups(jobs: Mapping[str, Job], plan: RoundPlan) -> tuple[dict[str, Ste
         counts = _multiply_adds(remotes, jobs)
     facts = {"rounds": found.rounds, "before": before, "after": readings()}
     deviations = deviating({name: conditions.describe() for name, conditions in held.items()})
+    busy = others_busy(found, threads=training.threads or available_cores(), device=training.device)
     times = {}
     for name, job in jobs.items():
         changed = "; ".join(differences(fixed[name], held[name]))
@@ -259,11 +262,34 @@ def time_setups(jobs: Mapping[str, Job], plan: RoundPlan) -> tuple[dict[str, Ste
             multiply_adds=counts[name],
             share_of_limit=counts[name] * images_per_step(job) / limit / relative.value,
             conditions=held[name],
-            unstable_reason=reason or found.unstable_reason(name),
+            unstable_reason=reason or found.unstable_reason(name) or busy,
             rounds_ns=tuple(wall * share for wall in found.values(name) or ()),
             **asked[name],
         )
     return times, facts
+
+
+def others_busy(found: RoundTimes, *, threads: int, device: str) -> str:
+    """Say why no wall time can be relied on: other programs had a part of the cores.
+
+    The yardstick keeps all its threads computing, so what its CPU time lacks to them went to others.
+
+    Args:
+        found: times with the yardstick's.
+        threads: that it had.
+        device: what it computed on; of others than the CPU nothing is said.
+
+    Returns:
+        The reason; empty where they had little.
+    """
+    wall_ns, cpu_ns = found.values(YARDSTICK), found.values(YARDSTICK, "cpu_ns")
+    if torch.device(device).type != "cpu" or wall_ns is None or cpu_ns is None:
+        return ""
+    share = sum(cpu_ns) / sum(wall_ns) / threads
+    if share >= _LEAST_CORE_SHARE:
+        return ""
+    others, allowed = (100 * (1 - one) for one in (share, _LEAST_CORE_SHARE))
+    return f"other programs had {others:.0f} % of the cores, at most {allowed:.0f} % allowed"
 
 
 def _asked(remote: Remote) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from morphobench.data import ImageStore
-from morphobench.measure import RoundPlan
+from morphobench.measure import RoundPlan, RoundTimes
 from morphobench.run import run
-from morphobench.run.cost.timing import TrainingStep, time_setups, timed_once
+from morphobench.run.cost.timing import YARDSTICK, TrainingStep, others_busy, time_setups, timed_once
 from morphobench.run.folder import timing_file
 from morphobench.run.job import Job
 from morphobench.setups import Setup
@@ -80,6 +80,22 @@ def test_two_setups_beside_the_yardstick(store: ImageStore) -> None:
         assert memory["peak_host_memory_bytes"] > memory["host_memory_before_training_bytes"] > 0
         assert memory["host_memory_before_training_bytes"] > memory["host_memory_of_libraries_bytes"] > 0
         assert len(times[name].losses) > 6
+
+
+@pytest.mark.parametrize(
+    ("cpu_ns", "device", "reason"),
+    [
+        (1.9e6, "cpu", ""),
+        (1.2e6, "cpu", "other programs had 40 % of the cores, at most 10 % allowed"),
+        (1.2e6, "cuda", ""),
+        (None, "cpu", ""),
+    ],
+    ids=["quiet", "busy", "device", "not measured"],
+)
+def test_a_busy_machine_is_told_by_the_yardstick(cpu_ns: float | None, device: str, reason: str) -> None:
+    turns = ({"wall_ns": 1e6, "cpu_ns": cpu_ns},) * 6
+    found = RoundTimes({YARDSTICK: turns}, {YARDSTICK: 1}, {YARDSTICK: 3})
+    assert others_busy(found, threads=2, device=device) == reason
 
 
 def test_other_conditions_make_a_time_unstable(store: ImageStore) -> None:
