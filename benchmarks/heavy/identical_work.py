@@ -130,7 +130,15 @@ def main() -> int:
                 reasons = [side.unstable_reason for side in (one, other) if side.unstable_reason]
                 ratio = other.time_ns.value / one.time_ns.value
                 ratios[paradigm] = {"ratio": ratio, "unstable": reasons}
-            runs.append({"ratios": ratios, "facts": facts})
+            relative = {name: (one.relative, one.relative_cpu) for name, one in times.items()}
+            runs.append(
+                {
+                    "ratios": ratios,
+                    "facts": facts,
+                    "relative_time": {name: vars(wall) for name, (wall, _) in relative.items()},
+                    "relative_cpu_time": {name: vars(cpu) for name, (_, cpu) in relative.items()},
+                }
+            )
             if before is not None:
                 slower = {f"{chosen.paradigms[number % len(chosen.paradigms)]}/{PAIR[0]}": SLOWDOWN}
                 same = compare_benchmarks(as_file(before), as_file(times))

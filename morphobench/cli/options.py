@@ -298,8 +298,8 @@ class CompareOptions(Options):
         metavar="R",
         minimum=1,
         maximum=1e9,
-        default_text="time 1.08, host memory 1.1, device memory 1.05; times that were recorded without a "
-        "yardstick of the machine's speed never fail",
+        default_text="time 1.08, CPU time and host memory 1.1, device memory 1.05; times that were "
+        "recorded without a yardstick of the machine's speed never fail",
     )
     metric_tolerance: float | None = option(
         "a metric fails where it is worse by more than X",

@@ -24,7 +24,7 @@ class CostFigure:
 
 COSTS = {
     "time": CostFigure(1.08),  # relative to the yardstick, or to a peer, in the same rounds
-    "cpu_time": CostFigure(1.08),  # the same of CPU time, where the time was unstable
+    "cpu_time": CostFigure(1.10),  # the same of CPU time, where the time was unstable
     "wall_time": CostFigure(1.25, judged=False),  # of machines that may be busier the second time
     "peak_host_memory_bytes": CostFigure(1.10),
     "peak_device_memory_bytes": CostFigure(1.05),
