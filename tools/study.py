@@ -29,6 +29,8 @@ All 16 setups on real images that nobody here made, {epochs} epochs of {images} 
 770,000 images; these sets are a hundred times smaller, so a claim that is "not decided" here may hold
 there. A claim on quality is decided where the paired 95 % interval, over plates or seeds, excludes zero.
 [Does training pay?](evidence.md) asks another question: what recipes of today gain on the same sets.
+Times here are one measurement each, on a machine that did other work beside them; those of [cost](cost.md)
+are better.
 
 ```sh
 python tools/study.py DATA OUT {options}--page docs/study.md
