@@ -117,7 +117,7 @@ def test_the_grid_at_once(benchmark, rows, epochs, batch_size, step):
         "peer": lambda: _one_after_another(case),
         "products": _products(case),
     }
-    times = interleaved(rivals, rounds=3, warmup=0)
+    times = interleaved(rivals, rounds=3, warmup=0, budget_s=3)
     work = 4 * rows * epochs * 256 * len(points) * FEATURES
     benchmark.extra_info.update(
         **beside(times, ours="ours", peer="peer", peer_name="torch, one after another"),

@@ -108,7 +108,7 @@ def test_five_views_of_grey_images(benchmark: BenchmarkFixture, cells: ImageStor
             {"study": study, "memset": memset, **{level: ours.at(level) for level in LEVELS}},
             rounds=9 if timed else 1,
             warmup=1 if timed else 0,
-            budget_s=8,
+            budget_s=5,
             lead_in=1 if timed else 0,
         )
         memset()

@@ -77,7 +77,7 @@ def test_views_beside_a_peer(benchmark: BenchmarkFixture, peer: str, case: Case)
             {**peers, "ours": ours},
             rounds=7 if timed else 1,
             warmup=1 if timed else 0,
-            budget_s=4,
+            budget_s=2,
             lead_in=1 if timed else 0,  # torch's threads spin on for some milliseconds after its call
         )
     finally:

@@ -21,7 +21,7 @@ from morphobench.run.cost.projection import project
 from morphobench.run.options import RunOptions
 from morphobench.setups import FURTHER_PARADIGMS, PARADIGMS
 
-BATCH, CALIBRATED, LONGER = 64, 12, 10
+BATCH, CALIBRATED, LONGER = 64, 24, 10
 TIME, MEMORY = 0.15, 0.10
 MEMORY_ONLY = os.environ.get("MORPHOBENCH_MEMORY_ONLY") == "1"
 

@@ -29,8 +29,9 @@ from morphobench.types import Float32Array, Int64Array
 if TYPE_CHECKING:
     import torch
 
-_MIN_BATCHES = 4  # the first one is slower, and is not counted
-_MIN_STEPS = 12
+_MIN_BATCHES = 4
+_MIN_STEPS = 24
+_WARM_UP_STEPS = 4  # slower, since memory is touched for the first time; not counted
 _VALIDATED = 256
 _EMBEDDED = 512
 _EVALUATED = 2000
@@ -141,6 +142,7 @@ def project(
     times = 1.0 if as_if_images is None else as_if_images / len(data.rows)
     images = round(times * len(data.rows))
     sample = subset(data.metadata, images=min(_EVALUATED, len(data.rows)), seed=0)
+    run_isolated(f"{__name__}:nothing", {})
     setups, weights_bytes = [], 0
     features: Float32Array | None = None
     for setup in options.setups:
@@ -168,6 +170,10 @@ def project(
         timing_s=options.execution.timing_s,
         disk_bytes=options.seeds * (embeddings_bytes + weights_bytes),
     )
+
+
+def nothing() -> None:
+    """Do nothing in a process of its own: the first one waits for libraries, which the others then share."""
 
 
 def calibrate(*, job: Job, rows: Int64Array) -> dict[str, Any]:
@@ -216,10 +222,12 @@ class _StepTimes(Callback):
         self._ended.append(time.perf_counter())
 
     def batch_s(self) -> float:
-        """Mean time of a batch with all its views, without the first batch where there are others."""
-        first = self._ended[self._views - 1]
-        batches = len(self._ended) // self._views - 1
-        return (self._ended[-1] - first) / batches if batches else self._ended[-1] - self._ended[0]
+        """Mean time of a batch with all its views, without those that warm up where there are others."""
+        batches = len(self._ended) // self._views
+        skipped = min(math.ceil(_WARM_UP_STEPS / self._views), batches - 1)
+        if not skipped:
+            return self._ended[-1] - self._ended[0]
+        return (self._ended[-1] - self._ended[skipped * self._views - 1]) / (batches - skipped)
 
 
 def _views(job: Job) -> int:
