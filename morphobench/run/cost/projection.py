@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from morphobench.run.data import open_data, seed_data
 from morphobench.run.job import Job, training_job
 from morphobench.run.options import RunOptions
 from morphobench.run.worker import make_objective, train_measured, use_threads
-from morphobench.training import Callback, ImageRows, TrainingState
+from morphobench.training import Callback, EpochRecord, ImageRows, TrainingResult, TrainingState
 from morphobench.types import Float32Array, Int64Array
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class SetupProjection:
 
     Attributes:
         setup: Its name.
-        epoch_s: Seconds of an epoch, validation included.
+        epoch_s: Seconds of an epoch, validation and checkpoint included.
         training_s: Seconds of all epochs, and of starting the process.
         embedding_s: Seconds of embedding all images.
         host_memory_bytes: Peak memory of the process that trains.
@@ -149,7 +150,6 @@ def project(
         if on_setup is not None:
             on_setup(str(setup))
         job = training_job(setup, options, store, data, seed=0, checkpoint_dir=Path())
-        job = replace(job, training=replace(job.training, checkpoint_dir=None))
         work = {"job": job, "rows": data.rows[sample] if features is None else data.rows[:_EMBEDDED]}
         result = run_isolated(f"{__name__}:calibrate", work)
         found = result.value
@@ -184,23 +184,25 @@ def calibrate(*, job: Job, rows: Int64Array) -> dict[str, Any]:
         rows: Rows to embed, int64 (N,).
 
     Returns:
-        Seconds per batch, per validated and embedded image, and in all (``spent_s``); peaks of memory; bytes
-        of the encoder's weights; embeddings (N, D) float32; numbers of images that were trained on and
-        validated.
+        Seconds per batch, validated image, embedded image and checkpoint, and in all (``spent_s``); peaks of
+        memory; bytes of the encoder's weights; embeddings (N, D) float32; numbers of images that were trained
+        on and validated.
     """
     use_threads(job.training)
     store = ImageStore.open(job.store)
     objective = make_objective(job, store)
     started = time.perf_counter()
     times = _StepTimes()
-    few = _few(job, views=_views(job))
-    result, memory = train_measured(objective, few, store, callbacks=[times])
+    with tempfile.TemporaryDirectory() as folder:
+        few = _few(job, views=_views(job), checkpoint_dir=Path(folder))
+        result, memory = train_measured(objective, few, store, callbacks=[times])
     trained = time.perf_counter()
     embeddings = embed(objective.encoder, ImageRows(store.images, rows), device=job.training.device)
     ended = time.perf_counter()
     validated = len(few.validation_rows)
     return {
         "batch_s": times.batch_s(),
+        "checkpoint_s": times.checkpoint_s,
         "validation_s": result.history[0].validation_seconds / validated if validated else 0.0,
         "embedding_s": (ended - trained) / len(rows),
         "spent_s": ended - started,
@@ -212,7 +214,7 @@ def calibrate(*, job: Job, rows: Int64Array) -> dict[str, Any]:
 
 
 class _StepTimes(Callback):
-    """When each optimizer step ended."""
+    """When each optimizer step ended, and how long the checkpoint after the epoch took."""
 
     def start(self, state: TrainingState) -> None:
         self._views = state.views
@@ -220,6 +222,12 @@ class _StepTimes(Callback):
 
     def step(self, state: TrainingState) -> None:  # noqa: ARG002
         self._ended.append(time.perf_counter())
+
+    def epoch(self, state: TrainingState, record: EpochRecord) -> None:  # noqa: ARG002
+        self._validated = time.perf_counter()
+
+    def end(self, state: TrainingState, result: TrainingResult) -> None:  # noqa: ARG002
+        self.checkpoint_s = time.perf_counter() - self._validated
 
     def batch_s(self) -> float:
         """Mean time of a batch with all its views, without those that warm up where there are others."""
@@ -236,12 +244,12 @@ def _views(job: Job) -> int:
     return training_views(job.setup.setting, job.training).views
 
 
-def _few(job: Job, *, views: int) -> Job:
+def _few(job: Job, *, views: int, checkpoint_dir: Path) -> Job:
     """The job with as many batches as the calibration takes, and one epoch."""
     batches = max(_MIN_BATCHES, math.ceil(_MIN_STEPS / views))
     return replace(
         job,
-        training=replace(job.training, epochs=1),
+        training=replace(job.training, epochs=1, checkpoint_dir=checkpoint_dir),
         train_rows=job.train_rows[: batches * job.training.images_per_step],
         validation_rows=job.validation_rows[:_VALIDATED],
     )
@@ -268,7 +276,7 @@ def projected(
     """
     trained, validated = (round(times * len(rows)) for rows in (job.train_rows, job.validation_rows))
     batches = max(1, trained // job.training.images_per_step)  # an incomplete last batch is dropped
-    epoch_s = batches * found["batch_s"] + validated * found["validation_s"]
+    epoch_s = batches * found["batch_s"] + validated * found["validation_s"] + found["checkpoint_s"]
     store = ImageStore.open(job.store)
     # Images are read through a memory map, whose pages count as memory of the process once they were read.
     unread = max(0, trained + validated - found["touched_images"])

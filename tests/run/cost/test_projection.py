@@ -27,18 +27,19 @@ def test_a_prediction_is_times_multiplied_by_numbers(store: ImageStore) -> None:
     found = {
         "batch_s": 0.5,
         "validation_s": 0.25,
+        "checkpoint_s": 1.5,
         "embedding_s": 0.125,
         "touched_images": trained + validated - 3,
         "memory": {"peak_host_memory_bytes": 10**9, "peak_device_memory_bytes": None},
     }
     one = projection.projected(job, found, images=64, overhead_s=2.0)
-    assert one.epoch_s == (trained // 8) * 0.5 + validated * 0.25
+    assert one.epoch_s == (trained // 8) * 0.5 + validated * 0.25 + 1.5
     assert one.training_s == 2.0 + 7 * one.epoch_s
     assert one.embedding_s == 64 * 0.125
     assert one.host_memory_bytes == 10**9 + 3 * 64 * 64
 
     larger = projection.projected(job, found, times=10.0, images=640, overhead_s=2.0)
-    assert larger.epoch_s == (10 * trained // 8) * 0.5 + 10 * validated * 0.25
+    assert larger.epoch_s == (10 * trained // 8) * 0.5 + 10 * validated * 0.25 + 1.5
     assert larger.embedding_s == 640 * 0.125
 
     whole = projection.Projection((one, one), 3, evaluated=5, evaluation_s=4.0, timing_s=60.0, disk_bytes=1)
