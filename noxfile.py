@@ -159,7 +159,7 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """Time the kernels and all 16 setups beside peers, run the quick study, show the table. 8 to 10 minutes.
+    """Time the kernels and all 16 setups beside peers, run the quick study, show the table. About 8 minutes.
 
     The setups are timed in interleaved rounds, each in a process of its own; the study trains three epochs.
     Arguments after -- go to ``morphobench run``, such as ``-- --profile smoke``. All results: results/.
@@ -170,11 +170,11 @@ def benchmark(session: nox.Session) -> None:
     timings, store, out = RESULTS / "benchmarks.json", RESULTS / "store", RESULTS / profile
     RESULTS.mkdir(exist_ok=True)
     suite = ("benchmarks", f"--benchmark-json={timings}", "--benchmark-quiet", "-q")
-    _run(session, "pytest", *suite, MORPHOBENCH_TIMING_S="15")
+    _run(session, "pytest", *suite, MORPHOBENCH_TIMING_S="12")
     _run(session, "morphobench", "summarize", timings)
-    _run(session, "morphobench", "simulate", store, "--images", "2500", "--seed", "0", "--cell-lines", "2")
+    _run(session, "morphobench", "simulate", store, "--images", "2200", "--seed", "0", "--cell-lines", "2")
     # a recipe that learns within the time; one seed and fewer images than the preset's, for the time's sake
-    fast = ("--recipe", "fast", "--seeds", "1", "--epochs", "3", "--train-images", "160")
+    fast = ("--recipe", "fast", "--seeds", "1", "--epochs", "3", "--train-images", "144")
     chosen = (*fast, "--batch-size", "16", "--timing-s", "10") if profile == "quick" else ()
     _run(session, "morphobench", "run", store, out, "--profile", profile, *chosen, *session.posargs)
     _run(session, "morphobench", "report", out)

@@ -123,7 +123,7 @@ def test_training_never_waits_for_views(
         {kind: partial(run, kind) for kind in ("feed", "prepared")},
         rounds=6 if timed else 1,
         warmup=0,
-        budget_s=3,
+        budget_s=2,
     )
     steps = images // batch * 5
     assert waits["feed"].steps >= 2 * steps
