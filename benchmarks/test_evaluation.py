@@ -130,7 +130,7 @@ def test_the_grid_at_once(benchmark, rows, epochs, batch_size, step):
 
 @pytest.mark.benchmark(group="clustering sweep")
 def test_the_sweep_with_one_graph(benchmark):
-    """Layouts of three sizes; ``nox -s evaluation_speed`` has UMAP beside them, which takes 13 s to compile."""
+    """Layouts of three sizes; UMAP, which takes 13 s to compile, is timed by ``nox -s evaluation_speed``."""
     embeddings, labels = _embeddings(400)
     embeddings += labels[:, None]
     sizes = (10, 20, 40)
