@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+from morphobench._util.cpu import OPENBLAS_WAIT
+
+# as in our commands, and before numpy is imported: else its threads spin on when it is another rival's turn
+os.environ.setdefault(OPENBLAS_WAIT, "4")
 
 from morphobench.data import simulate
 from morphobench.data.store.reader import ImageStore

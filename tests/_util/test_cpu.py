@@ -57,8 +57,11 @@ def test_cores_where_there_is_no_affinity_mask(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_idle_threads_sleep_unless_the_user_says_how_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", cpu.OPENBLAS_WAIT):
         monkeypatch.delenv(name, raising=False)
-    assert cpu.waiting_without_spinning() == {"OMP_WAIT_POLICY": "PASSIVE"}
+    openblas = {cpu.OPENBLAS_WAIT: "4"}
+    assert cpu.waiting_without_spinning() == {"OMP_WAIT_POLICY": "PASSIVE", **openblas}
     monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
+    assert cpu.waiting_without_spinning() == openblas
+    monkeypatch.setenv(cpu.OPENBLAS_WAIT, "20")
     assert cpu.waiting_without_spinning() == {}
