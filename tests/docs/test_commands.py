@@ -124,9 +124,9 @@ NOT_RUN = {
 """Commands that do not run here, and why."""
 EXTRAS = {
     "morphobench ingest scans store --range 0:4000": "bioio_nd2",
-    "morphobench run store results --track tensorboard": "tensorboard",
-    "morphobench run store results --track mlflow": "mlflow",
-    "morphobench run store results --track wandb": "wandb",
+    "morphobench run store results_tb --track tensorboard": "tensorboard",
+    "morphobench run store results_ml --track mlflow": "mlflow",
+    "morphobench run store results_wb --track wandb": "wandb",
     "morphobench search ": "optuna",
     "morphobench run store results --config search/best.toml": "optuna",
 }

@@ -196,9 +196,11 @@ def gain_tables(summary: Summary) -> list[GainTable]:
         units: dict[str, set[str]] = {column.key: set() for column in columns}
         reasons: dict[str, dict[str, None]] = {}
         for column, one in ((columns[k], one) for _, gains in rows for k, one in enumerate(gains) if one):
+            if not isfinite(one.difference):
+                continue  # a dash, which the legend explains
             if one.reason:
                 reasons.setdefault(one.reason, {})[column.label] = None
-            elif isfinite(one.difference):
+            else:
                 units[column.key].add(f"{one.units} {one.unit}{'s' * (one.units != 1)}")
         if rows:
             single = {key: texts.pop() if len(texts) == 1 else "" for key, texts in units.items()}

@@ -191,15 +191,24 @@ def compare(
             float(corrected),
             hedges_g(each),
             share_better(each, direction=direction),
-            ""
-            if len(each) >= MIN_INTERVAL_BLOCKS
-            else str(Reason.too_few(unit, len(each), MIN_INTERVAL_BLOCKS)),
+            _reason(len(each), len(values), unit),
             sign_flip_p(each) if len(each) >= MIN_INTERVAL_BLOCKS else math.nan,
         )
         for (one, other), each, (low, high, p), corrected in zip(
             pairs, differences, tested, adjusted, strict=True
         )
     ]
+
+
+def _reason(paired: int, blocks: int, unit: str) -> str:
+    """Why there is no interval of a mean difference; empty: there is one."""
+    if paired >= MIN_INTERVAL_BLOCKS:
+        return ""
+    if paired == blocks:
+        return str(Reason.too_few(unit, paired, MIN_INTERVAL_BLOCKS))
+    if not paired:
+        return f"no {unit} gives both a value"
+    return f"{paired} of {blocks} {unit}s give both a value, at least {MIN_INTERVAL_BLOCKS} needed"
 
 
 def compare_over_groups(

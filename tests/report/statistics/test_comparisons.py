@@ -67,6 +67,20 @@ def test_fewer_than_three_blocks_give_no_interval_and_say_so() -> None:
     assert one.reason == "2 blocks, at least 3 needed"
 
 
+@pytest.mark.parametrize(
+    ("undefined", "reason"),
+    [(3, "no seed gives both a value"), (1, "2 of 3 seeds give both a value, at least 3 needed")],
+)
+def test_seeds_in_which_a_value_is_undefined_are_told_from_seeds_that_were_not_run(
+    undefined: int, reason: str
+) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 2))
+    values[:undefined, 0] = math.nan
+    (one,) = compare(values, ["a", "b"], unit="seed")
+    assert one.reason == reason
+    assert one.blocks == 3 - undefined
+
+
 def test_equal_differences_have_no_spread() -> None:
     assert mean_interval(np.full(4, 0.5)) == (0.5, 0.5, 0.0)
     assert mean_interval(np.zeros(4)) == (0.0, 0.0, 1.0)
