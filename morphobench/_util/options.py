@@ -261,8 +261,9 @@ def find_option(cls: type[Options], key: str, *, source: str) -> OptionField:
     for one in option_fields(cls):
         if key in (one.key, one.name):
             return one
-    known = ", ".join(one.key for one in option_fields(cls))
-    raise InputError(f"{source}: {key} must be one of the options {known}")
+    known = [one.key for one in option_fields(cls)]
+    near = did_you_mean([key], known)
+    raise InputError(f"{source}: {key} must be one of the options {', '.join(known)}{near}")
 
 
 def convert(one: OptionField, value: Any, *, label: str) -> Any:

@@ -25,8 +25,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read or is not TOML.
     """
+    text = read_text(path)
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text)
     except RecursionError:
         raise InputError(f"{path} must be a TOML file, got brackets nested too deeply") from None
     except ValueError as error:

@@ -79,7 +79,7 @@ def test_flags_override_set_and_set_overrides_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[data]\nblur = 1", "file.toml: data.blur must be one of the options "),
+        ("[data]\nblur = 1", "data.blur must be one of the options .*; did you mean data.blur_px"),
         ("[data]\nblur_px = 1.5", "file.toml: data.blur_px must be a whole number, got 1.5"),
         ("[data]\nblur_px = true", "data.blur_px must be a whole number, got True"),
         ("[training]\nprecision = 'float8'", "training.precision must be one of float32, tf32, bf16, got"),

@@ -54,7 +54,10 @@ def test_verify(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["verify", str(store)]) == 1
     assert "images.npy must have SHA-256" in capsys.readouterr().err
     assert main(["verify", str(source)]) == 2
-    assert "has no manifest.json" in capsys.readouterr().err
+    assert (
+        "must be an image store (morphobench ingest makes one), but has no manifest.json"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])

@@ -63,10 +63,8 @@ def test_the_names_in_the_help_are_those_of_the_registries() -> None:
         (["--seeds", "1" + 30 * "0"], "--seeds must be"),
         (["--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["--profile", "huge"], "--profile must be one of smoke, quick, paper, got 'huge'"),
-        (
-            ["--set", "training.epoch=2"],
-            "--set: training.epoch must be one of the options store, out,",
-        ),
+        (["--set", "training.epoch=2"], "; did you mean training.epochs?"),
+        (["--config", "none.toml"], "error: none.toml must be a readable file, got: No such file"),
         (["--epoch", "2"], "unrecognized arguments: --epoch 2; did you mean --epochs?"),
     ],
 )

@@ -32,6 +32,7 @@ class Field:
         shape: the source's shape, such as "3x68x68 uint16".
         note: what a reader should know of how it was read; empty for nothing.
         levels: its values beside the range that becomes 8-bit.
+        cells: number of cells that were located in it, whether or not they could be cut out.
     """
 
     images: UInt8Array
@@ -39,6 +40,7 @@ class Field:
     shape: str
     note: str
     levels: Levels
+    cells: int
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ class FieldReader:
     def __len__(self) -> int:
         return len(self._files)
 
+    @property
+    def cells(self) -> int | None:
+        """Number of cells that the table of locations has in all images; None without such a table."""
+        return None if self._points is None else sum(map(len, self._points))
+
     def probe(self) -> Probe:
         """Look at some images from all over the source; where none can be read, at all until one can.
 
@@ -220,13 +227,13 @@ class FieldReader:
                     f"the image must have {self._expected} channels as most images, "
                     f"got {decoded.images.shape[1]}"
                 )
-        images, columns = self._prepared(row, decoded.images, names, plan)
+        images, columns, cells = self._prepared(row, decoded.images, names, plan)
         levels = Levels.of(decoded.images, plan)
-        return Field(images, columns, _shape(decoded.images), decoded.note, levels)
+        return Field(images, columns, _shape(decoded.images), decoded.note, levels, cells)
 
     def _prepared(
         self, row: int, pages: Pixels, names: tuple[str, ...], plan: Preparation
-    ) -> tuple[UInt8Array, dict[str, NDArray[np.generic]]]:
+    ) -> tuple[UInt8Array, dict[str, NDArray[np.generic]], int]:
         columns: dict[str, NDArray[np.generic]] = {}
         if self._points is not None or self._find_cells:
             if len(pages) > 1:
@@ -240,13 +247,13 @@ class FieldReader:
                 "Metadata_Y": points[kept, 1],
                 "Metadata_ObjectNumber": kept + 1,
             }
-            return images, columns
+            return images, columns, len(points)
         pieces = [plan.apply(page, names=names) for page in pages]
         if plan.tile is not None:
             columns["Metadata_Tile"] = np.concatenate([np.arange(len(piece)) for piece in pieces])
         if len(pages) > 1:
             columns["Metadata_Page"] = np.repeat(np.arange(len(pages)), [len(piece) for piece in pieces])
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces), columns
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces), columns, 0
 
     def _decode(self, row: int) -> Decoded:
         files = self._files[row]

@@ -17,6 +17,7 @@ import pandas as pd
 from PIL import Image
 
 from morphobench._util.cpu import available_cores
+from morphobench._util.extras import load_extra
 from morphobench._util.integers import check_integer
 from morphobench._util.text import printable
 from morphobench.data.ingest.decode import Pages
@@ -169,6 +170,7 @@ def inspect_source(source: PathLike, **options: Any) -> IngestSummary:
         channels=probe.channels,
         channel_names=probe.channel_names,
         located=options.get("locations") is not None,
+        cells=reader.cells,
     )
 
 
@@ -224,6 +226,8 @@ def _plan(
         allow_outside=allow_outside,
     )
     auto = isinstance(locations, str) and locations == AUTO
+    if auto:
+        load_extra("skimage", extra="segment")  # else each image would be rejected for its absence
     if load_data is None:
         warn_of_tables(listing, [source, metadata, *maps, locations])
     points = None if locations is None or auto else read_locations(listing, locations)
@@ -272,6 +276,7 @@ def _write(
     shapes: Counter[str] = Counter()
     notes: Counter[str] = Counter()
     levels: list[Levels] = []
+    cells = 0
     with ExitStack() as stack:
         shape = (probe.channels, plan.size_px, plan.size_px)
         writer = stack.enter_context(
@@ -288,6 +293,7 @@ def _write(
                 shapes[found.shape] += 1
                 notes[found.note] += 1
                 levels.append(found.levels)
+                cells += found.cells
             if progress is not None:
                 progress(row + 1, len(reader))
         if not rows:
@@ -309,6 +315,7 @@ def _write(
             channels=probe.channels,
             channel_names=probe.channel_names,
             located=located,
+            cells=(reader.cells or cells) if located else None,
         ).describe()
         shown = [(printable(path), printable(reason)) for path, reason in rejected]
         writer.finish(table, rejected=pd.DataFrame(shown, columns=["path", "reason"]))

@@ -39,7 +39,9 @@ def add_platemaps(listing: Listing, platemaps: Sequence[PathLike | pd.DataFrame]
     wells = [head for head, column in have.items() if column == _WELL]
     plates = [head for head, column in have.items() if column == _PLATE]
     if not wells:
-        raise InputError("platemap must be joined on wells, got images without a well: --pattern may read it")
+        raise InputError(
+            "platemap must be joined on wells, got images without a well: --pattern reads it from file names"
+        )
     map_of_plate: dict[str, str] = {}
     maps: dict[str, pd.DataFrame] = {}
     for number, given in enumerate(platemaps):

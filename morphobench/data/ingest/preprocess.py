@@ -71,10 +71,12 @@ class Preparation:
             if isinstance(channel, str):
                 if channel.lower() not in lowered:
                     known = ", ".join(names) or f"{count} channels without names"
-                    raise InputError(f"the image must have channel {channel}, got {known}")
+                    raise InputError(f"the image must have channel {channel} of --channels, got {known}")
                 found.append(lowered.index(channel.lower()))
             elif channel >= count:
-                raise InputError(f"the image must have channel {channel}, got {count} channels from 0")
+                raise InputError(
+                    f"the image must have channel {channel} of --channels, got channels 0 to {count - 1}"
+                )
             else:
                 found.append(channel)
         return found
@@ -202,8 +204,8 @@ def _parse_channels(channels: Sequence[int | str] | int | str | None) -> tuple[i
 
 def _parse_range(value_range: str | Sequence[float]) -> str | tuple[float, float]:
     wrong = InputError(
-        "range must be none, minmax, percentile or LOW:HIGH with LOW < HIGH (such as 100:4095), "
-        f"got {value_range!r}"
+        "--range (value_range) must be none, minmax, percentile or LOW:HIGH with LOW < HIGH "
+        f"(such as 100:4095), got {value_range!r}"
     )
     if value_range in ("none", "minmax", "percentile"):
         return str(value_range)

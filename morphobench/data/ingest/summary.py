@@ -54,6 +54,7 @@ class IngestSummary:
         unused_columns: headings of tables that are not in the store.
         warnings: what may be wrong, in sentences.
         unknown: number of images that have no control type.
+        cells: number of cells that were located; None where none were looked for, or not yet.
     """
 
     files: int
@@ -70,6 +71,7 @@ class IngestSummary:
     unused_columns: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unknown: int = 0
+    cells: int | None = None
 
     def describe(self) -> dict[str, Any]:
         """Describe it in plain JSON types, for the manifest of a store."""
@@ -90,6 +92,8 @@ class IngestSummary:
     def rows(self) -> list[tuple[str, str]]:
         """List what is shown: a label and a text each."""
         images = f"{self.files:,} in the source"
+        if self.cells is not None:
+            images += f", {self.cells:,} cells located"
         if self.images is not None:
             images += f", {self.images:,} stored"
         rows = [("images", images + (f", {self.rejected:,} rejected" if self.rejected else ""))]
@@ -142,6 +146,7 @@ def summarize(
     channels: int,
     channel_names: Iterable[str],
     located: bool,
+    cells: int | None,
 ) -> IngestSummary:
     """Make the summary.
 
@@ -157,6 +162,7 @@ def summarize(
         channels: number of channels of the store.
         channel_names: their names.
         located: whether cells were cut out at their locations.
+        cells: number of cells that were located, where it is known.
 
     Returns:
         The summary.
@@ -190,10 +196,12 @@ def summarize(
             *listing.warnings,
             *(f"{count} files: {note}" for note, count in notes.items()),
             *_size_warnings(plan, shapes, located=located),
+            *_cell_warnings(plan, cells, images, rejected),
             *_level_warnings(plan, shapes, levels),
             *_class_warnings(table),
         ],
         unknown=len(table) - int(kinds.sum()),
+        cells=cells,
     )
 
 
@@ -217,6 +225,14 @@ def _size_warnings(plan: Preparation, shapes: Counter[str], *, located: bool) ->
             "and are shrunk: for fields of many cells, --locations cuts out cells and --tile tiles"
         )
     return warnings
+
+
+def _cell_warnings(plan: Preparation, cells: int | None, images: int | None, rejected: int) -> list[str]:
+    if cells is None or images is None or images == cells:
+        return []
+    why = [f"their square of {plan.crop_px} px leaves the image (--edge pad fills it up)"]
+    why = [*why * (plan.edge == "drop"), *["their image was rejected"] * bool(rejected)]
+    return [f"{cells - images:,} of {cells:,} cells were left out: {', or '.join(why)}"]
 
 
 def _level_warnings(plan: Preparation, shapes: Counter[str], levels: Levels | None) -> list[str]:

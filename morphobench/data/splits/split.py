@@ -189,8 +189,9 @@ def _refuse_impossible(
     codes: Int64Array, groups: int, classes: Int64Array | None, grouped_by: GroupedBy, *, wells_known: bool
 ) -> None:
     """InputError unless three parts with both classes exist; counting groups by their classes decides it."""
+    more = "take more images" if grouped_by == "image" else f"ingest images of more {grouped_by}s"
     advice = (
-        f"ingest images of more {grouped_by}s with controls, or a column Metadata_Split (train, validation "
+        f"{more} with controls, or a column Metadata_Split (train, validation "
         "or test) with --metadata or --platemap"
     )
     if wells_known:

@@ -78,7 +78,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         state = "got a file" if folder.exists() else "but it does not exist"
         raise InputError(f"{folder} must be the folder of an image store, {state}")
     if not file.exists() and not file.is_symlink():
-        raise InputError(f"{folder} must be an image store, but it has no {MANIFEST}")
+        raise InputError(
+            f"{folder} must be an image store (morphobench ingest makes one), but has no {MANIFEST}"
+        )
     manifest = read_json_object(file)
     if manifest.get("format") != FORMAT:
         raise InputError(f"{file} must be the manifest of a {FORMAT}, got another JSON file")

@@ -71,7 +71,7 @@ def test_channels_by_name(plate: Path, tmp_path: Path, channels: Any) -> None:
     store = mb.ingest(plate, tmp_path / "store", load_data="load_data.csv", channels=channels, **OPTIONS)
     assert store.channel_names == ("AGP", "DNA")
     np.testing.assert_array_equal(store.images, scaled(PIXELS[:, [3, 0]]))
-    with pytest.raises(InputError, match="must have channel GFP, got DNA, ER, RNA, AGP, Mito"):
+    with pytest.raises(InputError, match="must have channel GFP of --channels, got DNA, ER, RNA, AGP, Mito"):
         mb.ingest(plate, tmp_path / "other", load_data="load_data.csv", channels="GFP", **OPTIONS)
 
 

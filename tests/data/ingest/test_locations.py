@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import tifffile
 
 import morphobench as mb
-from morphobench.data.ingest.ingest import summary
+from morphobench.data.ingest.ingest import inspect_source, summary
 from morphobench.errors import InputError
 from tests.support.plates import OPTIONS, PIXELS, scaled
 
@@ -47,6 +48,11 @@ def test_cells_are_cut_out_at_their_locations(plate: Path, tmp_path: Path, key: 
     assert store.metadata["Metadata_X"].tolist() == [20.4, 10.0, 20.0]
     assert len(store.rejected) == 10
     assert "1 of 5 cells in locations have no location" in summary(store).warnings
+    assert summary(store).rows()[0] == ("images", "12 in the source, 4 cells located, 3 stored, 10 rejected")
+    assert (
+        "1 of 4 cells were left out: their square of 16 px leaves the image (--edge pad fills it up), or "
+        "their image was rejected" in summary(store).warnings
+    )
     padded = mb.ingest(
         plate,
         tmp_path / "padded",
@@ -58,6 +64,7 @@ def test_cells_are_cut_out_at_their_locations(plate: Path, tmp_path: Path, key: 
         value_range=(0, 20_000),
     )
     assert len(padded) == 4
+    assert not [text for text in summary(padded).warnings if "left out" in text]
     np.testing.assert_array_equal(padded.images[3, :, 7:, 7:], scaled(PIXELS[5, :, :9, :9]))
     assert not padded.images[3, :, :7].any()
 
@@ -96,6 +103,14 @@ def test_locations_that_do_not_fit_are_refused(
         mb.ingest(
             plate, tmp_path / "store", load_data="load_data.csv", locations=pd.DataFrame(table), **OPTIONS
         )
+
+
+def test_finding_nuclei_without_scikit_image_is_refused_before_images_are_read(
+    plate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(InputError, match=r"^the package skimage must be installed .*morphobench\[segment\]"):
+        inspect_source(plate, load_data="load_data.csv", locations="auto", **OPTIONS)
 
 
 def test_nuclei_are_found(tmp_path: Path) -> None:

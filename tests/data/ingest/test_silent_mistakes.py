@@ -235,7 +235,7 @@ def test_channels_whose_names_are_numbers_are_chosen_by_name(plate: Path, tmp_pa
     store = mb.ingest(plate, tmp_path / "store", pattern=pattern, channels="1,5", **OPTIONS)
     assert store.channel_names == ("1", "5")
     np.testing.assert_array_equal(store.images, scaled(PIXELS[:, [0, 4]]))
-    with pytest.raises(InputError, match="must have channel 0, got 1, 2, 3, 4, 5"):
+    with pytest.raises(InputError, match="must have channel 0 of --channels, got 1, 2, 3, 4, 5"):
         inspect_source(plate, pattern=pattern, channels="0", **OPTIONS)
 
 
