@@ -75,7 +75,7 @@ class Preparation:
                 found.append(lowered.index(channel.lower()))
             elif channel >= count:
                 raise InputError(
-                    f"the image must have channel {channel} of --channels, got channels 0 to {count - 1}"
+                    f"the image must have channel {channel} of --channels, got {count}, numbered from 0"
                 )
             else:
                 found.append(channel)

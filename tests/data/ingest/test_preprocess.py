@@ -74,7 +74,7 @@ def test_a_plan_does_all_in_order() -> None:
     found = plan.apply(DEEP)
     assert found.shape == (4, 2, 8, 8)
     np.testing.assert_array_equal(found[3, 0], to_8_bit(DEEP[2:, 26:34, 26:34], (0.0, 4095.0))[0])
-    with pytest.raises(InputError, match="channel 2, got 2 channels"):
+    with pytest.raises(InputError, match="channel 2 of --channels, got 2, numbered from 0"):
         plan.apply(DEEP[:2])
 
 
@@ -99,7 +99,7 @@ def test_a_plan_does_all_in_order() -> None:
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object]) -> None:
-    name = next(iter(arguments)).replace("value_range", "range")
+    name = next(iter(arguments)).replace("value_range", r"--range \(value_range\)")
     with pytest.raises(InputError, match=rf"^{name} must be .*, got"):
         preparation(**arguments)  # type: ignore[arg-type]
 
