@@ -27,5 +27,5 @@ def doctor(options: DoctorOptions) -> int:
         print(f"{_MARKS[finding.state]:8} {finding.name:14} {finding.found}", flush=True)  # noqa: T201
         if finding.advice:
             print(f"{'':23} -> {finding.advice}", flush=True)  # noqa: T201
-    print(f"{problems} problems, {notes} notes")  # noqa: T201
+    print(f"problems: {problems}, notes: {notes}")  # noqa: T201
     return int(problems > 0)

@@ -74,7 +74,9 @@ def test_without_evidence_no_setup_is_taken_and_what_to_change_is_said() -> None
     decision, text = _decided(values)
     assert decision.choice is None
     assert decision.leader is not None
-    assert text.startswith(f"No setup beats the best baseline ({UNTRAINED}) for certain; the best is {SLOW}")
+    assert text.startswith(
+        f"No setup beats the best baseline ({UNTRAINED}) for certain; the best setup is {SLOW}"
+    )
     assert "more epochs (3 here, 50 in the study)" in text
     assert "more plates or wells (4 compared here" in text
 
@@ -151,7 +153,7 @@ def test_with_predictions_the_comparison_is_over_plates() -> None:
 
 def test_no_baselines_and_no_metrics_are_said() -> None:
     _, text = _decided({FAST: [0.8, 0.8, 0.8]})
-    assert text.startswith("No setup can be recommended, as no baselines were run; the best is")
+    assert text.startswith("No setup can be recommended, as no baselines were run; the best setup is")
     nothing = recommend([record(UNTRAINED)], known=KNOWN)
     assert "No setup can be recommended" in decision_sentences(nothing)[0]
     assert math.isnan(nothing.share_first)

@@ -76,7 +76,7 @@ def _quality(decision: Decision, one: Candidate) -> str:
 
 
 def _no_choice(decision: Decision, leader: Candidate) -> str:
-    best = f"the best is {leader.setup}: {_quality(decision, leader)}."
+    best = f"the best setup is {leader.setup}: {_quality(decision, leader)}."
     if leader.baseline is None:
         return f"No setup can be recommended, as no baselines were run; {best}"
     beaten = math.isfinite(leader.baseline.low) and not leader.baseline.low <= 0 <= leader.baseline.high
@@ -120,7 +120,11 @@ def _gain(leader: Candidate) -> list[str]:
     if one.reason:
         return [f"Whether training has paid cannot be told: no interval of the learning gain ({one.reason})."]
     verdict = (
-        "Training has paid" if one.has_learned else "Training has harmed" if one.excludes_zero else "No gain"
+        "Training has paid"
+        if one.has_learned
+        else "Training has harmed"
+        if one.excludes_zero
+        else "No certain gain"
     )
     over = f"{one.units} {one.unit}{'s' * (one.units != 1)}"
     return [

@@ -111,7 +111,7 @@ def test_the_command_exits_with_1_where_there_is_a_problem(
 ) -> None:
     monkeypatch.setattr(doctor, "requires", lambda _: ["numpy>=1"])
     assert main(["doctor", "--seconds", "0", "--folder", str(tmp_path)]) == 0
-    assert "\n0 problems" in capsys.readouterr().out
+    assert "\nproblems: 0, notes: " in capsys.readouterr().out
     monkeypatch.setattr(doctor, "requires", lambda _: ["absent-here>=1"])
     assert main(["doctor", "--seconds", "0", "--folder", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
