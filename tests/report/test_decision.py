@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from morphobench.cli import main
 from morphobench.errors import InputError
 from morphobench.report.decision import Decision, recommend
 from morphobench.report.render.sentences import decision_sentences
+from morphobench.report.statistics.columns import MARK
 from morphobench.run.record import Record, write_records
 from tests.support.report_records import KNOWN, record
 
@@ -67,6 +69,15 @@ def test_the_best_setup_with_evidence_is_taken_and_the_cheaper_equal_named() -> 
     assert decision.choice.baseline.low > 0
     assert "over 4 seeds" in text
     assert decision.share_first == pytest.approx(0.75), "a tie counts for both"
+
+
+def test_a_decision_by_a_metric_that_the_audit_marks_says_so() -> None:
+    decision, text = _decided(CLEAR)
+    assert decision.column is not None
+    column = replace(decision.column, label=f"{decision.column.label} {MARK}")
+    caution = " Caution (‡): the audit found this task confounded or saturated"
+    assert caution in " ".join(decision_sentences(replace(decision, column=column)))
+    assert caution not in text
 
 
 def test_without_evidence_no_setup_is_taken_and_what_to_change_is_said() -> None:

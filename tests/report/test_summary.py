@@ -103,6 +103,7 @@ def test_markdown_has_a_row_a_setup_and_escapes_names() -> None:
     text = as_markdown(summarize([record("mine/<b>a|b*c</b>")], known=KNOWN))
     row = next(line for line in text.splitlines() if line.startswith("| mine/"))
     assert row.startswith(r"| mine/&lt;b>a\|b\*c&lt;/b> |")
+    assert " accuracy ↑ " in text
 
 
 def test_the_command_writes_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ class Grid:
             Its lines; signs that Markdown or HTML would act on are escaped.
         """
         rule = ("---", *("---:" for _ in self.headers[1:]))
-        headers = tuple(_markdown(header) for header in self.headers)
+        headers = tuple(_markdown(_one_line(header)) for header in self.headers)
         rows = [
             tuple(
                 f"**{_markdown(cell)}**" if (i, k) in self.bold and cell else _markdown(cell)
@@ -117,13 +117,18 @@ class Grid:
             for header, cell in zip(self.headers[1:], row[1:], strict=True):
                 if not cell:
                     continue
-                part = f"  {' '.join(header.split())} {cell}"
+                part = f"  {_one_line(header)} {cell}"
                 if line and cell_len(line) + cell_len(part) > width:
                     made.append(f"{line}\n")
                     line = ""
                 line += part
             made.append(f"{line}\n")
         return made
+
+
+def _one_line(header: str) -> str:
+    """A header without its line breaks and the hyphens at them."""
+    return " ".join(header.replace("-\n", "").split())
 
 
 def _padded(text: str, width: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from morphobench.report.decision import Candidate, Decision
 from morphobench.report.render.formats import bounds, number, p_text, signed, signed_bounds, with_unit
+from morphobench.report.statistics.columns import MARK, marked
 from morphobench.report.statistics.comparisons import Comparison
 from morphobench.report.statistics.gain import UNTRAINED
 
@@ -46,6 +47,11 @@ def decision_sentences(decision: Decision) -> list[str]:
     said = (
         [f"Take {choice.setup}: {_quality(decision, choice)}."] if choice else [_no_choice(decision, leader)]
     )
+    if marked(decision.column):
+        said.append(
+            f"Caution ({MARK}): the audit found this task confounded or saturated, so it may say "
+            "little of the setups."
+        )
     said += _advantages(decision, leader)
     said += _gain(leader)
     if choice and decision.cheaper and decision.cheaper_against:

@@ -116,4 +116,4 @@ def test_the_command_exits_with_1_where_there_is_a_problem(
     assert main(["doctor", "--seconds", "0", "--folder", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "PROBLEM  absent-here    not installed" in lines
-    assert lines[-1].startswith("1 problems")
+    assert lines[-1].startswith("problems: 1, notes: ")
