@@ -112,7 +112,10 @@ def main() -> None:
     for name in names:
         repeat(chosen.data, chosen.out, name, chosen)
     if chosen.page is not None:
-        sections = [text for name in SETS if (text := section(chosen.out, name)) is not None]
+        found = {name: section(chosen.out, name) for name in SETS}
+        sections = [text for text in found.values() if text is not None]
+        if missing := [name for name, text in found.items() if text is None]:
+            sections.insert(0, f"**Not finished, and not on this page:** {', '.join(missing)}.\n")
         images = f"up to {chosen.train_images}" if chosen.train_images else "all"
         head = HEAD.format(
             epochs=chosen.epochs, images=images, batch=chosen.batch_size, options=_options(chosen)
