@@ -163,8 +163,9 @@ def test_with_predictions_the_comparison_is_over_plates() -> None:
 
 
 def test_no_baselines_and_no_metrics_are_said() -> None:
-    _, text = _decided({FAST: [0.8, 0.8, 0.8]})
+    decision, text = _decided({FAST: [0.8, 0.8, 0.8]})
     assert text.startswith("No setup can be recommended, as no baselines were run; the best setup is")
+    assert math.isnan(decision.share_first), "one setup alone is always the first"
     nothing = recommend([record(UNTRAINED)], known=KNOWN)
     assert "No setup can be recommended" in decision_sentences(nothing)[0]
     assert math.isnan(nothing.share_first)

@@ -145,11 +145,11 @@ class Pairing:
 
         Returns:
             Share of the resamples (ROC AUC), or of the seeds, in which none of the others is better; NaN for
-            fewer than three of them, and for a metric without a direction.
+            fewer than three of them, for a metric without a direction, and where there are no others.
         """
-        if column.direction == "none" or name not in self.setups:
-            return math.nan
         kept = [self.setups.index(one) for one in names if one in self.setups]
+        if column.direction == "none" or name not in self.setups or len(kept) < 2:
+            return math.nan
         drawn = (
             self.draws.drawn
             if column.key == AUC and self.draws is not None
