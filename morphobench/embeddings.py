@@ -21,6 +21,7 @@ from morphobench._util.arrays import empty_array, row_blocks, rows_not_finite
 from morphobench._util.extras import load_extra
 from morphobench._util.files import file_in_place_of
 from morphobench._util.json import parse_json
+from morphobench.data.store.format import channels_are_last
 from morphobench.errors import CheckError, InputError
 from morphobench.models.batch_norm_cnn import with_statistics_of
 from morphobench.models.preprocessing import float_batches, map_images
@@ -61,13 +62,18 @@ def embed(
         float32 (N, D).
 
     Raises:
-        InputError: Another shape, or a batch size below 1.
+        InputError: Another shape, channels last among them, or a batch size below 1.
         TypeError: Another dtype; nothing is converted silently.
     """
     if images.dtype != np.uint8:
         raise TypeError(f"images must be uint8, got {images.dtype}")
     if len(images.shape) != 4:
         raise InputError(f"images must have shape (N, C, H, W), got {tuple(images.shape)}")
+    if channels_are_last(images.shape[1:]):
+        raise InputError(
+            f"images must have shape (N, C, H, W), got {tuple(images.shape)}, which has its channels last: "
+            "numpy.moveaxis(images, -1, 1) puts them first"
+        )
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     target = torch.device(device)

@@ -97,6 +97,8 @@ def test_embed_of_no_image_knows_its_width(encoder: Small) -> None:
 def test_embed_refuses_other_arrays(encoder: Small, images: Any) -> None:
     with pytest.raises(InputError, match=r"images must have shape \(N, C, H, W\), got \(7, 6, 5\)"):
         embed(encoder, images[:, 0])
+    with pytest.raises(InputError, match=r"got \(7, 6, 5, 2\), which has its channels last"):
+        embed(encoder, np.moveaxis(images, 1, -1))
     with pytest.raises(TypeError, match="images must be uint8, got float64"):
         embed(encoder, images / 255)
     with pytest.raises(InputError, match="batch_size must be at least 1, got 0"):

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
@@ -51,8 +51,22 @@ def start_server(*, ignored: Sequence[int]) -> None:
 @contextlib.contextmanager
 def as_server_starts() -> Iterator[None]:
     """Within the block this process is as the server and the processes forked from it shall find it."""
-    with _hidden_main(), _variables_of_workers():
+    with _hidden_main(), _variables_of_workers(), _interrupts_wait():
         yield
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back, so that the server starts with it blocked.
+
+    Otherwise a server that is still loading torch would end with a traceback on the terminal.
+    """
+    resource_tracker.ensure_running()  # started by the server's start, it would let SIGINT through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

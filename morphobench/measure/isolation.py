@@ -221,6 +221,7 @@ def find(target: str) -> Any:
 def _begin_service() -> None:
     """In the new process: leave Ctrl-C to the caller, and end when the caller has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets Ctrl-C as well and ends this process
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the server blocks it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the server may ignore it
     _end_with_parent()
 

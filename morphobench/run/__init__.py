@@ -1,5 +1,8 @@
 """Train and evaluate setups on one store: interruptible, resumable, one record per setup and seed.
 
+``morphobench.run(store, out, profile="quick", setups=..., epochs=..., fresh=False, quiet=False)`` does a run;
+``help(morphobench.results.run)`` explains it, and ``morphobench run --help`` every option.
+
 The names load on first use: the command line reads options without torch, and records without NumPy.
 """
 

@@ -61,6 +61,23 @@ def test_a_server_and_its_processes_can_be_deaf_to_signals() -> None:
     assert done.stdout.split() == ["SIG_DFL", "SIG_DFL", "SIG_IGN", "SIG_DFL"], done.stderr
 
 
+def test_ctrl_c_does_not_reach_a_server_that_is_loading() -> None:
+    """Else it prints where in torch it was; the caller, and processes once they have begun, are as before."""
+    script = (
+        "import signal\n"
+        "from multiprocessing import forkserver\n"
+        "from pathlib import Path\n"
+        f"{LIGHT_SERVER}\n"
+        "mask = {'how': signal.SIG_BLOCK, 'mask': ()}\n"
+        "in_process = run_isolated('signal:pthread_sigmask', mask).value\n"
+        "status = Path(f'/proc/{forkserver._forkserver._forkserver_pid}/status').read_text()\n"
+        "blocked = int(status.split('SigBlk:')[1].split()[0], 16) >> (signal.SIGINT - 1) & 1\n"
+        "print(blocked, in_process, signal.pthread_sigmask(**mask))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "set()", "set()"], done.stderr
+
+
 def test_memory_of_one_process_does_not_show_in_the_next() -> None:
     before = run_isolated(f"{TARGETS}:allocate", {"megabytes": 1})
     large = run_isolated(f"{TARGETS}:allocate", {"megabytes": 300})

@@ -119,19 +119,19 @@ def _advantages(decision: Decision, leader: Candidate) -> list[str]:
 
 
 def _gain(leader: Candidate) -> list[str]:
-    """Whether training has paid at all."""
+    """Whether training has paid; with numbers where the best baseline is not the same encoder untrained."""
     one = leader.gain
     if one is None:
         return []
+    said = leader.baseline is not None and leader.baseline.other == one.untrained
     if one.reason:
-        return [f"Whether training has paid cannot be told: no interval of the learning gain ({one.reason})."]
-    verdict = (
-        "Training has paid"
-        if one.has_learned
-        else "Training has harmed"
-        if one.excludes_zero
-        else "No certain gain"
-    )
+        why = "" if said else f": no interval of the learning gain ({one.reason})"
+        return [f"Whether training has paid cannot be told{why}."]
+    verdict = "No certain gain from training"
+    if one.excludes_zero:
+        verdict = "Training has paid" if one.has_learned else "Training has harmed"
+    if said:
+        return [f"{verdict}."]
     over = f"{one.units} {one.unit}{'s' * (one.units != 1)}"
     return [
         f"{verdict}: learning gain {signed(one.difference)} over the same encoder untrained (95 % interval "

@@ -103,14 +103,20 @@ def test_restricted_gains_count_every_compound_alike_and_can_leave_out_the_most_
             assert not one.has_learned
 
 
-def test_the_recommendation_says_whether_training_has_paid() -> None:
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [(0.5, "Training has paid. "), (0.65, "Training has paid: learning gain +0.100 over the same")],
+)
+def test_the_recommendation_says_whether_training_has_paid(other: float, said: str) -> None:
+    """With its numbers only where they are not those of the best baseline."""
+    values = {**dict.fromkeys(NAMES, 0.7), UNTRAINED: 0.6, "baseline/pca_pixels": other}
     records = [
-        record(name, seed, encoder="study", metrics={AUC.key: 0.6 + 0.1 * (name != UNTRAINED) + 0.001 * seed})
-        for name in (*NAMES, UNTRAINED)
+        record(name, seed, encoder="study", metrics={AUC.key: value + 0.001 * seed})
+        for name, value in values.items()
         for seed in range(4)
     ]
     decision = recommend(records, known={AUC.key: AUC})
     assert decision.leader is not None
     assert decision.leader.gain is not None
     assert decision.leader.gain.difference == pytest.approx(0.1)
-    assert "Training has paid: learning gain +0.100" in " ".join(decision_sentences(decision))
+    assert said in " ".join(decision_sentences(decision))
