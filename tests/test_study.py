@@ -1,4 +1,4 @@
-"""The tool that repeats the study: its page holds finished sets only, and a claim a line."""
+"""The tool that repeats the study: its page holds what is known of each set, and a claim a line."""
 
 from __future__ import annotations
 
@@ -38,6 +38,24 @@ def test_a_claim_is_a_line(tool: ModuleType) -> None:
         "| the study's claim | here | measured |",
         "|---|---|---|",
         "| Augmentation helps (ROC AUC) | not decided | +0.01 (no interval: one seed) |",
+    ]
+
+
+def test_a_set_computed_elsewhere_keeps_its_section(tool: ModuleType) -> None:
+    page = "# Head\n\n## malaria-slides\n\nfirst\n\n## bbbc021\n\nlast\n"
+    assert tool.kept(page, "malaria-slides") == "## malaria-slides\n\nfirst\n\n"
+    assert tool.kept(page, "bbbc021") == "## bbbc021\n\nlast\n"
+    assert tool.kept(page, "bbbc021-fields") is None
+
+
+def test_verdicts_of_all_sets_stand_side_by_side(tool: ModuleType) -> None:
+    one = "| the study's claim | here | measured |\n| A helps | agrees | +1 |\n| B | not decided | 0 |\n"
+    text = tool.over_all_sets({"first": one, "second": "| A helps | disagrees | -1 |\n"})
+    assert text.splitlines()[2:] == [
+        "| the study's claim | first | second |",
+        "|---|---|---|",
+        "| A helps | agrees | disagrees |",
+        "| B | not decided |  |",
     ]
 
 

@@ -4,13 +4,15 @@
 
 trains every setup for ten epochs on all images of the train part (plates held out, all else the study's),
 evaluates it, and writes the page. What OUT already holds is not done again, so the command may
-be interrupted and given again; a set that is not finished is left out of the page.
+be interrupted and given again. A set that OUT does not hold whole keeps its section of the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from evidence import SETS  # the file beside this one
@@ -30,7 +32,7 @@ All 16 setups on real images that nobody here made, {epochs} epochs of {images} 
 there. A claim on quality is decided where the paired 95 % interval, over plates or seeds, excludes zero.
 [Does training pay?](evidence.md) asks another question: what recipes of today gain on the same sets.
 Times here are one measurement each, on a machine that did other work beside them; those of [cost](cost.md)
-are better.
+are better. Sets were computed on different days and machines; each section says its processor.
 
 ```sh
 python tools/study.py DATA OUT {options}--page docs/study.md
@@ -81,6 +83,41 @@ def section(out: Path, name: str) -> str | None:
     return f"## {name}\n\n{facts}.\n\n{claims}\n\n{as_markdown(summary)}"
 
 
+def kept(page: str, name: str) -> str | None:
+    """The section of a set that an earlier call wrote.
+
+    Args:
+        page: the whole page.
+        name: name of the set.
+
+    Returns:
+        It; None where the page has none.
+    """
+    found = re.search(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    return found[0] if found else None
+
+
+def over_all_sets(sections: Mapping[str, str]) -> str:
+    """What came out of each claim on each set, from the tables of their sections.
+
+    Args:
+        sections: the text of each set's section.
+
+    Returns:
+        A section with a row for each claim, and a column for each set.
+    """
+    verdicts: dict[str, dict[str, str]] = {}
+    for name, text in sections.items():
+        for claim, verdict in re.findall(
+            r"^\| (.+?) \| (agrees|disagrees|not decided) \|", text, re.MULTILINE
+        ):
+            verdicts.setdefault(claim, {})[name] = verdict
+    lines = [f"| the study's claim | {' | '.join(sections)} |", "|---" * (len(sections) + 1) + "|"]
+    for claim, by_set in verdicts.items():
+        lines.append(f"| {claim} | {' | '.join(by_set.get(name, '') for name in sections)} |")
+    return "\n".join(["## All sets", "", *lines, ""])
+
+
 def claims_table(claims: tuple[StudyClaim, ...]) -> str:
     """Claims as a table in Markdown.
 
@@ -112,16 +149,18 @@ def main() -> None:
     for name in names:
         repeat(chosen.data, chosen.out, name, chosen)
     if chosen.page is not None:
-        found = {name: section(chosen.out, name) for name in SETS}
-        sections = [text for text in found.values() if text is not None]
-        if missing := [name for name, text in found.items() if text is None]:
-            sections.insert(0, f"**Not finished, and not on this page:** {', '.join(missing)}.\n")
+        before = chosen.page.read_text("utf-8") if chosen.page.is_file() else ""
+        sections = {name: section(chosen.out, name) or kept(before, name) for name in SETS}
+        found = {name: text for name, text in sections.items() if text is not None}
+        parts = [over_all_sets(found), *found.values()]
+        if missing := [name for name in SETS if name not in found]:
+            parts.insert(0, f"**Not finished, and not on this page:** {', '.join(missing)}.\n")
         images = f"up to {chosen.train_images}" if chosen.train_images else "all"
         head = HEAD.format(
             epochs=chosen.epochs, images=images, batch=chosen.batch_size, options=_options(chosen)
         )
         with file_in_place_of(chosen.page) as temporary:
-            temporary.write_text("\n".join([head, *sections]), encoding="utf-8")
+            temporary.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 def _options(chosen: argparse.Namespace) -> str:

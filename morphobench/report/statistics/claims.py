@@ -156,6 +156,9 @@ def _best_throughout(findings: Findings, rows: Sequence[Row]) -> Iterator[StudyC
     best = {label: names for label, names in best.items() if names}
     if len(best) > 1:
         everywhere = set.intersection(*best.values())
-        found = "; ".join(f"{label}: {' and '.join(sorted(names))}" for label, names in best.items())
+        found = "; ".join(
+            f"{label}: {' and '.join(sorted(names)) if len(names) < 4 else f'{len(names)} setups alike'}"
+            for label, names in best.items()
+        )
         verdict = "disagrees" if everywhere else "agrees"
         yield StudyClaim("No combination is best throughout", f"best by {found}", verdict)
