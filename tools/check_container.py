@@ -28,6 +28,7 @@ USER root
 RUN pip install pytest pytest-benchmark hypothesis
 COPY pyproject.toml /checks/
 COPY benchmarks /checks/benchmarks
+COPY docs /checks/docs
 COPY tests /checks/tests
 USER morphobench
 WORKDIR /checks
@@ -112,7 +113,7 @@ def main() -> int:
             return 1
         sys.stderr.write(f"weights of {len(_weights(inside))} trainings are bit-equal inside and outside\n")
         context = folder / "checks"
-        for name in ("benchmarks", "tests"):
+        for name in ("benchmarks", "docs", "tests"):
             shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", context)
         (context / "Containerfile").write_text(TEST_IMAGE)
