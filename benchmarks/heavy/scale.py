@@ -1,11 +1,12 @@
 """The pipeline at N images: time and memory of every step, as tables of docs/scale.md.
 
 ``python -m benchmarks.heavy.scale RESULTS --images N [--docs PAGE] [--project] [-- RUN_OPTIONS]`` simulates N
-images, trains two setups of the study for an epoch beside the baselines, with the preset ``paper``, embeds,
-evaluates and verifies. Each step is a command in a process of its own. Memory is that of the largest process,
-without pages of the page cache. Given again after an interruption, it goes on. Writes ``RESULTS/N.json`` and,
-from all such files, the tables. ``--project`` also tries a few batches of all 16 setups, from which the hours
-of the whole study follow. Exits with 1 where a process needs more than 6 GB.
+images, trains two setups of the study for an epoch on all of them, beside the baselines, with the preset
+``quick`` for what the tasks try, embeds, evaluates, verifies and audits. Each step is a command in a process of
+its own. Memory is that of the largest process, without pages of the page cache. Given again after an
+interruption, it goes on. Writes ``RESULTS/N.json`` and, from all such files, the tables. ``--project`` also
+tries a few batches of all 16 setups, from which the hours of the whole study follow. Exits with 1 where a
+process needs more than 6 GB.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ SETUPS = ("weakly_supervised/aug_one_crop", "unsupervised/no_aug_one_crop")
 STUDY_IMAGES, STUDY_EPOCHS, OTHER_CORES = 770_000, 50, 16
 NOTED_EVERY_S = 60
 BEGIN, END = "<!-- made by nox -s scale -->", "<!-- end of what nox -s scale makes -->"
-RUN = ("--profile", "paper", "--epochs", "1", "--seeds", "1", "--timing-s", "0")
+PROFILE = ("--profile", "quick")
+RUN = (*PROFILE, "--batch-size", "256", "--epochs", "1", "--seeds", "1", "--timing-s", "0")
 # images a second of an epoch on an H200 in tf32, five augmented views each: docs/gpu.md, measured
 GPU_IMAGES_PER_S = {
     "weakly_supervised": 15_689,
@@ -80,13 +82,14 @@ def measure(step: str, *arguments: str | Path, work: Path) -> dict[str, Any]:
     return dict(known[step])
 
 
-def steps(store: Path, work: Path, run_options: Sequence[str] = RUN) -> Iterable[dict[str, Any]]:
+def steps(store: Path, work: Path, images: int, run_options: Sequence[str] = ()) -> Iterable[dict[str, Any]]:
     """Do what users do with a store, a command after the other, and measure each."""
     out, file = work / "out", work / "embeddings.parquet"
-    yield measure("run", "run", store, out, *run_options, "--setups", ",".join(SETUPS), work=work)
+    options = (*RUN, "--images", f"{images}", "--train-images", f"{images}", *run_options)
+    yield measure("run", "run", store, out, *options, "--setups", ",".join(SETUPS), work=work)
     weights = SetupFiles.of(out, SETUPS[0], 0).weights
     yield measure("embed", "embed", store, "--weights", weights, "--out", file, work=work)
-    yield measure("evaluate", "evaluate", file, work=work)
+    yield measure("evaluate", "evaluate", file, *PROFILE, work=work)
     yield measure("verify", "verify", out, work=work)
     yield measure("audit", "audit", store, work=work)
 
@@ -207,7 +210,7 @@ def main(arguments: Sequence[str]) -> int:
     simulate = ("simulate", store, "--images", str(given.images), "--seed", "0")
     found = [
         measure("simulate", *simulate, work=work),
-        *steps(store, work, [*RUN, *given.run_options]),
+        *steps(store, work, given.images, given.run_options),
     ]
     machine = environment(device="cpu")
     result = {
