@@ -50,11 +50,11 @@ def test_a_set_computed_elsewhere_keeps_its_section(tool: ModuleType) -> None:
 
 def test_verdicts_of_all_sets_stand_side_by_side(tool: ModuleType) -> None:
     one = "| the study's claim | here | measured |\n| A helps | agrees | +1 |\n| B | not decided | 0 |\n"
-    text = tool.over_all_sets({"first": one, "second": "| A helps | disagrees | -1 |\n"})
-    assert text.splitlines()[2:] == [
+    text = tool.over_all_sets({"first": one, "second": "| A helps ‡ | disagrees | -1 |\n"})
+    assert text.splitlines()[2:6] == [
         "| the study's claim | first | second |",
         "|---|---|---|",
-        "| A helps | agrees | disagrees |",
+        "| A helps | agrees | disagrees ‡ |",
         "| B | not decided |  |",
     ]
 

@@ -40,6 +40,9 @@ python tools/study.py DATA OUT {options}--page docs/study.md
 """
 
 
+MARK = " ‡"  # of a metric whose task the audit doubts
+
+
 def repeat(data: Path, out: Path, name: str, chosen: argparse.Namespace) -> None:
     """Train and evaluate all setups on one set, or go on where that was interrupted.
 
@@ -111,11 +114,13 @@ def over_all_sets(sections: Mapping[str, str]) -> str:
         for claim, verdict in re.findall(
             r"^\| (.+?) \| (agrees|disagrees|not decided) \|", text, re.MULTILINE
         ):
-            verdicts.setdefault(claim, {})[name] = verdict
+            plain = claim.replace(MARK, "")
+            verdicts.setdefault(plain, {})[name] = verdict + (MARK if plain != claim else "")
     lines = [f"| the study's claim | {' | '.join(sections)} |", "|---" * (len(sections) + 1) + "|"]
     for claim, by_set in verdicts.items():
         lines.append(f"| {claim} | {' | '.join(by_set.get(name, '') for name in sections)} |")
-    return "\n".join(["## All sets", "", *lines, ""])
+    note = f"{MARK.strip()}: the audit found this task confounded or saturated on this set."
+    return "\n".join(["## All sets", "", *lines, "", note, ""])
 
 
 def claims_table(claims: tuple[StudyClaim, ...]) -> str:

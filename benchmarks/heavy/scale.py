@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.heavy.scale RESULTS --images N [--docs PAGE] [--project] [-- RUN_OPTIONS]`` simulates N
 images, trains two setups of the study for an epoch on all of them, beside the baselines, with the preset
-``quick`` for what the tasks try, embeds, evaluates, verifies and audits. Each step is a command in a process of
-its own. Memory is that of the largest process, without pages of the page cache. Given again after an
+``quick`` for what the tasks try, embeds, evaluates, verifies and audits. Each step is a command in a process
+of its own. Memory is that of the largest process, without pages of the page cache. Given again after an
 interruption, it goes on. Writes ``RESULTS/N.json`` and, from all such files, the tables. ``--project`` also
 tries a few batches of all 16 setups, from which the hours of the whole study follow. Exits with 1 where a
 process needs more than 6 GB.
