@@ -88,7 +88,7 @@ class TrainingOptions(Options):
         orientation: Whether every view is also flipped and turned by quarters at random.
         plate_batches: Whether each batch is of one plate, unless the objective samples in a way of its own.
         batch_norm: Statistics of an encoder's BatchNorm when images are embedded, in trained and untrained
-            encoders alike: ``"running"``, of all ``"train"`` images, or of each ``"plate"``.
+            encoders alike: ``"running"``, of the ``"train"`` images (32,768 at most), or of each ``"plate"``.
         seed: Seed of the order of images and of the views; the objective has been created with its own.
         size_px: Height and width of a view.
         device: Where torch trains, such as ``"cpu"`` or ``"cuda:0"``.
@@ -142,7 +142,8 @@ class TrainingOptions(Options):
     )
     batch_norm: Literal["running", "train", "plate"] = option(
         "mean and variance that an encoder with BatchNorm uses when it embeds images. running: averages "
-        "collected in training; train: those of all training images; plate: those of each plate's own images",
+        "collected in training; train: those of the training images, 32,768 at most; plate: those of each "
+        "plate's own images",
         default="running",
     )
     seed: int = 0

@@ -37,6 +37,22 @@ def row_blocks(shape: tuple[int, ...], *, block_bytes: int = _BLOCK_BYTES) -> It
         yield slice(start, min(start + rows, shape[0]))
 
 
+def thinned(rows: Int64Array, most: int, *, seed: int) -> Int64Array:
+    """Draw some of many rows.
+
+    Args:
+        rows: row numbers, ascending.
+        most: how many stay at most.
+        seed: seed of the draw.
+
+    Returns:
+        All rows where there are no more than that; else so many of them, ascending.
+    """
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
 def rows_not_finite(values: NDArray[Any]) -> Int64Array:
     """Find the rows with NaN or infinity, without a mask as large as the array.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from morphobench._util.arrays import row_blocks
+from morphobench._util.arrays import row_blocks, thinned
 from morphobench.evaluation.inputs import EvaluationInput
 from morphobench.evaluation.nuisance import macro_recall, nuisance_features
 from morphobench.types import BoolArray, Float32Array, Float64Array, Int64Array
@@ -205,22 +205,6 @@ def leading_components(embeddings: Float32Array, train: BoolArray) -> Float32Arr
     for rows in row_blocks(embeddings.shape):
         found[rows] = model.transform((embeddings[rows] - mean) / spread)
     return found
-
-
-def thinned(rows: Int64Array, most: int, *, seed: int) -> Int64Array:
-    """Draw some of many rows.
-
-    Args:
-        rows: Row numbers, ascending.
-        most: How many stay at most.
-        seed: Seed of the draw.
-
-    Returns:
-        All rows where there are no more than that; else so many of them, ascending.
-    """
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def predict(features: Any, labels: Int64Array, parts: Mapping[str, Int64Array]) -> Int64Array:

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from morphobench._util.arrays import thinned
 from morphobench.evaluation.bootstrap.interval import Interval, no_interval
 from morphobench.evaluation.bootstrap.resampling import Units, plates_or_wells
 from morphobench.evaluation.inputs import EvaluationInput
 from morphobench.evaluation.nuisance import label_questions, labels_and_parts, recall_draws
 from morphobench.evaluation.registry import MetricInfo, TaskResult, register, undefined
-from morphobench.evaluation.shortcuts import leading_components, ledger, shortcut_features, thinned
+from morphobench.evaluation.shortcuts import leading_components, ledger, shortcut_features
 from morphobench.types import Float32Array
 
 _WORDS = {"classification": "drug against control", "mechanism": "mechanism", "compound": "compound"}
