@@ -48,7 +48,9 @@ from morphobench.training.data.views import training_views
 from morphobench.training.runtime.precision import matrix_products
 from morphobench.types import Float32Array, Int64Array, Protocol
 
-_MOST_FOR_STATISTICS = 32_768  # images; more would not move a mean over all their pixels
+MOST_FOR_STATISTICS = 32_768
+"""Images at most that BatchNorm takes its statistics from; more would not move a mean over all pixels."""
+
 _TELL_S = 0.5
 _SHOWN = 10  # images of an autoencoder's picture
 
@@ -263,7 +265,7 @@ def _embed(
             )
         return embed_by_group(encoder, images, plates[rows], device=device, folder=folder)
     train_rows = rows[(embedding.metadata["Metadata_Split"] == "train").to_numpy()]
-    train_rows = thinned(train_rows, _MOST_FOR_STATISTICS, seed=0)
+    train_rows = thinned(train_rows, MOST_FOR_STATISTICS, seed=0)
     batches = float_batches(ImageRows(store.images, train_rows), device=device)
     return embed(with_statistics_of(encoder.to(device), batches), images, device=device, folder=folder)
 

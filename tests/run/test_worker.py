@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from morphobench.data import ImageStore
-from morphobench.models import make_encoder
 from morphobench.run import worker
 from morphobench.run.folder import SetupFiles
 from morphobench.run.job import Embedding
@@ -27,14 +26,17 @@ def test_statistics_are_those_of_training_images_but_of_so_many_at_most(
         seen.extend(batches)
         return network.eval()
 
-    monkeypatch.setattr(worker, "_MOST_FOR_STATISTICS", most)
+    monkeypatch.setattr(worker, "MOST_FOR_STATISTICS", most)
     monkeypatch.setattr(worker, "with_statistics_of", keep)
     rows = np.arange(96)
     metadata = store.metadata.assign(Metadata_Split=["train"] * 64 + ["test"] * 32)
-    encoder = make_encoder("batch_norm_cnn", 1, 64)
-    embedding = Embedding(rows, metadata, SetupFiles.of(tmp_path, "baseline/x", 0), {})
-    found = worker._embed(encoder, store, TrainingOptions(batch_norm="train"), embedding)
-    assert found.shape == (96, 128)
+    worker.embed_untrained(
+        store=store.path,
+        encoder="batch_norm_cnn",
+        protocol="corrected-1",
+        training=TrainingOptions(batch_norm="train", threads=1),
+        embedding=Embedding(rows, metadata, SetupFiles.of(tmp_path, "baseline/x", 0), {}),
+    )
     used = torch.cat(seen)
     assert len(used) == expected
     train = torch.from_numpy(np.array(store.images[:64])).float() / 255
