@@ -29,6 +29,7 @@ from morphobench.run.folder import SetupFiles
 
 LIMIT_BYTES = 6_000_000_000
 SIZES = (1_000, 10_000, 100_000, 770_000)
+STEPS = ("simulate", "run", "embed", "evaluate", "audit", "verify")
 SETUPS = ("weakly_supervised/aug_one_crop", "unsupervised/no_aug_one_crop")
 STUDY_IMAGES, STUDY_EPOCHS, OTHER_CORES = 770_000, 50, 16
 NOTED_EVERY_S = 60
@@ -90,12 +91,14 @@ def steps(store: Path, work: Path, images: int, run_options: Sequence[str] = ())
     weights = SetupFiles.of(out, SETUPS[0], 0).weights
     yield measure("embed", "embed", store, "--weights", weights, "--out", file, work=work)
     yield measure("evaluate", "evaluate", file, *PROFILE, work=work)
-    yield measure("verify", "verify", out, work=work)
     yield measure("audit", "audit", store, work=work)
+    yield measure("verify", "verify", out, work=work)  # last: it evaluates everything again
 
 
 def parts_of_run(out: Path) -> list[dict[str, Any]]:
-    """What the records of a run say of its parts."""
+    """What the records of a run say of its parts; none before there is one."""
+    if not (out / "results.jsonl").is_file():
+        return []
     records = [json.loads(line) for line in (out / "results.jsonl").read_text("utf-8").splitlines()]
     names = ("setup", "time_per_epoch_s", "embedding_time_per_image_ns", "evaluation_s")
     return [{name: one.get(name) for name in names} for one in records]
@@ -114,20 +117,19 @@ def projected_epochs(store: Path) -> dict[str, float]:
 
 
 def tables(results: Mapping[int, Mapping[str, Any]]) -> str:
-    """The page's tables; a size that was not measured says so."""
+    """The page's tables; a step that was not measured says so."""
     lines = ["### Measured", "", *_facts(results), ""]
     lines += ["| images | step | time | peak memory | of a process it starts |", "|---|---|---|---|---|"]
     for images in SIZES:
-        if images not in results:
-            lines.append(f"| {images:,} | all | not measured | not measured | not measured |")
-            continue
-        for one in results[images]["steps"]:
+        known = {one["step"]: one for one in results[images]["steps"]} if images in results else {}
+        for step in STEPS:
+            if (one := known.get(step)) is None:
+                lines.append(f"| {images:,} | {step} | not measured | not measured | not measured |")
+                continue
             worker = _gigabytes(one["peak_worker_bytes"])
             calls = one.get("calls", 1)
             took = _duration(one["seconds"]) + (f" in {calls} calls" if calls > 1 else "")
-            lines.append(
-                f"| {images:,} | {one['step']} | {took} | {_gigabytes(one['peak_bytes'])} | {worker} |"
-            )
+            lines.append(f"| {images:,} | {step} | {took} | {_gigabytes(one['peak_bytes'])} | {worker} |")
     lines += ["", "Parts of `run`:", ""]
     lines += ["| images | setup | epoch | embedding | evaluation |", "|---|---|---|---|---|"]
     for images, found in sorted(results.items()):
@@ -194,6 +196,20 @@ def fill(page: Path, text: str) -> None:
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
 
 
+def whole(store: Path, work: Path, images: int, run_options: Sequence[str]) -> Iterable[dict[str, Any]]:
+    """Simulate a store, and do with it what users do."""
+    yield measure("simulate", "simulate", store, "--images", f"{images}", "--seed", "0", work=work)
+    yield from steps(store, work, images, run_options)
+
+
+def write(given: argparse.Namespace, result: Mapping[str, Any]) -> None:
+    """Keep what is measured so far of one size, and fill the page from all sizes."""
+    (given.results / f"{given.images}.json").write_text(json.dumps(result, indent=1), "utf-8")
+    if given.docs is not None:
+        files = {int(path.stem): path for path in given.results.glob("*.json") if path.stem.isdigit()}
+        fill(given.docs, tables({images: json.loads(path.read_text()) for images, path in files.items()}))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure one size, fill the page from all that were measured; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -206,27 +222,24 @@ def main(arguments: Sequence[str]) -> int:
     work = given.results / f"{given.images}"  # left behind by a call that was cut off: this one goes on
     work.mkdir(parents=True, exist_ok=True)
     store = work / "store"
-    load = [os.getloadavg()[0]]
-    simulate = ("simulate", store, "--images", str(given.images), "--seed", "0")
-    found = [
-        measure("simulate", *simulate, work=work),
-        *steps(store, work, given.images, given.run_options),
-    ]
+    load = os.getloadavg()[0]
     machine = environment(device="cpu")
-    result = {
-        "cpu": machine["cpu"],
-        "cores": len(os.sched_getaffinity(0)),
-        "load_average": [*load, os.getloadavg()[0]],
-        "run_options": given.run_options,
-        "steps": found,
-        "parts": parts_of_run(work / "out"),
-        "epochs": projected_epochs(store) if given.project else None,
-    }
-    (given.results / f"{given.images}.json").write_text(json.dumps(result, indent=1), "utf-8")
+    found: list[dict[str, Any]] = []
+    for step in whole(store, work, given.images, given.run_options):
+        found.append(step)
+        result = {
+            "cpu": machine["cpu"],
+            "cores": len(os.sched_getaffinity(0)),
+            "load_average": [load, os.getloadavg()[0]],
+            "run_options": given.run_options,
+            "steps": found,
+            "parts": parts_of_run(work / "out"),
+            "epochs": None,
+        }
+        write(given, result)
+    if given.project:
+        write(given, result | {"epochs": projected_epochs(store)})
     shutil.rmtree(work)
-    if given.docs is not None:
-        files = {int(path.stem): path for path in given.results.glob("*.json") if path.stem.isdigit()}
-        fill(given.docs, tables({images: json.loads(path.read_text()) for images, path in files.items()}))
     largest = max(max(one["peak_bytes"], one["peak_worker_bytes"] or 0) for one in found)
     sys.stdout.write(f"largest process: {largest / 1e9:.2f} GB of {LIMIT_BYTES / 1e9:.0f} allowed\n")
     return int(largest > LIMIT_BYTES)

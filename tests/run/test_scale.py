@@ -27,7 +27,7 @@ def test_100_000_images_stay_within_the_memory(tmp_path: Path) -> None:
     metadata = design.metadata(np.arange(IMAGES))
     store = ImageStore.create(tmp_path / "store", batches, metadata)
     found = {one["step"]: one for one in steps(store.path, tmp_path, IMAGES)}
-    assert list(found) == ["run", "embed", "evaluate", "verify", "audit"]
+    assert list(found) == ["run", "embed", "evaluate", "audit", "verify"]
     for name, one in found.items():
         assert max(one["peak_bytes"], one["peak_worker_bytes"] or 0) < LARGEST_BYTES, name
 
@@ -47,7 +47,7 @@ def test_a_run_that_was_cut_off_adds_up_and_what_is_done_stays(tmp_path: Path) -
     assert "run" in json.loads(file.read_text("utf-8"))
 
 
-def test_sizes_that_were_not_measured_say_so() -> None:
+def test_steps_that_were_not_measured_say_so() -> None:
     step = {"step": "run", "seconds": 90.0, "peak_bytes": 2_500_000_000, "peak_worker_bytes": None}
     part = {
         "setup": "unsupervised/no_aug_one_crop",
@@ -67,8 +67,9 @@ def test_sizes_that_were_not_measured_say_so() -> None:
     text = tables({10_000: result})
     assert "| 10,000 | run | 90.0 s | 2.50 GB |  |" in text
     assert "| 10,000 | unsupervised/no_aug_one_crop | 6.0 min | 10.0 s | 7.0 s |" in text
+    assert "| 10,000 | verify | not measured | not measured | not measured |" in text
     for images in set(SIZES) - {10_000}:
-        assert f"| {images:,} | all | not measured | not measured | not measured |" in text
+        assert f"| {images:,} | run | not measured | not measured | not measured |" in text
     # 50 epochs of an hour; an eighth of that on eight times the cores
     assert "| unsupervised/no_aug_one_crop | 50.0 | 6.2 | " in text
     assert "Not projected yet" in tables({10_000: result | {"epochs": None}})
