@@ -121,8 +121,8 @@ def tables(results: Mapping[int, Mapping[str, Any]]) -> str:
     lines = ["### Measured", "", *_facts(results), ""]
     lines += ["| images | step | time | peak memory | of a process it starts |", "|---|---|---|---|---|"]
     for images in SIZES:
-        known = {one["step"]: one for one in results[images]["steps"]} if images in results else {}
-        for step in STEPS:
+        known = {one["step"]: one for one in results.get(images, {"steps": []})["steps"]}
+        for step in STEPS if known else ("all",):
             if (one := known.get(step)) is None:
                 lines.append(f"| {images:,} | {step} | not measured | not measured | not measured |")
                 continue

@@ -69,7 +69,7 @@ def test_steps_that_were_not_measured_say_so() -> None:
     assert "| 10,000 | unsupervised/no_aug_one_crop | 6.0 min | 10.0 s | 7.0 s |" in text
     assert "| 10,000 | verify | not measured | not measured | not measured |" in text
     for images in set(SIZES) - {10_000}:
-        assert f"| {images:,} | run | not measured | not measured | not measured |" in text
+        assert f"| {images:,} | all | not measured | not measured | not measured |" in text
     # 50 epochs of an hour; an eighth of that on eight times the cores
     assert "| unsupervised/no_aug_one_crop | 50.0 | 6.2 | " in text
     assert "Not projected yet" in tables({10_000: result | {"epochs": None}})
