@@ -2,11 +2,12 @@
 
 ``python -m benchmarks.heavy.scale RESULTS --images N [--docs PAGE] [--project] [-- RUN_OPTIONS]`` simulates N
 images, trains two setups of the study for an epoch on all of them, beside the baselines, with the preset
-``quick`` for what the tasks try, embeds, evaluates, verifies and audits. Each step is a command in a process
+``quick`` for what the tasks try, embeds, evaluates, audits and verifies. Each step is a command in a process
 of its own. Memory is that of the largest process, without pages of the page cache. Given again after an
-interruption, it goes on. Writes ``RESULTS/N.json`` and, from all such files, the tables. ``--project`` also
-tries a few batches of all 16 setups, from which the hours of the whole study follow. Exits with 1 where a
-process needs more than 6 GB.
+interruption, it goes on. Figures are kept in a folder named like PAGE, a file for each N, and the tables of
+PAGE are made from all of them; without PAGE they are kept in RESULTS. ``--project`` also tries a few batches
+of all 16 setups, from which the hours of the whole study follow. Exits with 1 where a process needs more than
+6 GB.
 """
 
 from __future__ import annotations
@@ -203,10 +204,12 @@ def whole(store: Path, work: Path, images: int, run_options: Sequence[str]) -> I
 
 
 def write(given: argparse.Namespace, result: Mapping[str, Any]) -> None:
-    """Keep what is measured so far of one size, and fill the page from all sizes."""
-    (given.results / f"{given.images}.json").write_text(json.dumps(result, indent=1), "utf-8")
+    """Keep what is measured so far of one size beside the page, and fill the page from all sizes."""
+    folder = given.docs.with_suffix("") if given.docs else given.results
+    folder.mkdir(exist_ok=True)
+    (folder / f"{given.images}.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     if given.docs is not None:
-        files = {int(path.stem): path for path in given.results.glob("*.json") if path.stem.isdigit()}
+        files = {int(path.stem): path for path in folder.glob("*.json") if path.stem.isdigit()}
         fill(given.docs, tables({images: json.loads(path.read_text()) for images, path in files.items()}))
 
 
