@@ -57,6 +57,8 @@ def test_verdicts_of_all_sets_stand_side_by_side(tool: ModuleType) -> None:
         "| A helps | agrees | disagrees ‡ |",
         "| B | not decided |  |",
     ]
+    assert "‡: the audit" in text
+    assert "‡" not in tool.over_all_sets({"first": one})
 
 
 def test_unknown_sets_are_refused(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,8 +119,9 @@ def over_all_sets(sections: Mapping[str, str]) -> str:
     lines = [f"| the study's claim | {' | '.join(sections)} |", "|---" * (len(sections) + 1) + "|"]
     for claim, by_set in verdicts.items():
         lines.append(f"| {claim} | {' | '.join(by_set.get(name, '') for name in sections)} |")
-    note = f"{MARK.strip()}: the audit found this task confounded or saturated on this set."
-    return "\n".join(["## All sets", "", *lines, "", note, ""])
+    if any(MARK in line for line in lines):
+        lines += ["", f"{MARK.strip()}: the audit found this task confounded or saturated on this set."]
+    return "\n".join(["## All sets", "", *lines, ""])
 
 
 def claims_table(claims: tuple[StudyClaim, ...]) -> str:
